@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
-#: The folder with the schema and the conformance cases, which a clone need not have.
+#: The folder with the schema and the conformance cases. A clone may lack it.
 SHARED = Path(os.environ.get("TARGET_SHARED") or ROOT.parent / "shared")
 
 #: Markers of the long runs. Each has a ``make`` target; the suite leaves them out.
@@ -106,7 +106,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Watch a test, its fixtures included."""
+    """Watch a test and its fixtures."""
     guard.begin(item)
     yield
     guard.end()

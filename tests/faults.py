@@ -73,7 +73,7 @@ def sends_slowly(message: bytes, every: float) -> Callable[[], Handler]:
 
 
 def gzip_bomb(mebibytes: int) -> Handler:
-    """Return a handler that answers with JSON of that size, compressed to a thousandth."""
+    """Return a handler that answers with ``mebibytes`` MiB of JSON, compressed to about a thousandth of that."""
 
     def handle(connection: Connection) -> None:
         if connection.read_request():

@@ -62,17 +62,17 @@ def body_of(raw: bytes) -> Any:
 def head_of(raw: bytes) -> Dict[str, str]:
     """Return the headers of a request by lower-case name, and the request line as ``""``."""
     first, *lines = raw.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
-    named = (line.partition(": ") for line in lines)
-    return {"": first, **{name.lower(): value for name, _, value in named}}
+    fields = (line.partition(": ") for line in lines)
+    return {"": first, **{name.lower(): value for name, _, value in fields}}
 
 
 def content(envelope: Any, index: int = 0) -> Optional[Any]:
-    """Return the content of the first option of an executed mbox."""
+    """Return the content of the first option of the executed mbox at ``index``."""
     return envelope["response"].execute.mboxes[index].options[0].content
 
 
 def eventually(condition: Callable[[], Any], seconds: float = LONG / 1000) -> bool:
-    """Wait until ``condition()`` is true; return whether that took less than ``seconds``."""
+    """Wait up to ``seconds`` until ``condition()`` is true; return whether it is."""
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.002)
@@ -159,7 +159,7 @@ def interrupt(act: Callable[[], Any], instruction: int, folder: Path) -> bool:
 def switching_often() -> Iterator[None]:
     """Let Python switch between threads as often as possible.
 
-    Coverage's trace function is paused in new threads: with it, they would hardly make progress.
+    Coverage's trace function is switched off in new threads, which would otherwise hardly make progress.
     """
     interval, trace = sys.getswitchinterval(), getattr(threading, "_trace_hook", None)
     sys.setswitchinterval(1e-6)
@@ -172,7 +172,7 @@ def switching_often() -> Iterator[None]:
 
 
 def run_python(*arguments: str, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
-    """Run a new interpreter in the checkout, with warnings as errors; return its output and its exit status."""
+    """Run a new interpreter in the checkout, with warnings as errors; return the completed process."""
     command = [sys.executable, "-W", "error", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=seconds)
 

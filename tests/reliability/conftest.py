@@ -21,8 +21,8 @@ import urllib3
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: Whether this is the long run (``make soak``).
 SOAK = bool(os.environ.get("SOAK"))
-#: Interpreters to test the SDK on. Those with a ``t`` are built without a global lock.
-WANTED = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.13t", "3.14t")
+#: Interpreters to test the SDK on. Those with a ``t`` are free-threaded builds.
+VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.13t", "3.14t")
 
 _FIGURES = []
 
@@ -45,8 +45,8 @@ def scaled(full, short=None):
     return [full // 10 if short is None else short, pytest.param(full, marks=pytest.mark.soak)]
 
 
-def nine_tenths(milliseconds):
-    """Return the ninth decile. A busy machine delays single values, a defect delays all."""
+def ninth_decile(milliseconds):
+    """Return the ninth decile. A busy machine delays a few values, a defect delays them all."""
     return sorted(milliseconds)[(len(milliseconds) * 9 - 1) // 10]
 
 
@@ -64,7 +64,10 @@ def figure(request):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print the table of measurements and the missing interpreters, once: tests/servers registers this hook, too."""
+    """Print the table of measurements and the missing interpreters.
+
+    ``tests/servers`` registers this hook a second time, so the rows are cleared.
+    """
     if not _FIGURES:
         return
     lines = [("T", "test", "figure", "target")]
@@ -75,7 +78,7 @@ def pytest_terminal_summary(terminalreporter):
     terminalreporter.section("reliability: figure against target")
     for line in lines:
         terminalreporter.write_line("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip())
-    missing = [version for version in WANTED if interpreter(version) is None]
+    missing = [version for version in VERSIONS if interpreter(version) is None]
     if missing:
         terminalreporter.write_line("not run, because these Pythons are missing: " + ", ".join(missing))
 
@@ -83,8 +86,10 @@ def pytest_terminal_summary(terminalreporter):
 # Processes
 
 
-_FOUND = {}
-_ASK = "import sys; print('{}.{}{}'.format(*sys.version_info[:2], 't' if 't' in getattr(sys, 'abiflags', '') else ''))"
+_INTERPRETERS = {}
+_PRINT_VERSION = (
+    "import sys; print('{}.{}{}'.format(*sys.version_info[:2], 't' if 't' in getattr(sys, 'abiflags', '') else ''))"
+)
 
 
 def interpreter(version):
@@ -92,9 +97,9 @@ def interpreter(version):
     running = "{}.{}{}".format(*sys.version_info[:2], "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else "")
     if version == running:
         return sys.executable
-    if version not in _FOUND:
-        _FOUND[version] = next((path for path in _candidates(version) if _is(path, version)), None)
-    return _FOUND[version]
+    if version not in _INTERPRETERS:
+        _INTERPRETERS[version] = next((path for path in _candidates(version) if _is_version(path, version)), None)
+    return _INTERPRETERS[version]
 
 
 def no_interpreter(version):
@@ -105,14 +110,16 @@ def no_interpreter(version):
 def _candidates(version):
     pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     on_path = shutil.which("python" + version)
-    number, free = version.rstrip("t"), version.endswith("t")
-    kept = glob.glob(os.path.join(pyenv, "versions", number + ".*", "bin", "python"))
-    return ([on_path] if on_path else []) + [path for path in sorted(kept) if ("t" in path.split(os.sep)[-3]) == free]
+    number, free_threaded = version.rstrip("t"), version.endswith("t")
+    installed = glob.glob(os.path.join(pyenv, "versions", number + ".*", "bin", "python"))
+    return ([on_path] if on_path else []) + [
+        path for path in sorted(installed) if ("t" in path.split(os.sep)[-3]) == free_threaded
+    ]
 
 
-def _is(path, version):
+def _is_version(path, version):
     try:
-        done = subprocess.run([path, "-c", _ASK], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([path, "-c", _PRINT_VERSION], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.stdout.strip() == version

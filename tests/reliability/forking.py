@@ -53,10 +53,10 @@ def check(client):
     assert len(received) == 1
 
 
-def fork(function, ordinary=False):
+def fork(function, like_a_script=False):
     """Fork a child that runs ``function``, and return its pid.
 
-    With ``ordinary`` the child exits like a script, else like a worker of a prefork server.
+    With ``like_a_script`` the child exits like a script, else like a worker of a prefork server.
     """
     sys.stdout.flush()
     # The watchdog thread does not exist in the child, so arming it again there would wait for it for ever.
@@ -69,13 +69,13 @@ def fork(function, ordinary=False):
     try:
         function()
         status = 0
-        if ordinary:
+        if like_a_script:
             sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the exit status reports it
         sys.stderr.write(f"child: {error!r}\n")
         traceback.print_exc()
     finally:
-        if not (ordinary and status == 0):
+        if not (like_a_script and status == 0):
             sys.stderr.flush()
             os._exit(status)
 
@@ -147,23 +147,23 @@ class Gate:
     def __init__(self):
         self._turn = [True]
         self._open = threading.Event()
-        self._here = threading.Event()
+        self._arrived = threading.Event()
 
     def pass_through(self):
         with contextlib.suppress(IndexError):
             self._turn.pop()
-            self._here.set()
+            self._arrived.set()
             self._open.wait(STUCK)
 
     def has_arrived(self):
-        assert self._here.wait(STUCK)
+        assert self._arrived.wait(STUCK)
 
     def open(self):
         self._open.set()
 
 
 class Helper(threading.Thread):
-    """A thread of the parent that keeps its error."""
+    """A thread of the parent that keeps the exception it raised."""
 
     def __init__(self, function):
         super().__init__(daemon=True)
@@ -174,10 +174,10 @@ class Helper(threading.Thread):
     def run(self):
         try:
             self._act()
-        except Exception as error:  # noqa: BLE001 - it is kept
+        except Exception as error:  # noqa: BLE001 - the parent checks it
             self.error = error
 
-    def over(self):
+    def has_succeeded(self):
         self.join(STUCK)
         return not self.is_alive() and self.error is None
 
@@ -189,7 +189,7 @@ def a_waiter(client, hung):
     result = slow.get_offers({**offers(), "callback": id})
     helper = Helper(lambda: result.get(STUCK))
 
-    def lost():
+    def assert_lost():
         try:
             result.get(STUCK)
         except CallLost:
@@ -199,7 +199,7 @@ def a_waiter(client, hung):
 
     while not result._done._waiters:
         time.sleep(0.001)
-    yield lost
+    yield assert_lost
     helper.join(STUCK)
     assert isinstance(helper.error, DeliveryError)
 
@@ -217,17 +217,17 @@ def a_full_queue(client, hung):
     slow = make_client(hung, timeout=600, max_workers=1, retries=1)
     results = [slow.get_offers({**offers(), "callback": id}) for _ in range(5)]
 
-    def nothing_inherited():
+    def assert_nothing_inherited():
         assert slow.stats()["pending"] == slow.stats()["running"] == 0
         assert slow.flush(1000)
         assert all(result.ready() and not result.successful() for result in results)
 
-    yield nothing_inherited
+    yield assert_nothing_inherited
     slow.close(5000)
 
 
 @contextlib.contextmanager
-def an_opening(client, hung):
+def a_lookup(client, hung):
     """A helper thread looks a name up, and the caller waits for it."""
     gate, look_up = Gate(), socket.getaddrinfo
 
@@ -240,7 +240,7 @@ def an_opening(client, hung):
     gate.has_arrived()
     yield None
     gate.open()
-    assert helper.over()
+    assert helper.has_succeeded()
 
 
 @contextlib.contextmanager
@@ -257,8 +257,8 @@ def a_handshake(client, hung):
 
 
 @contextlib.contextmanager
-def a_context(client, hung):
-    """A thread creates the context that TLS connections share."""
+def a_tls_context(client, hung):
+    """A thread creates the ``SSLContext`` that all connections share."""
     from target_tools.http import tls  # noqa: PLC0415 - only this program patches it
 
     gate, build = Gate(), tls.create_tls_context
@@ -273,21 +273,21 @@ def a_context(client, hung):
     gate.has_arrived()
     yield None
     gate.open()
-    assert helper.over()
+    assert helper.has_succeeded()
 
 
 @contextlib.contextmanager
 def a_ready_event(client, hung):
     """``client_ready`` will be emitted soon. The child neither emits it nor waits for it."""
     ready_in, parent = [], os.getpid()
-    noticed = make_client(hung, events={"client_ready": lambda: ready_in.append(os.getpid())})
+    subscribed = make_client(hung, events={"client_ready": lambda: ready_in.append(os.getpid())})
 
-    def not_here():
+    def assert_not_emitted():
         time.sleep(0.3)
         assert ready_in == []
-        noticed.close()
+        subscribed.close()
 
-    yield not_here
+    yield assert_not_emitted
     end = time.monotonic() + STUCK
     while not ready_in and time.monotonic() < end:
         time.sleep(0.01)
@@ -303,7 +303,7 @@ def a_thread_list(client, hung):
 
 @contextlib.contextmanager
 def a_pool(client, hung):
-    """A thread is inside the pool manager that the client uses while urllib3's class is replaced."""
+    """A thread holds the lock of the pool manager that the client uses while urllib3's class is replaced."""
 
     class Replacement(urllib3.PoolManager):
         pass
@@ -321,14 +321,14 @@ def a_pool(client, hung):
 
 @contextlib.contextmanager
 def an_import(client, hung):
-    """No thread imports the codec of name lookups, which a fork could interrupt: it is imported already."""
+    """The codec of name lookups is already imported, so no thread can be importing it during a fork."""
     assert "encodings.idna" in sys.modules
     yield None
 
 
 @contextlib.contextmanager
 def held(lock):
-    """Let a thread that the child does not have hold ``lock``."""
+    """Hold ``lock`` in another thread, which does not exist in a forked child."""
     taken, go = _thread.allocate_lock(), _thread.allocate_lock()
     taken.acquire()
     go.acquire()
@@ -350,9 +350,9 @@ LOCKS = {
         a_waiter,
         an_idle_worker,
         a_full_queue,
-        an_opening,
+        a_lookup,
         a_handshake,
-        a_context,
+        a_tls_context,
         a_ready_event,
         a_thread_list,
         a_pool,
@@ -364,17 +364,17 @@ LOCKS = {
 def while_held(lock, domain, hung, ca_file="", hooks=True):
     """Fork while ``lock`` is held. The child calls, closes the client and exits like a script."""
     client = make_client(domain, ca_file)
-    with LOCKS[lock](client, hung) as also:
+    with LOCKS[lock](client, hung) as extra_check:
 
         def function():
             check(client)
-            if also is not None:
-                also()
+            if extra_check is not None:
+                extra_check()
             check(client)
             client.close()
 
         began = time.monotonic()
-        child = wait_for_success(fork(function, ordinary=True))
+        child = wait_for_success(fork(function, like_a_script=True))
         took = time.monotonic() - began
     check(client)
     return {"child": child, "took": took, "closed": client.close()}
@@ -390,7 +390,7 @@ def twice(domain):
         time.sleep(0.2)
         assert os.getppid() != middle[0]
         check(client)
-        os.write(write_end, b"well")
+        os.write(write_end, b"success")
 
     middle = [0]
 
@@ -446,7 +446,7 @@ def out_of_a_callback(domain):
     return {"children": children, "closed": client.close()}
 
 
-def called_in_another_process(client, answers):
+def call_in_another_process(client, answers):
     """Call with a client that was passed to this process as an argument."""
     check(client)
     client.send_notifications(one_notification("other-process"))
@@ -454,12 +454,12 @@ def called_in_another_process(client, answers):
 
 
 def with_a_client_as_argument(domain, method):
-    """Pass a client to a process of ``multiprocessing``, with a start method that pickles it."""
+    """Pass a client to a ``multiprocessing`` process whose start method pickles it."""
     context = multiprocessing.get_context(method)
     client = make_client(domain)
     check(client)
     answers = context.Queue()
-    process = context.Process(target=called_in_another_process, args=(client, answers))
+    process = context.Process(target=call_in_another_process, args=(client, answers))
     process.start()
     calls = answers.get(timeout=60)
     process.join(60)
@@ -526,7 +526,7 @@ def busy_processes(count):
             os.waitpid(pid, 0)
 
 
-def right_after(way, domain, ca_file, forks, hooks=True):
+def right_after(moment, domain, ca_file, forks, hooks=True):
     """Fork while a thread of the parent is inside OpenSSL, or has just left it."""
     hung = 0
 
@@ -537,11 +537,11 @@ def right_after(way, domain, ca_file, forks, hooks=True):
         for _ in range(forks):
             client, other = [make_client(domain, ca_file, timeout=20000, retries=1) for _ in "ab"]
             results = []
-            if way == "an answer":
+            if moment == "an answer":
                 client.get_offers(offers())
             else:
                 results += [other.get_offers({**offers(), "callback": id}) for _ in "ab"]
-            if way == "a worker's end":
+            if moment == "a worker's end":
                 results.pop().get(STUCK)
                 other.close()
             hung += not wait_for_success(fork(function))

@@ -12,7 +12,7 @@ import time
 
 
 class Gevent:
-    """gevent with the interface of this module."""
+    """gevent, with the same interface as ``Eventlet``."""
 
     def __init__(self):
         self._gevent = importlib.import_module("gevent")
@@ -30,7 +30,7 @@ class Gevent:
 
 
 class Eventlet:
-    """eventlet with the interface of this module."""
+    """eventlet, with the same interface as ``Gevent``."""
 
     def __init__(self):
         self._eventlet = importlib.import_module("eventlet")
@@ -62,7 +62,7 @@ class Pulse:
             self.longest = max(self.longest, now - last)
             last = now
 
-    def since(self, function):
+    def longest_block_during(self, function):
         """Return the longest time, in milliseconds, that the event loop was blocked while ``function`` ran."""
         self._green.sleep(0.01)
         self.longest = 0.0
@@ -86,13 +86,13 @@ def main(library, when, domain, hung_domain, count, ca_file=""):  # noqa: PLR091
     options.update({"ca_certs": ca_file} if ca_file else {"secure": False})
     client = TargetClient.create(options)
     pulse = Pulse(green)
-    seen = {"answered": 0, "called_back": 0, "timeouts": 0, "foreign": []}
+    seen = {"answered": 0, "called_back": 0, "timeouts": 0, "unexpected": []}
 
-    def sync():
+    def blocking():
         assert content(client.get_offers(offers())) == "<b>A</b>"
         seen["answered"] += 1
 
-    def back():
+    def with_callback():
         received = []
         result = client.get_offers({**offers(), "callback": received.append})
         assert content(result.get(20)) == "<b>A</b>"
@@ -114,32 +114,32 @@ def main(library, when, domain, hung_domain, count, ca_file=""):  # noqa: PLR091
         limit = green.start_timeout(0.05)
         try:
             function()
-            seen["foreign"].append("an answer")
+            seen["unexpected"].append("an answer")
         except green.Timeout as raised:
             seen["timeouts"] += raised is limit
         except BaseException as error:  # noqa: BLE001 - it is reported
-            seen["foreign"].append(repr(error))
+            seen["unexpected"].append(repr(error))
         finally:
             limit.cancel()
 
-    def waits():
+    def time_out_three_times():
         timed_out(lambda: hung.get_offers(offers()))
         timed_out(lambda: hung.get_offers({**offers(), "callback": print}).get())
         timed_out(lambda: hung.flush(20000))
 
-    sync()
-    back()
-    # Fifty at once, then all the others. They keep the loop busy, so the delay is measured with a few calls.
-    green.each(sync, int(count), 50)
-    green.each(back, int(count), 50)
-    green.each(sync, 300, 300)
-    seen["longest"] = pulse.since(lambda: green.each(sync, 100, 2))
-    seen["longest_back"] = pulse.since(lambda: green.each(back, 100, 2))
+    blocking()
+    with_callback()
+    # Many calls at a time keep the loop busy, so the delay is measured with two at a time.
+    green.each(blocking, int(count), 50)
+    green.each(with_callback, int(count), 50)
+    green.each(blocking, 300, 300)
+    seen["longest"] = pulse.longest_block_during(lambda: green.each(blocking, 100, 2))
+    seen["longest_with_callback"] = pulse.longest_block_during(lambda: green.each(with_callback, 100, 2))
     call_with_callback()
-    seen["longest_hung"] = pulse.since(lambda: green.each(waits, 10, 2))
+    seen["longest_hung"] = pulse.longest_block_during(lambda: green.each(time_out_three_times, 10, 2))
     seen["threads"] = client.stats()["threads"]
-    sync()
-    back()
+    blocking()
+    with_callback()
     seen["closed"] = client.close()
     hung.close(0)
     sys.stdout.write(json.dumps(seen))

@@ -16,8 +16,8 @@ from multiprocessing import TimeoutError as NotReady
 
 from tests.support import content, offers
 
-#: Seconds that no step takes, even on a busy machine, unless it hangs.
-FAR = 60
+#: Seconds after which a step counts as hanging, even on a busy machine.
+HANG_SECONDS = 60
 
 
 class SoftTimeLimitExceeded(Exception):
@@ -63,17 +63,17 @@ def soft_limits(hung, domain, kind, count):
 
     operations = {"sync": lambda: slow.get_offers(offers()), "get": get, "flush": lambda: slow.flush(10000)}
     slow.get_offers({**offers(), "callback": id})  # a call for flush to wait for
-    waits, unchanged, foreign, next_calls = [], 0, [], 0
+    waits, unchanged, unexpected, next_calls = [], 0, [], 0
     for _ in range(count):
         try:
             limit.after(0.01)
             operations[kind]()
-            foreign.append("an answer")
+            unexpected.append("an answer")
         except SoftTimeLimitExceeded as error:
             waits.append((time.monotonic() - limit.sent_at) * 1000)
             unchanged += error is limit.raised
         except BaseException as error:  # noqa: BLE001 - it is reported
-            foreign.append(repr(error))
+            unexpected.append(repr(error))
         next_calls += content(good.get_offers(offers())) == "<b>A</b>"
     slow.close(0)
     return {
@@ -81,7 +81,7 @@ def soft_limits(hung, domain, kind, count):
         "waits": waits,
         "unchanged": unchanged,
         "next_calls": next_calls,
-        "foreign": foreign,
+        "unexpected": unexpected,
         "closed": good.close(),
     }
 
@@ -89,8 +89,8 @@ def soft_limits(hung, domain, kind, count):
 def during_create(domain, count):
     """Interrupt ``create`` at random moments, including the imports of the first client."""
     limit = Limit()
-    pauses = random.Random(20261122)
-    seen, foreign, next_calls, waits, longest = 0, [], 0, [], 0.2
+    rng = random.Random(20261122)
+    seen, unexpected, next_calls, waits, longest = 0, [], 0, [], 0.2
     while seen < count:
         for name in [name for name in sys.modules if name.startswith(("target_", "delivery_api", "tests.support"))]:
             del sys.modules[name]
@@ -98,7 +98,7 @@ def during_create(domain, count):
         began = time.monotonic()
         try:
             try:
-                limit.after(pauses.uniform(0.001, longest))
+                limit.after(rng.uniform(0.001, longest))
                 make_client(domain, events={"client_ready": lambda: None})
             finally:
                 limit.armed = False
@@ -107,40 +107,42 @@ def during_create(domain, count):
             seen += 1
             waits.append((time.monotonic() - limit.sent_at) * 1000)
             if error is not limit.raised:
-                foreign.append("another instance")
+                unexpected.append("another instance")
         except BaseException as error:  # noqa: BLE001 - it is reported
-            foreign.append(repr(error))
+            unexpected.append(repr(error))
         signal.setitimer(signal.ITIMER_REAL, 0)
         client = make_client(domain)
         fresh = importlib.import_module("tests.support")
         next_calls += fresh.content(client.get_offers(fresh.offers())) == "<b>A</b>"
         client.close()
-    return {"seen": seen, "waits": waits, "foreign": foreign, "next_calls": next_calls >= count}
+    return {"seen": seen, "waits": waits, "unexpected": unexpected, "next_calls": next_calls >= count}
 
 
 def storm(domain, count, workers):  # noqa: PLR0915 - one scenario in order
     """Send signals every 0.2 to 2 ms while calls are submitted and waited for.
 
-    Idle workers do not check the queue by themselves here. So a result that no worker was woken for is never ready,
+    Here, idle workers do not poll the queue. If no worker is woken for a call, its result is never ready,
     and the time limits below can be far longer than a busy machine needs.
     """
     from target_tools.concurrency import task_workers  # noqa: PLC0415 - one program interrupts this import
 
-    task_workers.IDLE_SECONDS = 10 * FAR
-    client = make_client(domain, max_workers=workers, timeout=FAR * 1000, queue_timeout=2 * FAR * 1000)
+    task_workers.IDLE_SECONDS = 10 * HANG_SECONDS
+    client = make_client(
+        domain, max_workers=workers, timeout=HANG_SECONDS * 1000, queue_timeout=2 * HANG_SECONDS * 1000
+    )
     limit = Limit()
-    pauses = random.Random(20261122)
+    rng = random.Random(20261122)
     options = {**offers(), "callback": id}
-    held, foreign = [], []
+    results, unexpected = [], []
     counts = {"interrupted": 0, "returned": 0, "longest": 0.0}
 
     def submit():
-        held.append(client.get_offers(options))
+        results.append(client.get_offers(options))
         counts["returned"] += 1
 
     def get():
-        if held:
-            held[-1].get(5)
+        if results:
+            results[-1].get(5)
 
     def flush():
         client.flush(5000)
@@ -158,34 +160,34 @@ def storm(domain, count, workers):  # noqa: PLR0915 - one scenario in order
         began = time.monotonic()
         try:
             try:
-                limit.after(pauses.uniform(0.0002, 0.002))
+                limit.after(rng.uniform(0.0002, 0.002))
                 until_the_signal()
             finally:
                 limit.armed = False
         except SoftTimeLimitExceeded:
             counts["interrupted"] += 1
         except NotReady as error:
-            foreign.append(f"stuck: {error!r} {client.stats()}")
+            unexpected.append(f"stuck: {error!r} {client.stats()}")
         except Exception as error:  # noqa: BLE001 - it is reported
-            foreign.append(repr(error))
+            unexpected.append(repr(error))
         took = time.monotonic() - began
         counts["longest"] = max(counts["longest"], took)
-        if len(held) > 500:
-            del held[:400]
+        if len(results) > 500:
+            del results[:400]
     signal.setitimer(signal.ITIMER_REAL, 0)
-    end = time.monotonic() + FAR
-    for result in held:
+    end = time.monotonic() + HANG_SECONDS
+    for result in results:
         result.wait(max(0.0, end - time.monotonic()))
-    stuck = sum(not result.ready() for result in held)
-    failed = sum(not result.successful() for result in held if result.ready())
-    flushed = client.flush(FAR * 1000)
+    stuck = sum(not result.ready() for result in results)
+    failed = sum(not result.successful() for result in results if result.ready())
+    flushed = client.flush(HANG_SECONDS * 1000)
     for _ in range(20):
-        client.get_offers(options).get(FAR)
+        client.get_offers(options).get(HANG_SECONDS)
         client.get_offers(offers())
     threads = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else client.stats()["threads"]
     closed = client.close()
     end = {"stuck": stuck, "failed": failed, "flushed": flushed, "threads": threads, "closed": closed}
-    return {**counts, **end, "foreign": foreign[:5]}
+    return {**counts, **end, "unexpected": unexpected[:5]}
 
 
 PROGRAMS = {one.__name__: one for one in (soft_limits, during_create, storm)}

@@ -17,12 +17,12 @@ from tests.support import content, eventually, offers
 
 pytestmark = pytest.mark.server
 
-#: Milliseconds between two downloads, and the number of downloads that a bad response lasts for.
-SOON = 10
-CYCLES = 100
+#: The polling interval in milliseconds, and the number of failed downloads to wait for.
+INTERVAL = 10
+FAILED_DOWNLOADS = 100
 
 
-def shown(client):
+def current_content(client):
     return content(client.get_offers(offers()))
 
 
@@ -63,15 +63,15 @@ SCRIPT = """
 
 
 @pytest.mark.parametrize("method", ["on-device", "hybrid"])
-@pytest.mark.parametrize("what", ["idle", "polling", "hung", "failing", "payload"])
-def test_t7_a_script_that_does_not_close_an_on_device_client_exits_at_once(what, method, figure):
-    reply = {"hung": never_answer, "failing": response("no", 500)}.get(what, good())
+@pytest.mark.parametrize("situation", ["idle", "polling", "hung", "failing", "payload"])
+def test_t7_a_script_that_does_not_close_an_on_device_client_exits_at_once(situation, method, figure):
+    reply = {"hung": never_answer, "failing": response("no", 500)}.get(situation, good())
     given = {
         "decisioning_method": method,
-        "maximum_wait_ready": 200 if what == "hung" else 10000,
-        "polling_interval": 1 if what == "polling" else 300000,
+        "maximum_wait_ready": 200 if situation == "hung" else 10000,
+        "polling_interval": 1 if situation == "polling" else 300000,
     }
-    if what == "payload":
+    if situation == "payload":
         given["artifact_payload"] = artifact()
     with Cdn(reply) as cdn:
         done = python(SCRIPT, cdn.domain, json.dumps(given))
@@ -79,8 +79,8 @@ def test_t7_a_script_that_does_not_close_an_on_device_client_exits_at_once(what,
     # Without a logging configuration, Python writes the message about the failed download to stderr.
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
-    assert done.stderr == "" or what == "failing"
-    figure(f"exit of an on-device script, {what}, {method}, s", took, "less than 0.5")
+    assert done.stderr == "" or situation == "failing"
+    figure(f"exit of an on-device script, {situation}, {method}, s", took, "less than 0.5")
     assert took < 0.5 + 2.0
 
 
@@ -94,7 +94,7 @@ BAD = {
     "redirect": response("", 302, {"Location": "/elsewhere"}),
     "empty": response(b""),
     "no content": response(None, 204),
-    "unasked 304": response(b"", 304),
+    "304 without a condition": response(b"", 304),
     "truncated body": lambda head, connection: connection.send(good()[:-30]) or connection.close(),
     "truncated JSON": response(json.dumps(artifact()).encode()[:-30]),
     "truncated gzip": response(GZIPPED[:-20], headers={"Content-Encoding": "gzip"}),
@@ -103,9 +103,9 @@ BAD = {
     "a list": response("[]"),
     "version 2": response(artifact("<b>B</b>", version="2.0.0")),
     "no version": response({}),
-    "rules of another kind": response(artifact(rules=[])),
+    "rules in a list": response(artifact(rules=[])),
     "huge": response(b'{"version": "1.0.0", "x": "' + b"x" * 3000000 + b'"}'),
-    "a bomb": response(gzip.compress(b" " * 30000000), headers={"Content-Encoding": "gzip"}),
+    "gzip bomb": response(gzip.compress(b" " * 30000000), headers={"Content-Encoding": "gzip"}),
     "deeply nested": response(b"[" * 100000 + b"]" * 100000),
     "reset": lambda head, connection: connection.reset(),
     "garbage": b"\x16\x03\x01\x00\xff garbage\r\n\r\n",
@@ -117,23 +117,23 @@ BAD = {
 def test_t25_the_last_good_artifact_stays_and_polling_continues(bad, raises, figure):
     events = EventCounter(raises)
     given = options(
-        events=events.options(), polling_interval=SOON, max_response_bytes=1000000, logger=Silent(), retries=1
+        events=events.options(), polling_interval=INTERVAL, max_response_bytes=1000000, logger=Silent(), retries=1
     )
-    cycles = CYCLES if not raises else CYCLES // 10
+    failures = FAILED_DOWNLOADS if not raises else FAILED_DOWNLOADS // 10
     with Cdn(good("<b>A</b>")) as cdn:
         with TargetClient.create({**given, "cdn_base_path": "http://" + cdn.domain}) as client:
-            assert shown(client) == "<b>A</b>"
+            assert current_content(client) == "<b>A</b>"
             source = source_of(client)
             cdn.reply = BAD[bad]
-            assert eventually(lambda: events.counts.get("artifact_download_failed", 0) >= cycles, 60)
-            assert shown(client) == "<b>A</b>"
+            assert eventually(lambda: events.counts.get("artifact_download_failed", 0) >= failures, 60)
+            assert current_content(client) == "<b>A</b>"
             assert source.last_error is not None
             waiters_and_threads = len(source._first_attempt_done._waiters), source._poller.threads()
             cdn.reply = good("<b>C</b>")
-            assert eventually(lambda: shown(client) == "<b>C</b>")
+            assert eventually(lambda: current_content(client) == "<b>C</b>")
             assert waiters_and_threads == (0, 1)
     if bad == "broken server":
-        figure("consecutive failed downloads, last artifact kept", events.counts["artifact_download_failed"], cycles)
+        figure("consecutive failed downloads, last artifact kept", events.counts["artifact_download_failed"], failures)
 
 
 class Silent:
@@ -148,7 +148,7 @@ class Silent:
 def test_t25_each_failed_download_emits_one_event():
     events = EventCounter()
     with Cdn(response("no", 500)) as cdn:
-        with TargetClient.create(options(cdn, events=events.options(), polling_interval=SOON)) as client:
+        with TargetClient.create(options(cdn, events=events.options(), polling_interval=INTERVAL)) as client:
             assert eventually(lambda: len(cdn.request_headers) >= 20)
             client.close()
             assert eventually(lambda: source_of(client)._poller.threads() == 0)
@@ -164,7 +164,7 @@ def test_t25_each_call_is_decided_by_one_complete_artifact(figure):
 
         def call():
             while not stop.is_set():
-                seen = shown(client)
+                seen = current_content(client)
                 count[0] += 1
                 if not seen.startswith("<b>"):
                     wrong.append(seen)
@@ -174,7 +174,7 @@ def test_t25_each_call_is_decided_by_one_complete_artifact(figure):
             thread.start()
         for number in range(20):
             cdn.reply = good(f"<b>{number}</b>")
-            assert eventually(lambda number=number: shown(client) == f"<b>{number}</b>")
+            assert eventually(lambda number=number: current_content(client) == f"<b>{number}</b>")
         stop.set()
         for thread in threads:
             thread.join(20)
@@ -186,21 +186,21 @@ def test_t25_each_call_is_decided_by_one_complete_artifact(figure):
 
 
 @pytest.fixture
-def kept(tmp_path):
+def cached_artifact(tmp_path):
     """Yield the location of an artifact, the path of a cache that contains it, and the CDN."""
     path = str(tmp_path / "artifact")
     with Cdn(good("<b>kept</b>", etag='"1"')) as cdn:
         location = f"http://{cdn.domain}/rules.json"
         with TargetClient.create(options(artifact_location=location, artifact_cache=path)) as client:
-            assert shown(client) == "<b>kept</b>"
+            assert current_content(client) == "<b>kept</b>"
             assert "stale" not in client.get_offers(offers())["meta"]
             assert eventually(lambda: os.path.exists(path))
         yield location, path, cdn
 
 
 @pytest.mark.parametrize("down", ["hung", "refused", "broken"])
-def test_t26_a_cold_start_without_network_uses_the_cached_copy(kept, down, figure):
-    location, path, cdn = kept
+def test_t26_a_cold_start_without_network_uses_the_cached_copy(cached_artifact, down, figure):
+    location, path, cdn = cached_artifact
     if down == "refused":
         cdn.stop()
     cdn.reply = never_answer if down == "hung" else response("no", 500)
@@ -217,19 +217,19 @@ def test_t26_a_cold_start_without_network_uses_the_cached_copy(kept, down, figur
 
 
 @pytest.mark.parametrize("confirmation", ["unchanged", "newer"])
-def test_t26_a_download_confirms_the_cached_copy(kept, confirmation):
-    location, path, cdn = kept
+def test_t26_a_download_confirms_the_cached_copy(cached_artifact, confirmation):
+    location, path, cdn = cached_artifact
     cdn.reply = with_etag('"1"' if confirmation == "unchanged" else "", good("<b>newer</b>"))
     seen = len(cdn.request_headers)
     with TargetClient.create(options(artifact_location=location, artifact_cache=path)) as client:
         assert eventually(lambda: "stale" not in client.get_offers(offers())["meta"])
-        assert shown(client) == ("<b>kept</b>" if confirmation == "unchanged" else "<b>newer</b>")
+        assert current_content(client) == ("<b>kept</b>" if confirmation == "unchanged" else "<b>newer</b>")
     assert cdn.request_headers[seen]["if-none-match"] == '"1"'
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "garbage", "pickle", "another client's"])
-def test_t26_a_damaged_cached_copy_is_ignored(kept, damage, caplog):
-    location, path, cdn = kept
+def test_t26_a_damaged_cached_copy_is_ignored(cached_artifact, damage, caplog):
+    location, path, cdn = cached_artifact
     with open(path, "rb") as file:
         whole = file.read()
     broken = {
@@ -250,7 +250,7 @@ def test_t26_a_damaged_cached_copy_is_ignored(kept, damage, caplog):
     assert "Ignoring the cached rule artifact" in caplog.text
 
 
-def test_t26_a_cache_object_may_be_slow_or_broken():
+def test_t26_a_cache_object_that_is_slow_or_raises_does_no_harm():
     class Slow(dict):
         def set(self, key, value):
             time.sleep(0.1)
@@ -265,13 +265,13 @@ def test_t26_a_cache_object_may_be_slow_or_broken():
     memory = Slow()
     with Cdn(good("<b>kept</b>")) as cdn:
         with TargetClient.create(options(cdn, artifact_cache=memory)) as client:
-            assert shown(client) == "<b>kept</b>"
+            assert current_content(client) == "<b>kept</b>"
             assert eventually(lambda: memory)
         with TargetClient.create(options(cdn, artifact_cache=Broken())) as client:
-            assert shown(client) == "<b>kept</b>"
+            assert current_content(client) == "<b>kept</b>"
         cdn.reply = never_answer
         with TargetClient.create(options(cdn, artifact_cache=memory)) as client:
-            assert shown(client) == "<b>kept</b>"
+            assert current_content(client) == "<b>kept</b>"
 
 
 # T27
@@ -280,37 +280,37 @@ def test_t26_a_cache_object_may_be_slow_or_broken():
 def test_t27_an_unchanged_artifact_is_not_sent_again():
     events = EventCounter()
     with Cdn(with_etag('"1"', good(etag='"1"'))) as cdn:
-        with TargetClient.create(options(cdn, events=events.options(), polling_interval=SOON)) as client:
+        with TargetClient.create(options(cdn, events=events.options(), polling_interval=INTERVAL)) as client:
             assert eventually(lambda: len(cdn.request_headers) >= 20)
             first = source_of(client).artifact
             assert source_of(client).artifact is first
             assert source_of(client).retrievals == 1
-            assert shown(client) == "<b>A</b>"
+            assert current_content(client) == "<b>A</b>"
     assert "if-none-match" not in cdn.request_headers[0]
     assert {head["if-none-match"] for head in cdn.request_headers[1:]} == {'"1"'}
     assert events.counts == {"artifact_download_succeeded": 1}
 
 
 def test_t27_without_an_etag_the_artifact_is_sent_each_time():
-    with Cdn() as cdn, TargetClient.create(options(cdn, polling_interval=SOON)) as client:
+    with Cdn() as cdn, TargetClient.create(options(cdn, polling_interval=INTERVAL)) as client:
         assert eventually(lambda: source_of(client).retrievals >= 10)
         assert not any("if-none-match" in head for head in cdn.request_headers)
 
 
 def test_t27_an_etag_that_is_no_longer_sent_is_forgotten():
-    with Cdn(good(etag='"1"')) as cdn, TargetClient.create(options(cdn, polling_interval=SOON)) as client:
+    with Cdn(good(etag='"1"')) as cdn, TargetClient.create(options(cdn, polling_interval=INTERVAL)) as client:
         assert eventually(lambda: cdn.request_headers[-1].get("if-none-match") == '"1"')
         cdn.reply = good("<b>B</b>")
-        assert eventually(lambda: shown(client) == "<b>B</b>")
+        assert eventually(lambda: current_content(client) == "<b>B</b>")
         assert eventually(lambda: "if-none-match" not in cdn.request_headers[-1])
 
 
-def test_t27_a_new_etag_of_the_same_body_is_used():
+def test_t27_a_new_etag_is_sent_even_if_the_body_is_unchanged():
     numbers = iter(range(10**6))
     with Cdn(lambda *_: good(etag=f'"{next(numbers)}"')) as cdn:
-        with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
+        with TargetClient.create(options(cdn, polling_interval=INTERVAL)) as client:
             assert eventually(lambda: source_of(client).retrievals >= 10)
-            assert shown(client) == "<b>A</b>"
+            assert current_content(client) == "<b>A</b>"
     sent = [head["if-none-match"] for head in cdn.request_headers[1:]]
     assert sent == [f'"{number}"' for number in range(len(sent))]
 
@@ -318,8 +318,8 @@ def test_t27_a_new_etag_of_the_same_body_is_used():
 def test_t27_the_etag_of_an_invalid_artifact_is_not_used():
     """With that ETag the server would answer 304, and the client would take its older artifact for the current one."""
     with Cdn(with_etag('"good"', good(etag='"good"'))) as cdn:
-        with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
-            assert shown(client) == "<b>A</b>"
+        with TargetClient.create(options(cdn, polling_interval=INTERVAL)) as client:
+            assert current_content(client) == "<b>A</b>"
             cdn.reply = response(artifact(version="2.0.0"), headers={"ETag": '"bad"'})
             assert eventually(lambda: source_of(client).last_error is not None)
             seen = len(cdn.request_headers)
@@ -327,13 +327,13 @@ def test_t27_the_etag_of_an_invalid_artifact_is_not_used():
             assert cdn.request_headers[-1]["if-none-match"] == '"good"'
 
 
-def test_t27_a_403_cached_by_a_proxy_only_delays_the_artifact():
+def test_t27_a_403_from_a_proxy_delays_the_next_artifact_but_does_not_prevent_it():
     with Cdn(with_etag('"1"', good(etag='"1"'))) as cdn:
-        with TargetClient.create(options(cdn, polling_interval=SOON)) as client:
-            assert shown(client) == "<b>A</b>"
+        with TargetClient.create(options(cdn, polling_interval=INTERVAL)) as client:
+            assert current_content(client) == "<b>A</b>"
             cdn.reply = response("<html>denied", 403, {"Age": "3600", "Via": "1.1 proxy", "ETag": '"denied"'})
             assert eventually(lambda: source_of(client).last_error is not None)
-            assert shown(client) == "<b>A</b>"
+            assert current_content(client) == "<b>A</b>"
             cdn.reply = with_etag('"1"', good("<b>B</b>", etag='"2"'))
             assert eventually(lambda: source_of(client).last_error is None)
             assert cdn.request_headers[-1]["if-none-match"] == '"1"'
@@ -345,16 +345,16 @@ def test_t27_a_403_cached_by_a_proxy_only_delays_the_artifact():
 @pytest.mark.parametrize("jump", [86400, -86400, 86400 * 400, -(10**9)], ids=["day", "day back", "year", "1990s"])
 def test_t28_a_change_of_the_system_clock_does_not_affect_polling(jump, monkeypatch, figure):
     with Cdn() as cdn, TargetClient.create(options(cdn, polling_interval=100)) as client:
-        assert shown(client) == "<b>A</b>"
+        assert current_content(client) == "<b>A</b>"
         now = time.time
         monkeypatch.setattr(time, "time", lambda: now() + jump)
         seen, began = len(cdn.request_headers), time.monotonic()
         cdn.reply = good("<b>B</b>")
-        assert eventually(lambda: shown(client) == "<b>B</b>")
+        assert eventually(lambda: current_content(client) == "<b>B</b>")
         assert eventually(lambda: len(cdn.request_headers) >= seen + 5)
         took = time.monotonic() - began
         monkeypatch.undo()
-        asked = len(cdn.request_headers) - seen
+        polls = len(cdn.request_headers) - seen
     figure(f"5 polls of 100 ms after the clock moved {jump} s, s", took, "about 0.5")
     assert took > 0.3  # no poll was early
-    assert asked < 50
+    assert polls < 50

@@ -32,7 +32,7 @@ def server():
 
 
 @pytest.fixture(scope="module")
-def refusing():
+def forbidding_server():
     with SocketServer(answer(b"{}", 403)) as running:
         yield running
 
@@ -43,8 +43,8 @@ def client(server):
         yield made
 
 
-class Held:
-    """A server that holds its answers until it is released."""
+class HeldAnswers:
+    """A handler that holds its answers until ``go`` is set."""
 
     def __init__(self):
         self.go = threading.Event()
@@ -57,7 +57,7 @@ class Held:
 
 @pytest.fixture
 def held():
-    handler = Held()
+    handler = HeldAnswers()
     with SocketServer(handler) as running:
         running.go = handler.go
         yield running
@@ -73,15 +73,15 @@ def notifications():
 
 
 def test_b8_a_callback_runs_once_in_another_thread_and_get_returns_its_envelope(client):
-    seen, kept, there = [], [], threading.Event()
+    seen, kept, assigned = [], [], threading.Event()
 
     def callback(envelope):
-        there.wait(WAIT)
+        assigned.wait(WAIT)
         seen.append((envelope, kept[0].ready(), threading.current_thread()))
 
     kept.append(client.get_offers({**offers(), "callback": callback, "err_callback": seen.append}))
     assert isinstance(kept[0], AsyncResult)
-    there.set()
+    assigned.set()
     envelope = kept[0].get(WAIT)
     assert seen == [(envelope, False, seen[0][2])]
     assert seen[0][2] is not threading.main_thread()
@@ -124,9 +124,9 @@ def test_b9_options_can_be_used_again(client):
     assert len(seen) == 6
 
 
-def test_b6_an_err_callback_gets_the_error_that_get_raises(refusing):
+def test_b6_an_err_callback_gets_the_error_that_get_raises(forbidding_server):
     received = []
-    with client_of(refusing) as client:
+    with client_of(forbidding_server) as client:
         options = {"callback": lambda _: received.append("callback"), "err_callback": received.append}
         result = client.get_offers({**offers(), **options})
         with pytest.raises(HttpStatusError) as caught:
@@ -136,9 +136,9 @@ def test_b6_an_err_callback_gets_the_error_that_get_raises(refusing):
     assert not result.successful()
 
 
-def test_without_an_err_callback_the_result_holds_the_error(refusing, caplog):
+def test_without_an_err_callback_the_result_holds_the_error(forbidding_server, caplog):
     received = []
-    with client_of(refusing) as client:
+    with client_of(forbidding_server) as client:
         result = client.get_offers({**offers(), "callback": received.append})
         result.wait(WAIT)
         assert not result.successful()
@@ -149,19 +149,19 @@ def test_without_an_err_callback_the_result_holds_the_error(refusing, caplog):
     assert "callback raised" not in caplog.text
 
 
-def test_a_call_with_only_an_err_callback_is_synchronous(server, refusing):
+def test_a_call_with_only_an_err_callback_is_synchronous(server, forbidding_server):
     received = []
     with client_of(server) as client:
         assert content(client.get_offers({**offers(), "err_callback": received.append})) == "<b>A</b>"
         assert client.stats()["threads"] == 0
-    with client_of(refusing) as client:
+    with client_of(forbidding_server) as client:
         with pytest.raises(HttpStatusError):
             client.get_offers({**offers(), "err_callback": received.append})
         assert client.stats()["threads"] == 0
     assert received == []
 
 
-def test_a_callback_runs_in_the_context_of_its_caller(client, refusing):
+def test_a_callback_runs_in_the_contextvars_context_of_its_caller(client, forbidding_server):
     seen = []
 
     def callback(_):
@@ -173,7 +173,7 @@ def test_a_callback_runs_in_the_context_of_its_caller(client, refusing):
         for number in range(20):
             REQUEST_ID.set(f"mine {number}")
             client.get_offers({**offers(), "callback": callback}).get(WAIT)
-        with client_of(refusing) as other:
+        with client_of(forbidding_server) as other:
             other.get_offers({**offers(), "callback": callback, "err_callback": callback}).wait(WAIT)
         assert REQUEST_ID.get() == "mine 19"
     finally:
@@ -181,7 +181,7 @@ def test_a_callback_runs_in_the_context_of_its_caller(client, refusing):
     assert seen == [f"mine {number}" for number in range(20)] + ["mine 19"]
 
 
-def test_the_err_callback_of_a_full_queue_runs_in_the_context_of_its_caller(held):
+def test_the_err_callback_of_a_full_queue_runs_in_the_contextvars_context_of_its_caller(held):
     seen = []
     with client_of(held, max_workers=1, max_pending=1, shutdown_timeout=1) as client:
         client.get_offers({**offers(), "callback": str})
@@ -197,8 +197,8 @@ def test_the_err_callback_of_a_full_queue_runs_in_the_context_of_its_caller(held
 
 
 @pytest.mark.parametrize("status", [200, 503])
-def test_the_notification_of_a_decision_is_sent_in_the_context_of_its_call(status):
-    """The subscriber of its failure runs in that context, too."""
+def test_the_notification_of_a_decision_is_sent_in_the_contextvars_context_of_its_call(status):
+    """If sending fails, the subscriber of the event runs in that context, too."""
     seen = []
 
     class Manager(urllib3.PoolManager):
@@ -239,14 +239,14 @@ MISTAKES = [
 @pytest.mark.parametrize("options", MISTAKES, ids=range(len(MISTAKES)))
 def test_invalid_options_raise_in_the_callers_thread_before_anything_is_queued(options):
     received = []
-    with SocketServer(answer(ANSWER_BYTES)) as unasked, client_of(unasked) as client:
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
         with pytest.raises(ValueError):
             client.get_offers({"err_callback": received.append, "callback": received.append, **options})
         with pytest.raises(ValueError):
             asyncio.run(client.get_offers_async(options))
         stats = client.stats()
     assert received == []
-    assert unasked.requests == []
+    assert server.requests == []
     assert (stats["pending"], stats["running"], stats["threads"], stats["refused"]) == (0, 0, 0, 0)
 
 
@@ -350,7 +350,7 @@ def test_the_with_block_waits_for_callbacks(server):
     assert len(received) == 50
 
 
-def test_stats_are_exact(server, refusing):
+def test_stats_are_exact(server, forbidding_server):
     with client_of(server, max_workers=4, logger=Quiet()) as client:
         threads = [
             threading.Thread(
@@ -367,7 +367,7 @@ def test_stats_are_exact(server, refusing):
         stats = client.stats()
         assert 1 <= stats.pop("threads") <= 4
         assert stats == {**dict.fromkeys(stats, 0), "calls": 960}
-    with client_of(refusing, max_workers=4, logger=Quiet()) as client:
+    with client_of(forbidding_server, max_workers=4, logger=Quiet()) as client:
         results = [client.get_offers({**offers(), "callback": str}) for _ in range(50)]
         assert client.flush(LONG)
         assert not any(result.successful() for result in results)
@@ -377,7 +377,7 @@ def test_stats_are_exact(server, refusing):
 # Awaiting
 
 
-def test_awaited_answers_and_errors(server, refusing):
+def test_awaited_calls_return_answers_and_raise_errors(server, forbidding_server):
     async def all_of(client):
         return (
             await client.get_offers_async(offers()),
@@ -390,7 +390,7 @@ def test_awaited_answers_and_errors(server, refusing):
         assert content(envelope) == "<b>A</b>"
         assert notified["response"].status == 200
         assert attributes.as_object("home") == {}
-    with client_of(refusing) as client, pytest.raises(HttpStatusError):
+    with client_of(forbidding_server) as client, pytest.raises(HttpStatusError):
         asyncio.run(all_of(client))
 
 
@@ -404,7 +404,7 @@ def test_a_hundred_calls_can_be_awaited_together(server):
 
 
 def test_cancelling_an_await_does_not_affect_the_client(held):
-    async def cancelled(client):
+    async def cancel_and_call_again(client):
         waiting = asyncio.ensure_future(client.get_offers_async(offers()))
         while not held.requests:
             await asyncio.sleep(0.002)
@@ -417,7 +417,7 @@ def test_cancelling_an_await_does_not_affect_the_client(held):
         return await client.get_offers_async(offers())
 
     with client_of(held, max_workers=4, logger=Quiet()) as client:
-        assert content(asyncio.run(cancelled(client))) == "<b>A</b>"
+        assert content(asyncio.run(cancel_and_call_again(client))) == "<b>A</b>"
         assert client.flush(LONG)
         assert client.stats()["calls"] == 3
 
@@ -437,7 +437,7 @@ def test_an_event_loop_may_end_before_the_answer_arrives(held, caplog):
     assert not [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")]
 
 
-def test_two_loops_in_two_threads(server):
+def test_two_event_loops_in_two_threads_can_use_one_client(server):
     seen = []
 
     async def many(client):
@@ -465,7 +465,7 @@ def test_awaiting_a_call_does_not_block_the_event_loop(held):
         assert content(asyncio.run(both(client))) == "<b>A</b>"
 
 
-def test_a_result_of_a_callback_call_can_be_awaited(client):
+def test_the_result_of_a_call_with_a_callback_can_be_awaited(client):
     received = []
 
     async def wait():
@@ -474,7 +474,7 @@ def test_a_result_of_a_callback_call_can_be_awaited(client):
     assert asyncio.run(wait()) is received[0]
 
 
-def test_a_result_that_is_not_ready(held):
+def test_get_and_successful_raise_while_a_result_is_not_ready(held):
     with client_of(held, logger=Quiet()) as client:
         result = client.get_offers({**offers(), "callback": str})
         with pytest.raises(multiprocessing.TimeoutError):
@@ -486,24 +486,24 @@ def test_a_result_that_is_not_ready(held):
 
 
 def test_b4_a_burst_from_many_threads_does_not_exceed_max_workers(server):
-    """The check and the start are two steps, which many threads take at the same time here."""
-    most = []
+    """Counting the workers and starting one are two steps. Here many threads take them at the same time."""
+    thread_counts = []
     with switching_often():
         for _ in range(10):
             with client_of(server, max_workers=3, logger=Quiet()) as client:
 
                 def burst(_, client=client):
                     for _ in range(5):
-                        client.get_offers({**offers(), "callback": lambda _: most.append(client.stats()["threads"])})
+                        client.get_offers({**offers(), "callback": lambda _: thread_counts.append(client.stats()["threads"])})
 
                 in_threads(16, burst)
                 assert client.flush(LONG)
-    assert len(most) == 800
-    assert max(most) <= 3
+    assert len(thread_counts) == 800
+    assert max(thread_counts) <= 3
 
 
-def test_t17_a_signal_handler_that_raises_in_close_loses_no_call(held, figure):
-    """Each queued call has an outcome, no matter when the signal arrives."""
+def test_t17_no_call_is_lost_if_a_signal_handler_raises_during_close(held, figure):
+    """Each queued call ends with a result or an error, no matter when the signal arrives."""
     class Limit(Exception):
         pass
 

@@ -15,17 +15,17 @@ from target_tools.clock import monotonic
 from target_tools.concurrency.lock_free import Counter
 from target_tools.http import breaker, dns, pools, transport
 from tests.reliability.conftest import Quiet
-from tests.reliability.visitors import address_info, answer_to, belongs_to, swallows_connects
+from tests.reliability.visitors import address_info, answer_to, belongs_to, unresponsive_port
 from tests.support import content, head_of, in_threads, offers
 
 pytestmark = pytest.mark.server
 
 GENERAL, CLUSTER = "acmeclient.tt.omtrdc.net", "mboxedge35.tt.omtrdc.net"
-#: Milliseconds: so long that no call fails because the machine stands still for seconds.
+#: Milliseconds: long enough that no call fails because the machine stalls for seconds.
 TIMEOUT = 20000
 
 
-def answers_and_closes(connection):
+def answer_and_close(connection):
     """Answer one request and close, so that each call opens a connection."""
     raw = connection.read_request()
     if raw and host_of(raw) in (GENERAL, CLUSTER):
@@ -34,16 +34,17 @@ def answers_and_closes(connection):
 
 @pytest.fixture
 def edge(monkeypatch):
-    """Yield two hosts on loopback, and options for a client that learns the cluster. ``lost`` makes it unreachable.
+    """Yield two hosts on loopback, and options for a client that learns the cluster. If ``lost`` is not empty, the
+    cluster is unreachable.
 
-    ``asked`` counts the name lookups by host, and ``attempts`` the attempts to connect to the unreachable cluster.
+    ``lookups`` counts the name lookups by host, ``attempts`` the attempts to connect to the unreachable cluster.
     """
-    asked, attempts, changes, lost = collections.Counter(), Counter(), [], []
+    lookups, attempts, changes, lost = collections.Counter(), Counter(), [], []
 
     def resolve(host, *more, **named):
         if host not in (GENERAL, CLUSTER):
             return real_resolve(host, *more, **named)
-        asked[host] += 1
+        lookups[host] += 1
         return [address_info(hole.address if lost and host == CLUSTER else ("127.0.0.1", server.port))]
 
     real_resolve = socket.getaddrinfo
@@ -67,19 +68,19 @@ def edge(monkeypatch):
         "logger": Quiet(),
         "events": {"circuit_opened": changes.append, "circuit_closed": changes.append},
     }
-    with swallows_connects() as hole, SocketServer(answers_and_closes) as server:
+    with unresponsive_port() as hole, SocketServer(answer_and_close) as server:
         yield SimpleNamespace(
-            options=options, server=server, asked=asked, attempts=attempts, changes=changes, lost=lost
+            options=options, server=server, lookups=lookups, attempts=attempts, changes=changes, lost=lost
         )
 
 
-def ask_as_new(client, marker):
+def call_as_new_visitor(client, marker):
     """Make a call for a new visitor."""
     envelope = client.get_offers(offers(id=VisitorId(tnt_id=marker)))
     assert (envelope["response"].id.tnt_id, content(envelope)) == (marker, f"for {marker}")
 
 
-def ask_as_known(client, marker):
+def call_as_known_visitor(client, marker):
     """Make a call for a visitor whose cookie names the cluster."""
     envelope = client.get_offers({**offers(), "target_cookie": f"PC#{marker}.35_0#9999999999"})
     assert belongs_to(envelope, marker)
@@ -99,23 +100,23 @@ def hosts(server):
 
 def learn(client, server):
     """Let the client learn its cluster from the general host."""
-    ask_as_new(client, "first")
-    ask_as_new(client, "second")
+    call_as_new_visitor(client, "first")
+    call_as_new_visitor(client, "second")
     assert hint_of(client) == "35"
     assert hosts(server) == {GENERAL: 1, CLUSTER: 1}
     del server.requests[:]
 
 
 WHO = {
-    "new visitors": lambda visitor: ask_as_new,
-    "visitors whose cookie names it": lambda visitor: ask_as_known,
-    "both": lambda visitor: (ask_as_new, ask_as_known)[visitor % 2],
+    "new visitors": lambda visitor: call_as_new_visitor,
+    "visitors whose cookie names it": lambda visitor: call_as_known_visitor,
+    "both": lambda visitor: (call_as_new_visitor, call_as_known_visitor)[visitor % 2],
 }
 
 
 @pytest.mark.parametrize("who", WHO)
 def test_t30_an_unreachable_cluster_does_not_prevent_answers(who, edge, figure):
-    """100 calls of 20 visitors at the same time: calls stop waiting for the cluster, and all are answered.
+    """20 visitors call five times each, at the same time. Calls stop waiting for the cluster, and all are answered.
 
     Until the fifth failure opens the circuit, a visitor whose call was among the first four can wait again.
     """
@@ -148,7 +149,9 @@ def test_t30_an_unreachable_cluster_does_not_prevent_answers(who, edge, figure):
     assert hint is None  # although each answer contained it
 
 
-@pytest.mark.parametrize("ask", [ask_as_new, ask_as_known], ids=["new visitor", "visitor whose cookie names it"])
+@pytest.mark.parametrize(
+    "ask", [call_as_new_visitor, call_as_known_visitor], ids=["new visitor", "visitor whose cookie names it"]
+)
 def test_t30_the_main_thread_falls_back_to_the_general_host_too(ask, edge):
     """The main thread opens connections in a helper thread, which it abandons here."""
     with TargetClient.create(edge.options) as client:
@@ -171,23 +174,23 @@ def test_t30_a_cluster_is_not_learned_while_its_circuit_is_open(edge, monkeypatc
         learn(client, server)
         edge.lost.append(True)
         for number in range(5):
-            ask_as_known(client, f"v{number}")
+            call_as_known_visitor(client, f"v{number}")
         assert [change["type"] for change in edge.changes] == ["circuit_opened"]
-        asked = edge.asked[CLUSTER]
+        lookups = edge.lookups[CLUSTER]
         for number in range(calls):
-            (ask_as_new, ask_as_known)[number % 2](client, f"w{number}")
+            (call_as_new_visitor, call_as_known_visitor)[number % 2](client, f"w{number}")
             hints.add(hint_of(client))
-        figure("attempts to connect while the circuit was open", edge.asked[CLUSTER] - asked, 0)
+        figure("attempts to connect while the circuit was open", edge.lookups[CLUSTER] - lookups, 0)
         assert hints == {None}
-        assert edge.asked[CLUSTER] == asked
+        assert edge.lookups[CLUSTER] == lookups
         assert hosts(server) == {GENERAL: 5 + calls}
 
         edge.lost.clear()
         monkeypatch.setattr(breaker, "monotonic", lambda: monotonic() + 120)
-        ask_as_new(client, "learns")
+        call_as_new_visitor(client, "learns")
         assert hint_of(client) == "35"
-        ask_as_new(client, "probes")
-        assert edge.asked[CLUSTER] == asked + 1
+        call_as_new_visitor(client, "probes")
+        assert edge.lookups[CLUSTER] == lookups + 1
         assert [change["type"] for change in edge.changes] == ["circuit_opened", "circuit_closed"]
         assert hint_of(client) == "35"
         assert client.stats()["failures"] == 0

@@ -12,7 +12,7 @@ from tests.support import ANSWER_BYTES, client_of, offers
 pytestmark = pytest.mark.server
 
 #: Makes many calls with a callback, a few hundred at a time, and counts threads, descriptors and memory.
-#: Threads are counted when they start and end, so that even the shortest is counted.
+#: Threads are counted when they start and end, so that even the shortest-lived one is counted.
 MANY_CALLS = """
     import _thread, gc, json, os, socket, sys, threading, time
     start, alive, most = _thread.start_new_thread, {}, {}
@@ -45,7 +45,7 @@ MANY_CALLS = """
     slow = float(sys.argv[4]) if len(sys.argv) > 4 else 0.0
     if slow:
         socket.getaddrinfo = lambda *given: time.sleep(slow) or look_up(*given)
-    # No lookup and no connection lasts so long that another worker has to step in, except on a busy machine.
+    # On a busy machine a lookup or a connect could last so long that another worker starts. Prevent that.
     assert slow < dns.BLOCKING_SECONDS
     dns.BLOCKING_SECONDS = connect.ATTEMPT_SECONDS = 60
     client = client_of(SimpleNamespace(domain=domain), max_workers=workers, logger=Quiet())
@@ -76,7 +76,7 @@ MANY_CALLS = """
 """
 
 
-def test_t2_slow_lookups_need_no_more_threads(figure):
+def test_t2_slow_lookups_start_no_additional_threads(figure):
     workers = 32
     with SocketServer(answer(ANSWER_BYTES)) as server:
         done = python(MANY_CALLS, server.domain, workers, 1000, 0.2)

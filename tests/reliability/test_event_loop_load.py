@@ -54,7 +54,7 @@ def hanging_resolver(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_garbage_collection():
-    """A collection of all objects of the test suite takes longer than a turn."""
+    """Disable the garbage collector: a full collection of the suite's objects takes longer than a turn."""
     gc.collect()
     gc.disable()
     yield
@@ -62,7 +62,7 @@ def no_garbage_collection():
 
 
 def calls_of(client):
-    """Return coroutines of all kinds."""
+    """Yield a coroutine for each call: notifications, attributes and offers."""
     for number in range(CALLS):
         if number % 10 == 0:
             yield client.send_notifications_async({"request": {"notifications": [NOTIFICATION]}})
@@ -110,7 +110,9 @@ async def load(coroutines):
 
 @pytest.mark.parametrize("on_error", ["raise", "default"])
 @pytest.mark.parametrize("circuit_breaker", [True, False], ids=["breaker", "no breaker"])
-def test_t30_the_calls_are_spread_over_many_turns(hanging_resolver, monkeypatch, on_error, circuit_breaker, figure):
+def test_t30_calls_are_spread_over_many_turns_of_the_event_loop(
+    hanging_resolver, monkeypatch, on_error, circuit_breaker, figure
+):
     given = {"timeout": SHORT, "queue_timeout": 1000, "logger": Quiet()}
     given.update(on_error=on_error, circuit_breaker=circuit_breaker)
     longest = {}
@@ -157,10 +159,10 @@ def test_a_request_that_is_changed_after_the_call_is_sent_as_it_was(monkeypatch)
             request["execute"]["mboxes"][0]["name"] = f"mbox-{number}"
             return client.get_offers_async({"request": request})
 
-        async def changing(number):
+        async def change_and_call(number):
             return await call(number)
 
-        answers = await asyncio.gather(*[changing(number) for number in range(20)])
+        answers = await asyncio.gather(*[change_and_call(number) for number in range(20)])
         return [envelope.request.execute.mboxes[0].name for envelope in answers]
 
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
@@ -184,7 +186,7 @@ def test_flush_and_close_wait_for_calls_that_are_not_prepared_yet(method, monkey
     assert collections.Counter(envelope.response.status for envelope in answers) == {200: 50}
 
 
-@pytest.mark.parametrize("seconds", [1e-9, event_loops.TURN_SECONDS], ids=["limited", "usual"])
+@pytest.mark.parametrize("seconds", [1e-9, event_loops.TURN_SECONDS], ids=["short turns", "default"])
 @pytest.mark.parametrize("count", [1, 20, 500])
 @pytest.mark.parametrize("method", ["flush_async", "close_async", "__aexit__"])
 def test_flush_and_close_wait_for_the_calls_of_tasks_that_have_not_begun(method, count, seconds, monkeypatch):
@@ -206,7 +208,7 @@ def test_flush_and_close_wait_for_the_calls_of_tasks_that_have_not_begun(method,
 
 
 @pytest.mark.parametrize("turns", range(5))
-def test_a_flush_that_is_cancelled_while_calls_are_prepared_leaves_them_alone(turns, monkeypatch):
+def test_cancelling_a_flush_while_calls_are_prepared_does_not_affect_the_calls(turns, monkeypatch):
     monkeypatch.setattr(event_loops, "TURN_SECONDS", 1e-9)
 
     async def main(client):
@@ -226,8 +228,8 @@ def test_a_flush_that_is_cancelled_while_calls_are_prepared_leaves_them_alone(tu
 
 
 @pytest.mark.parametrize("turns", range(1, 5))
-def test_a_close_that_is_cancelled_while_calls_are_prepared_closes_the_client(turns, monkeypatch):
-    """Calls that are not prepared by then end with an error."""
+def test_cancelling_a_close_while_calls_are_prepared_still_closes_the_client(turns, monkeypatch):
+    """Calls that were not prepared before the client was closed raise ``ClientClosed``."""
     monkeypatch.setattr(event_loops, "TURN_SECONDS", 1e-9)
 
     async def main(client):
@@ -243,7 +245,7 @@ def test_a_close_that_is_cancelled_while_calls_are_prepared_closes_the_client(tu
 
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, timeout=LONG) as client:
         outcomes = asyncio.run(main(client))
-    answered = [outcome for outcome in outcomes if not isinstance(outcome, ClientClosed)]
+    not_closed = [outcome for outcome in outcomes if not isinstance(outcome, ClientClosed)]
     assert len(outcomes) == 20
-    assert 1 <= len(answered) < 20
-    assert {envelope.response.status for envelope in answered} == {200}
+    assert 1 <= len(not_closed) < 20
+    assert {envelope.response.status for envelope in not_closed} == {200}

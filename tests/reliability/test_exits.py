@@ -24,8 +24,8 @@ HEAD = """
 """
 
 
-def hangs(connection):
-    """A handler that reads and never answers."""
+def read_and_hang(connection):
+    """Read a request and never answer it."""
     if connection.read_request():
         connection.hang()
 
@@ -42,7 +42,7 @@ def test_t6_a_hanging_request_delays_the_exit_by_shutdown_timeout_at_most(client
         globals().setdefault("kept", []).append(client)
     print(repr(time.time()))
     """
-    with SocketServer(hangs) as server:
+    with SocketServer(read_and_hang) as server:
         done = python(HEAD + body, server.domain, clients)
         took = time.time() - float(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
@@ -86,7 +86,7 @@ def test_t7_a_script_that_does_not_close_its_client_exits_at_once(calls, figure)
     assert took < 0.5 + SLACK
 
 
-LATE = {
+LATE_CALLS = {
     "sync_from_atexit": """
     client = client_of(server)
     atexit.register(lambda: sys.stdout.write(client.get_offers(offers())["response"].client))
@@ -164,16 +164,16 @@ def test_t8_a_call_during_exit_is_answered_without_a_traceback(version, figure):
         pytest.skip(no_interpreter(version))
     ready = python("import target_python_sdk.client", executable=executable, options=())
     if ready.returncode:
-        why = ready.stderr.strip().rpartition("\n")[2]
-        pytest.skip(f"Python {version} cannot use the installed requirements: {why}")
-    odd = {}
+        reason = ready.stderr.strip().rpartition("\n")[2]
+        pytest.skip(f"Python {version} cannot use the installed requirements: {reason}")
+    failed_scripts = {}
     with SocketServer(answer(ANSWER_BYTES)) as server:
-        for name, body in LATE.items():
+        for name, body in LATE_CALLS.items():
             done = python(HEAD + body, server.domain, executable=executable)
             if (done.returncode, done.stdout, done.stderr) != (0, "acmeclient", ""):
-                odd[name] = (done.returncode, done.stdout, done.stderr[-1500:])
-    figure(f"late calls answered on {version}", len(LATE) - len(odd), len(LATE))
-    assert odd == {}
+                failed_scripts[name] = (done.returncode, done.stdout, done.stderr[-1500:])
+    figure(f"late calls answered on {version}", len(LATE_CALLS) - len(failed_scripts), len(LATE_CALLS))
+    assert failed_scripts == {}
 
 
 def workers_alive():
@@ -199,19 +199,19 @@ def test_t33_an_unreferenced_client_is_garbage_collected_and_its_threads_end(fig
 
 
 def test_t33_an_unreferenced_client_with_a_call_in_progress_is_garbage_collected(figure):
-    asked, go = threading.Event(), threading.Event()
+    received_request, go = threading.Event(), threading.Event()
 
-    def patient(connection):
+    def answer_late(connection):
         if connection.read_request():
-            asked.set()
+            received_request.set()
             go.wait(20)
             Connection.send(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     received = []
-    with SocketServer(patient) as server:
+    with SocketServer(answer_late) as server:
         client = client_of(server)
         result = client.get_offers({**offers(), "callback": received.append})
-        assert asked.wait(20)
+        assert received_request.wait(20)
         watched = [weakref.ref(client), weakref.ref(client._processes.get())]
         del client
         gc.collect()

@@ -53,14 +53,14 @@ def program(name, seconds=120, **given):
     return json.loads(done.stdout)
 
 
-def notified(server):
+def notification_counts(server):
     """Return how often each notification was received."""
     found = (re.search(rb'"notifications": ?\[\{"id": ?"([^"]+)"', request) for request in list(server.requests))
     return Counter(one.group(1).decode() for one in found if one)
 
 
 @pytest.mark.parametrize("forks", scaled(200, 200))
-def test_t9_two_hundred_forks_under_load(forks, server, figure):
+def test_t9_two_hundred_children_forked_under_load_complete_their_calls(forks, server, figure):
     seen = program("under_load", domain=server.domain, forks=forks)
     figure(f"children that completed their calls, of {forks}", seen["children"], forks)
     figure("slowest child, s", seen["slowest"], "1 at most")
@@ -70,7 +70,7 @@ def test_t9_two_hundred_forks_under_load(forks, server, figure):
     assert seen["stuck"] == 0
     assert seen["threads"] <= 2
     assert seen["closed"]
-    counts = notified(server)
+    counts = notification_counts(server)
     expected = {f"{who}-{n}-{part}" for who in ("parent", "child") for n in range(forks) for part in "ab"}
     assert set(counts) == expected
     twice = [name for name, count in counts.items() if count > 1]
@@ -78,18 +78,18 @@ def test_t9_two_hundred_forks_under_load(forks, server, figure):
     assert twice == []
 
 
-#: Each lock, with and without fork hooks.
-HELD = [
+#: Each of ``LOCKS``, with and without fork hooks.
+LOCKS_AND_HOOKS = [
     (lock, hooks)
     for lock in sorted(LOCKS)
     for hooks in (True, False)
 ]
 
 
-@pytest.mark.parametrize(("lock", "hooks"), HELD)
+@pytest.mark.parametrize(("lock", "hooks"), LOCKS_AND_HOOKS)
 def test_t10_a_child_works_whichever_lock_was_held(lock, hooks, server, hung, authority, figure):  # noqa: PLR0917
     given = {"lock": lock, "domain": server.domain, "hung": hung.domain, "hooks": hooks}
-    if lock != "a_context":
+    if lock != "a_tls_context":
         seen = program("while_held", **given)
     else:
         with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as secure:
@@ -100,29 +100,29 @@ def test_t10_a_child_works_whichever_lock_was_held(lock, hooks, server, hung, au
     assert seen["closed"]
 
 
-def test_t11_a_fork_of_a_fork(server):
-    assert program("twice", domain=server.domain) == {"child": True, "grandchild": "well"}
+def test_t11_a_child_and_its_own_child_can_call(server):
+    assert program("twice", domain=server.domain) == {"child": True, "grandchild": "success"}
 
 
-def test_t11_a_fork_in_a_callback(server):
+def test_t11_a_child_forked_in_a_callback_can_call(server):
     assert program("in_a_callback", domain=server.domain) == {"children": [True] * 3, "closed": True}
 
 
 def test_t11_a_child_that_returns_from_a_callback_sends_nothing_twice(server):
     seen = program("out_of_a_callback", domain=server.domain)
     assert seen == {"children": [True], "closed": True}
-    assert notified(server) == {"queued-0": 1, "queued-1": 1, "queued-2": 1}
+    assert notification_counts(server) == {"queued-0": 1, "queued-1": 1, "queued-2": 1}
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_t11_a_client_can_be_an_argument_of_a_process(method, server):
     seen = program("with_a_client_as_argument", domain=server.domain, method=method)
     assert seen == {"exit": 0, "calls": 3, "closed": True}
-    assert notified(server) == {"other-process": 1}
+    assert notification_counts(server) == {"other-process": 1}
 
 
 @pytest.mark.parametrize("count", scaled(1000, 300))
-def test_t12_a_tls_connection_is_not_shared(count, authority, figure):
+def test_t12_parent_and_child_do_not_share_a_tls_connection(count, authority, figure):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
         domain = f"localhost:{server.port}"
         seen = program("over_tls", domain=domain, ca_file=authority.ca_file, count=count)
@@ -135,7 +135,7 @@ def test_t12_a_tls_connection_is_not_shared(count, authority, figure):
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("hooks", [True, False], ids=["hooks", "no hooks"])
-def test_t12_parent_and_child_call_before_and_after(scheme, hooks, authority):
+def test_t12_parent_child_and_grandchild_can_call_before_and_after_each_fork(scheme, hooks, authority):
     tls = authority.server_context() if scheme == "https" else None
     with SocketServer(answer(ANSWER_BYTES), tls=tls) as server:
         where = {"domain": f"localhost:{server.port}", "ca_file": authority.ca_file} if tls else {}
@@ -146,17 +146,17 @@ def test_t12_parent_and_child_call_before_and_after(scheme, hooks, authority):
     assert server.failures == []
 
 
-#: Workers only with hooks: in a uWSGI process, which forks without them, the SDK starts no workers before the fork.
-RIGHT_AFTER = [("an answer", True), ("an answer", False), ("a worker's end", True), ("a worker's beginning", True)]
+#: Moments and hooks. uWSGI forks without hooks, but there the SDK starts no workers before the fork.
+RIGHT_AFTER = [("an answer", True), ("an answer", False), ("a worker's end", True), ("a worker's start", True)]
 
 
-@pytest.mark.parametrize(("way", "hooks"), RIGHT_AFTER)
+@pytest.mark.parametrize(("moment", "hooks"), RIGHT_AFTER)
 @pytest.mark.parametrize("forks", scaled(1500, 25))
-def test_t12_a_fork_while_another_thread_is_inside_openssl_or_has_just_left_it(way, hooks, forks, authority, figure):
+def test_t12_no_child_hangs_if_a_thread_uses_openssl_or_has_just_used_it(moment, hooks, forks, authority, figure):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
         domain = f"localhost:{server.port}"
-        given = {"way": way, "domain": domain, "ca_file": authority.ca_file, "forks": forks, "hooks": hooks}
+        given = {"moment": moment, "domain": domain, "ca_file": authority.ca_file, "forks": forks, "hooks": hooks}
         seen = program("right_after", seconds=600, **given)
-    figure("right after {}, {}: children hung, of {}".format(way, "hooks" if hooks else "no hooks", forks),
+    figure("right after {}, {}: children hung, of {}".format(moment, "hooks" if hooks else "no hooks", forks),
            seen["hung"], 0)  # fmt: skip
     assert seen == {"hung": 0}

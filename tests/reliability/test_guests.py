@@ -46,11 +46,12 @@ CYCLES = """
     before = state()
     gc.disable()
     alive = [cycle(method) for _ in range(count // 2) for method in ("server-side", "on-device")]
-    kept = sum(one() is not None for one in alive)
-    gone = eventually(lambda: threads() == 1)
+    uncollected = sum(one() is not None for one in alive)
+    threads_ended = eventually(lambda: threads() == 1)
     del alive
     after = state()
-    print(json.dumps({"kept": kept, "gone": gone, **{name: after[name] - before[name] for name in before}}))
+    growth = {name: after[name] - before[name] for name in before}
+    print(json.dumps({"uncollected": uncollected, "threads_ended": threads_ended, **growth}))
 """
 
 #: Imports everything with warnings as errors and makes calls. Prints the settings of the process that changed.
@@ -85,8 +86,8 @@ GUEST = """
     before = state()
     edge = SimpleNamespace(domain=sys.argv[1])
     on_device = {"decisioning_method": "on-device", "artifact_payload": artifact(), "polling_interval": 0}
-    fails = {"secure": True, "timeout": 200, "on_error": "default"}  # the server does not use TLS
-    for options in ({}, on_device, fails):
+    tls_failure = {"secure": True, "timeout": 200, "on_error": "default"}  # the server does not use TLS
+    for options in ({}, on_device, tls_failure):
         with client_of(edge, logger=Quiet(), **options) as client:
             client.get_offers(offers())
             client.get_offers({**offers(), "callback": id}).get(20)
@@ -102,12 +103,12 @@ def test_t32_clients_leave_nothing_behind(end, count, figure):
         done = python(CYCLES, edge.domain, count, end, timeout=300, options=())
     assert done.returncode == 0, done.stderr
     left = json.loads(done.stdout)
-    figure(f"{count} clients {end}: still in memory without a garbage collection", left["kept"], 0)
+    figure(f"{count} clients {end}: still in memory without a garbage collection", left["uncollected"], 0)
     figure(f"{count} clients {end}: objects in reference cycles", left["garbage"], "less than 1 for each")
     figure(f"{count} clients {end}: descriptors left", left["descriptors"], 0)
     figure(f"{count} clients {end}: MB left", left["bytes"] / 1e6, "less than 4")
     figure(f"{count} clients {end}: objects left", left["objects"], "less than 1 for each")
-    assert (left["kept"], left["gone"]) == (0, True)
+    assert (left["uncollected"], left["threads_ended"]) == (0, True)
     assert left["descriptors"] <= 0
     assert left["garbage"] < count
     assert left["objects"] < count

@@ -50,15 +50,15 @@ import sys
 kind, text = sys.argv[1], sys.argv[2]
 try:
     import _interpreters as interpreters
-    made = interpreters.create(kind)
+    created = interpreters.create(kind)
     run = interpreters.exec
 except ImportError:
     import _xxsubinterpreters as interpreters
-    made = interpreters.create(isolated=kind == "isolated")
+    created = interpreters.create(isolated=kind == "isolated")
     run = interpreters.run_string
-failed = run(made, text.replace("PATH", repr(sys.path)))
-assert failed is None, failed
-interpreters.destroy(made)
+error = run(created, text.replace("PATH", repr(sys.path)))
+assert error is None, error
+interpreters.destroy(created)
 print("destroyed", flush=True)
 """
 
@@ -87,7 +87,7 @@ def server():
 
 @pytest.mark.parametrize("kind", ["isolated", "legacy"])
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
-def test_t15_calls_in_a_sub_interpreter(version, kind, server, figure):
+def test_t15_calls_in_a_sub_interpreter_succeed(version, kind, server, figure):
     began = time.monotonic()
     seen, done = calls_inside(version, kind, True, server)
     figure("{} {}: threads {}, s".format(version, kind, seen["threads"]), time.monotonic() - began, "works")

@@ -13,8 +13,8 @@ from target_python_sdk.testing import SocketServer
 from target_python_sdk.types import DeliveryRequest, Notification, NotificationMbox
 from tests.reliability.conftest import Quiet, interpreter, no_interpreter, python, scaled
 from tests.reliability.visitors import (
+    answer_each,
     answer_to,
-    answers_each,
     belongs_to,
     forget_finished,
     options_of,
@@ -32,8 +32,8 @@ INTERIM = {
 }
 
 
-class Answers:
-    """Counts how the calls of many threads ended."""
+class OutcomeCounter:
+    """Counts events of many threads by kind."""
 
     def __init__(self):
         self.kinds = collections.Counter()
@@ -61,25 +61,25 @@ def with_interim_replies(sent, seed):
     """Return a handler that sends up to three interim replies before each answer: together, apart or late."""
 
     def handle(connection):
-        choice = random.Random(f"{seed} {connection.number}")
+        rng = random.Random(f"{seed} {connection.number}")
         while True:
             raw = connection.read_request()
             if not raw:
                 return
-            statuses = choice.choices(list(INTERIM), k=choice.randrange(4))
+            statuses = rng.choices(list(INTERIM), k=rng.randrange(4))
             pieces = [*(INTERIM[status] for status in statuses), answer_to(raw)]
-            way = choice.choice(["together", "apart", "late", "cut"])
+            way = rng.rng(["together", "apart", "late", "cut"])
             for status in statuses:
                 sent.add((status, way))
             if way in ("together", "cut"):
                 pieces = [b"".join(pieces)]
             if way == "cut":  # at any byte, even inside the status line
-                at = choice.randrange(1, len(pieces[0]))
+                at = rng.randrange(1, len(pieces[0]))
                 pieces = [pieces[0][:at], pieces[0][at:]]
             for piece in pieces:
                 connection.send(piece)
                 if way in ("late", "cut"):
-                    connection.wait(choice.random() * 0.004)
+                    connection.wait(rng.random() * 0.004)
 
     return handle
 
@@ -87,7 +87,7 @@ def with_interim_replies(sent, seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("count", scaled(10000, 2000))
 def test_t35_interim_replies_do_not_mix_up_answers(count, figure):
-    sent, seen, seed = Answers(), Answers(), random.randrange(10**6)
+    sent, seen, seed = OutcomeCounter(), OutcomeCounter(), random.randrange(10**6)
     began = time.monotonic()
     with SocketServer(with_interim_replies(sent, seed)) as server, client_of(server, logger=Quiet()) as client:
 
@@ -99,7 +99,7 @@ def test_t35_interim_replies_do_not_mix_up_answers(count, figure):
         connections = server.connections
     seconds = time.monotonic() - began
     figure(f"answers after interim replies (seed {seed})", seen.kinds["own"], count)
-    figure("s for these", seconds, "-")
+    figure("s, calls with interim replies", seconds, "-")
     assert seen.kinds == {"own": count}
     # All kinds were sent in all ways, and no connection was lost.
     assert {status for status, _ in sent.kinds} == set(INTERIM)
@@ -108,18 +108,18 @@ def test_t35_interim_replies_do_not_mix_up_answers(count, figure):
     assert connections <= THREADS
 
 
-# Connections whose answers are shifted by one
+# Answers to the wrong request of a connection
 
 
-def made_up():
+def unrequested_answer():
     """Return the answer to a request that was never made."""
     body = json.dumps({"requestId": "nobody's", "id": {"tntId": "nobody.35_0"}}).encode()
     return answer_to(b"\r\n\r\n" + body)
 
 
-def answers_the_request_before(connection):
-    """Answer the first request with a made-up answer, and each later one with the answer to the request before it."""
-    previous = made_up()
+def answer_the_request_before(connection):
+    """Answer the first request with an unrequested answer, each later one with the answer to the request before it."""
+    previous = unrequested_answer()
     while True:
         raw = connection.read_request()
         if not raw:
@@ -128,8 +128,8 @@ def answers_the_request_before(connection):
         previous = answer_to(raw)
 
 
-def answers_the_first_one_twice(connection):
-    """Answer the first request twice, the second time instead of the second request, and so on."""
+def answer_the_first_request_twice(connection):
+    """Answer the first two requests with the first answer, each later one with the answer to the request before it."""
     previous = b""
     while True:
         raw = connection.read_request()
@@ -140,33 +140,33 @@ def answers_the_first_one_twice(connection):
         previous = current
 
 
-def sends_an_answer_more(connection):
-    """Send an additional answer with the answer to the first request, or a moment later."""
+def send_a_surplus_answer(connection):
+    """Send a surplus answer together with the answer to the first request, or a moment later."""
     raw = connection.read_request()
     if not raw:
         return
     late = connection.number % 2
-    connection.send(answer_to(raw) + (b"" if late else made_up()))
+    connection.send(answer_to(raw) + (b"" if late else unrequested_answer()))
     if late:
         connection.wait(random.random() * 0.002)
-        connection.send(made_up())
-    answers_each(connection)
+        connection.send(unrequested_answer())
+    answer_each(connection)
 
 
-SHIFTS = [answers_the_request_before, answers_the_first_one_twice, sends_an_answer_more]
+SHIFTS = [answer_the_request_before, answer_the_first_request_twice, send_a_surplus_answer]
 
 
 @pytest.mark.parametrize("shift", SHIFTS, ids=lambda shift: shift.__name__)
 def test_t35_after_the_first_answer_of_a_connection_no_shifted_answer_is_used(shift, figure):
-    """The first answer of a connection may be a recorded one, so a foreign request id is accepted there.
+    """The first answer on a connection may come from a recording, so it may have an unknown request id.
 
     No visitor gets another visitor's answer, and the connection is not used again.
     """
     threads, calls_each = 16, 25
-    seen, requests = Answers(), collections.Counter()
+    seen, requests = OutcomeCounter(), collections.Counter()
     accepted = collections.Counter()
 
-    def counted(connection):
+    def count_requests(connection):
         read = connection.read_request
 
         def read_request():
@@ -182,7 +182,7 @@ def test_t35_after_the_first_answer_of_a_connection_no_shifted_answer_is_used(sh
 
     positions = {}
     options = {"logger": Quiet(), "circuit_breaker": False}
-    with SocketServer(counted) as server, client_of(server, **options) as client:
+    with SocketServer(count_requests) as server, client_of(server, **options) as client:
 
         def calls(thread):
             for number in range(calls_each):
@@ -198,12 +198,12 @@ def test_t35_after_the_first_answer_of_a_connection_no_shifted_answer_is_used(sh
     figure(f"answers of another visitor, {shift.__name__}", accepted["a visitor's"], 0)
     assert accepted["a visitor's"] == 0
     assert sum(seen.kinds.values()) == threads * calls_each
-    if shift is answers_the_request_before:
+    if shift is answer_the_request_before:
         # Each connection was closed after the answer with the id of another request.
         assert seen.kinds == {"mixed": threads * calls_each}
         assert set(requests.values()) == {1}
         assert connections == threads * calls_each
-    elif shift is answers_the_first_one_twice:
+    elif shift is answer_the_first_request_twice:
         # The second request of each connection ends in an error, and its connection with it.
         assert set(seen.kinds) == {"own", "InvalidResponse"}
         assert seen.kinds["mixed"] == 0
@@ -226,9 +226,9 @@ def test_t35_an_answer_after_the_deadline_is_not_read(figure):
         if connection.number == 1:
             go.wait(LONG / 1000)
         connection.send(answer_to(raw))
-        answers_each(connection)
+        answer_each(connection)
 
-    seen = Answers()
+    seen = OutcomeCounter()
     with SocketServer(late_once) as server, client_of(server, logger=Quiet()) as client:
         with pytest.raises(DeadlineExceeded):
             client.get_offers(options_of("slow", timeout=SHORT))
@@ -249,17 +249,17 @@ def notification(number):
     )
 
 
-def hangs_up(choice, connection):
+def hang_up(rng, connection):
     """Reset or close a connection, at once or while the next request is written."""
-    if choice.random() < 0.5:
-        connection.wait(choice.random() * 0.003)
-    if choice.random() < 0.5:
+    if rng.random() < 0.5:
+        connection.wait(rng.random() * 0.003)
+    if rng.random() < 0.5:
         connection.reset()
     else:
         connection.close()
 
 
-def arrived(raw):
+def notification_of(raw):
     """Return the id of the notification in a request, and the parts that a retry must repeat."""
     body = body_of(raw)
     (notification,) = body["notifications"]
@@ -270,25 +270,25 @@ def arrived(raw):
 def test_t29_connections_closed_by_the_server_lose_no_call(reads_first, figure):
     """The server closes a kept-alive connection while a request is written, before or after reading it."""
     count, threads = 1000, 8
-    seen, closed, seed = collections.defaultdict(list), Answers(), random.randrange(10**6)
+    seen, closed, seed = collections.defaultdict(list), OutcomeCounter(), random.randrange(10**6)
 
     def handle(connection):
-        choice = random.Random(f"{seed} {connection.number}")
-        for _ in range(choice.randrange(1, 5)):
+        rng = random.Random(f"{seed} {connection.number}")
+        for _ in range(rng.randrange(1, 5)):
             raw = connection.read_request()
             if not raw:
                 return
-            name, same = arrived(raw)
-            seen[name].append(same)
+            name, repeated_ids = notification_of(raw)
+            seen[name].append(repeated_ids)
             connection.send(answer_to_notification(raw))
         if reads_first:
             raw = connection.read_request()
             if not raw:
                 return
-            name, same = arrived(raw)
-            seen[name].append(same)
+            name, repeated_ids = notification_of(raw)
+            seen[name].append(repeated_ids)
         closed.add("closed")
-        hangs_up(choice, connection)
+        hang_up(rng, connection)
 
     with SocketServer(handle) as server, client_of(server, logger=Quiet(), retries=5) as client:
 
@@ -298,19 +298,19 @@ def test_t29_connections_closed_by_the_server_lose_no_call(reads_first, figure):
 
         in_threads(threads, calls)
         stats = client.stats()
-    again = sum(len(times) - 1 for times in seen.values())
+    repeats = sum(len(times) - 1 for times in seen.values())
     when = "after" if reads_first else "before"
     figure(f"failed calls, closed {when} the request was read (seed {seed})", stats["failures"], 0)
     figure(f"connections closed {when} the request was read", closed.kinds["closed"], "-")
-    figure("notifications read twice, each with the same ids", again, "0" if not reads_first else "-")
+    figure("notifications read twice, each with the same ids", repeats, "0" if not reads_first else "-")
     assert stats["failures"] == 0
     assert closed.kinds["closed"] > count / 10
     assert sorted(seen) == sorted(f"n{number}" for number in range(count))
     assert all(len(set(times)) == 1 for times in seen.values())
     if reads_first:
-        assert again == closed.kinds["closed"] == stats["retries"]
+        assert repeats == closed.kinds["closed"] == stats["retries"]
     else:
-        assert again == 0
+        assert repeats == 0
 
 
 def answer_to_notification(raw):
@@ -349,18 +349,18 @@ MIX = """
                 seen["errors"].append(repr(error)[:200])
         return run
 
-    def judge(envelope, marker):
+    def check_visitor(envelope, marker):
         add("own" if belongs_to(envelope, marker) else "mixed")
 
-    def waits(thread, numbers):
+    def call_and_wait(thread, numbers):
         for number in numbers:
-            judge(client.get_offers(options_of(f"v{number}")), f"v{number}")
+            check_visitor(client.get_offers(options_of(f"v{number}")), f"v{number}")
 
-    def is_called_back(thread, numbers):
+    def call_with_callback(thread, numbers):
         results = []
         for number in numbers:
             marker = f"v{number}"
-            received = lambda envelope, marker=marker: judge(envelope, marker)
+            received = lambda envelope, marker=marker: check_visitor(envelope, marker)
             results.append(client.get_offers(options_of(marker, callback=received)))
             if len(results) == 10:
                 for result in results:
@@ -369,9 +369,9 @@ MIX = """
         for result in results:
             result.get(60)
 
-    def awaits(thread, numbers):
+    def call_in_asyncio(thread, numbers):
         async def one(marker):
-            judge(await client.get_offers_async(options_of(marker)), marker)
+            check_visitor(await client.get_offers_async(options_of(marker)), marker)
 
         async def all_of_them():
             for start in range(0, len(numbers), 10):
@@ -379,8 +379,9 @@ MIX = """
 
         asyncio.run(all_of_them())
 
-    def ask(thread):
-        [waits, waits, is_called_back, awaits][thread % 4](thread, range(thread, count, threads))
+    def call(thread):
+        ways = [call_and_wait, call_and_wait, call_with_callback, call_in_asyncio]
+        ways[thread % 4](thread, range(thread, count, threads))
 
     # The parameter selects one of sixty-four rules of one mbox. Content and token must belong together.
     rules = [{
@@ -390,8 +391,8 @@ MIX = """
     } for key in range(64)]
     document = artifact(rules={"mboxes": {"home": rules}, "views": {}}, responseTokens=["activity.id"])
     # On a busy machine, a decision may take seconds, and a connection may be idle for a minute.
-    patient = {"timeout": 60000, "keep_alive": 3600000, "logger": Quiet()}
-    given = options(artifact_payload=document, polling_interval=0, telemetry_enabled=False, **patient)
+    long_limits = {"timeout": 60000, "keep_alive": 3600000, "logger": Quiet()}
+    given = options(artifact_payload=document, polling_interval=0, telemetry_enabled=False, **long_limits)
 
     def decide(thread):
         for number in range(thread, decisions, threads):
@@ -399,15 +400,15 @@ MIX = """
             mboxes = [MboxRequest(name="home", index=at, parameters={"k": str(key)}) for at, key in enumerate(keys)]
             tnt_id = f"w{number}.35_0"
             request = DeliveryRequest(id=VisitorId(tnt_id=tnt_id), prefetch=PrefetchRequest(mboxes=mboxes))
-            answer = here.get_offers({"request": request})["response"]
+            answer = on_device_client.get_offers({"request": request})["response"]
             found = [(mbox.options[0].content, mbox.options[0].response_tokens["activity.id"])
                      for mbox in answer.prefetch.mboxes]
             right = answer.id.tnt_id == tnt_id and found == [(f"for {key}", 1000 + key) for key in keys]
             add("decided" if right else "decided wrongly")
 
     edge = SimpleNamespace(domain=domain)
-    with client_of(edge, **patient) as client, TargetClient.create(given) as here:
-        in_threads(threads, guarded(ask))
+    with client_of(edge, **long_limits) as client, TargetClient.create(given) as on_device_client:
+        in_threads(threads, guarded(call))
         in_threads(threads, guarded(decide))
     print(json.dumps(seen))
 """
@@ -422,26 +423,26 @@ def test_t35_no_visitor_gets_the_answer_of_another(version, count, figure):
     if version != "this" and executable is None:
         pytest.skip(no_interpreter(version))
     decisions = count // 8
-    asked = count - decisions
+    edge_calls = count - decisions
 
     def handle(connection):
         if connection.number % 16 == 0:
             forget_finished(server)
         connection._record = len  # records of a million requests would fill the memory
-        answers_each(connection)
+        answer_each(connection)
 
     began = time.monotonic()
     with SocketServer(handle) as server:
         program = {"options": ("-W", "error"), "timeout": 60 + count / 200}
         if executable is not None:
             program["executable"] = executable
-        done = python(MIX, server.domain, THREADS, asked, decisions, **program)
+        done = python(MIX, server.domain, THREADS, edge_calls, decisions, **program)
         assert (done.returncode, done.stderr) == (0, "")
         connections = server.connections
     seen = json.loads(done.stdout)
-    figure(f"mixed of {asked} answers of the edge, {version} Python", seen["mixed"], 0)
+    figure(f"mixed of {edge_calls} answers of the edge, {version} Python", seen["mixed"], 0)
     figure(f"mixed of {decisions} decisions for 10 mboxes, {version} Python", seen["decided wrongly"], 0)
-    figure("s for these", time.monotonic() - began, "-")
-    assert seen == {"own": asked, "mixed": 0, "errors": [], "decided": decisions, "decided wrongly": 0}
+    figure(f"s, {version} Python", time.monotonic() - began, "-")
+    assert seen == {"own": edge_calls, "mixed": 0, "errors": [], "decided": decisions, "decided wrongly": 0}
     # 32 waiting threads and 32 workers shared connections.
     assert connections <= 64

@@ -27,11 +27,11 @@ HEAD = """
             seen["errors"].append(type(error).__name__)
 
     def call_twice():
-        # One answer and one error, so that Python has loaded all the modules that it needs.
-        with client_of(server) as other, client_of(SimpleNamespace(domain="127.0.0.1:1"), retries=1) as nobody:
+        # An answer and an error, so that all modules that calls need are imported.
+        with client_of(server) as other, client_of(SimpleNamespace(domain="127.0.0.1:1"), retries=1) as unreachable:
             other.get_offers(offers())
             try:
-                nobody.get_offers(offers())
+                unreachable.get_offers(offers())
             except Exception:
                 pass
 
@@ -46,11 +46,11 @@ HEAD = """
         count(lambda: asyncio.run(client.get_offers_async(offers())))
         assert len(received) == 20, received
 """
-EVERY_WAY = 22
+CALLS_IN_EVERY_WAY = 22
 
 
-def seen_by(body, *arguments, **options):
-    """Run ``body`` in a process, with a server that works, and return its report."""
+def run_script(body, *arguments, **options):
+    """Run ``body`` in a process, with a working server, and return its report."""
     with SocketServer(answer(ANSWER_BYTES)) as server:
         done = python(HEAD + body + "\n    print(json.dumps(seen))\n", server.domain, *arguments, **options)
     assert (done.returncode, done.stderr) == (0, "")
@@ -68,9 +68,9 @@ def test_t38_without_shared_memory_callbacks_work(figure):
     with client_of(server) as client:
         call_every_way(client)
     """
-    seen = seen_by(body)
-    figure("answers without /dev/shm", seen["answers"], EVERY_WAY)
-    assert seen == {"answers": EVERY_WAY, "errors": []}
+    seen = run_script(body)
+    figure("answers without /dev/shm", seen["answers"], CALLS_IN_EVERY_WAY)
+    assert seen == {"answers": CALLS_IN_EVERY_WAY, "errors": []}
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,15 @@ def test_t38_without_shared_memory_callbacks_work(figure):
         (0, "MemoryError"),
     ],
 )
-def test_t39_refused_threads(allowed, error, figure):
+def test_t39_calls_run_inline_while_no_thread_can_be_started(allowed, error, figure):
     """Calls run inline while no more threads can be started, and in workers again afterwards."""
     body = """
-    start, left = _thread.start_new_thread, [int(sys.argv[2])]
+    start, remaining = _thread.start_new_thread, [int(sys.argv[2])]
 
     def scarce(*given):
-        if left[0] <= 0:
+        if remaining[0] <= 0:
             raise getattr(__builtins__, sys.argv[3])("can't start new thread")
-        left[0] -= 1
+        remaining[0] -= 1
         return start(*given)
 
     _thread.start_new_thread = scarce
@@ -101,13 +101,13 @@ def test_t39_refused_threads(allowed, error, figure):
     seen["threads"] = client.stats()["threads"]
     assert client.close()
     """
-    seen = seen_by(body, allowed, error)
-    figure(f"answers, {allowed} threads, then {error}", seen["answers"], 2 * EVERY_WAY)
-    assert (seen["answers"], seen["errors"]) == (2 * EVERY_WAY, [])
+    seen = run_script(body, allowed, error)
+    figure(f"answers, {allowed} threads, then {error}", seen["answers"], 2 * CALLS_IN_EVERY_WAY)
+    assert (seen["answers"], seen["errors"]) == (2 * CALLS_IN_EVERY_WAY, [])
     assert seen["threads"] >= 1
 
 
-def test_t39_no_more_threads_for_this_user(figure):
+def test_t39_calls_run_inline_if_the_user_has_reached_the_limit_of_threads(figure):
     """Use the real limit. It does not apply to root, so the process becomes the user ``nobody`` first."""
     if not hasattr(os, "fork"):
         pytest.skip("this system has no RLIMIT_NPROC")
@@ -127,14 +127,14 @@ def test_t39_no_more_threads_for_this_user(figure):
         seen["refused"] = True
     call_every_way(client)
     """
-    seen = seen_by(body)
-    figure("answers under RLIMIT_NPROC", seen["answers"], EVERY_WAY)
+    seen = run_script(body)
+    figure("answers under RLIMIT_NPROC", seen["answers"], CALLS_IN_EVERY_WAY)
     assert seen.pop("refused"), "the limit has no effect here"
-    assert seen == {"answers": EVERY_WAY, "errors": []}
+    assert seen == {"answers": CALLS_IN_EVERY_WAY, "errors": []}
 
 
 @pytest.mark.parametrize("first", ["an earlier call", "the first call"])
-def test_t39_no_descriptor_left(first, figure):
+def test_t39_without_a_free_descriptor_calls_fail_cleanly_and_later_succeed(first, figure):
     """Without a free descriptor calls raise errors of the SDK. With one they succeed again."""
     body = """
     import resource
@@ -158,13 +158,13 @@ def test_t39_no_descriptor_left(first, figure):
     call_every_way(client)
     seen["refused"] = sorted(set(refused)), len(refused)
     """
-    seen = seen_by(body, first)
+    seen = run_script(body, first)
     kind, number = seen["refused"]
     figure(f"clean errors without a descriptor, {first}", number if kind == ["ConnectionFailed"] else 0, 201)
-    assert seen == {"answers": EVERY_WAY, "errors": [], "refused": [["ConnectionFailed"], 201]}
+    assert seen == {"answers": CALLS_IN_EVERY_WAY, "errors": [], "refused": [["ConnectionFailed"], 201]}
 
 
-def test_t39_32_descriptors_and_64_workers(figure):
+def test_t39_calls_of_64_workers_with_32_descriptors_succeed_or_fail_cleanly(figure):
     body = """
     import resource
     call_twice()
@@ -172,21 +172,21 @@ def test_t39_32_descriptors_and_64_workers(figure):
     resource.setrlimit(resource.RLIMIT_NOFILE, (32, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     for result in [client.get_offers({**offers(), "callback": str}) for _ in range(500)]:
         count(lambda: result.get(30))
-    over, seen["errors"] = seen["errors"], []
-    seen["over"] = sorted(set(over)), len(over)
-    seen["under"], seen["answers"] = seen["answers"], 0
+    failures, seen["errors"] = seen["errors"], []
+    seen["failures"] = sorted(set(failures)), len(failures)
+    seen["answered"], seen["answers"] = seen["answers"], 0
     client.get_offers(offers())
     client.flush()
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     call_every_way(client)
     """
-    seen = seen_by(body)
-    over, under = seen.pop("over"), seen.pop("under")
-    figure("answers or clean errors with 32 descriptors", under + over[1], 500)
-    assert under + over[1] == 500
-    assert under > 0
-    assert over[0] in ([], ["ConnectionFailed"])
-    assert seen == {"answers": EVERY_WAY, "errors": []}
+    seen = run_script(body)
+    failures, answered = seen.pop("failures"), seen.pop("answered")
+    figure("answers or clean errors with 32 descriptors", answered + failures[1], 500)
+    assert answered + failures[1] == 500
+    assert answered > 0
+    assert failures[0] in ([], ["ConnectionFailed"])
+    assert seen == {"answers": CALLS_IN_EVERY_WAY, "errors": []}
 
 
 @pytest.mark.parametrize(
@@ -209,18 +209,18 @@ def test_t39_32_descriptors_and_64_workers(figure):
         "transport.read_body",
     ],
 )
-def test_t39_no_memory_in_the_transport(place, figure):
+def test_t39_each_call_ends_once_if_the_transport_runs_out_of_memory(place, figure):
     """The first calls run out of memory at ``place``. Each ends once with that error, and later calls are answered."""
     body = """
     import functools, importlib
     module, _, path = sys.argv[2].partition(".")
     *owners, name = path.split(".")
     owner = functools.reduce(getattr, owners, importlib.import_module("target_tools.http." + module))
-    real, left = getattr(owner, name), [12]
+    real, remaining = getattr(owner, name), [12]
 
     def starved(*given, **named):
-        if left[0] > 0:
-            left[0] -= 1
+        if remaining[0] > 0:
+            remaining[0] -= 1
             raise MemoryError
         return real(*given, **named)
 
@@ -237,15 +237,15 @@ def test_t39_no_memory_in_the_transport(place, figure):
     starving, seen["errors"] = seen["errors"], []
     seen["starving"] = len(starving), sorted(set(starving)), seen["answers"]
     seen["received"] = {one: received.count(one) for one in set(received)}
-    left[0], seen["answers"] = 0, 0
+    remaining[0], seen["answers"] = 0, 0
     setattr(owner, name, real)
     call_every_way(client)
     """
-    seen = seen_by(body, place, options=())  # a connection that is not returned to its pool emits a warning
+    seen = run_script(body, place, options=())  # an unreturned connection emits a ResourceWarning
     failed, kinds, answered = seen.pop("starving")
     received = seen.pop("received")
     figure("calls ended, no memory in {}".format(place.rpartition(".")[2]), failed + answered, 12)
     assert failed + answered == 12
     assert sum(received.values()) == 10
     assert kinds in ([], ["MemoryError"])
-    assert seen == {"answers": EVERY_WAY, "errors": []}
+    assert seen == {"answers": CALLS_IN_EVERY_WAY, "errors": []}

@@ -78,7 +78,7 @@ print(json.dumps(seen))
 
 
 @pytest.mark.parametrize("count", [50000])
-def test_t31_mixed_calls_and_forks(count):
+def test_t31_mixed_calls_and_forks_lose_no_call_and_leak_nothing(count):
     with SocketServer(answer(ANSWER_BYTES)) as server:
         command = [sys.executable, "-c", PROGRAM, server.domain, str(count)]
         done = subprocess.run(command, capture_output=True, timeout=900, check=False, text=True)

@@ -38,7 +38,7 @@ IMPORTS = """
         def set(self, key, value):
             self[key] = value
 
-    def hear(event):
+    def record_event(event):
         events.append(event.type)
 
     given = json.loads(sys.argv[1])
@@ -46,7 +46,7 @@ IMPORTS = """
         given["artifact_cache"] = Memory()
     names = ("artifact_download_succeeded", "artifact_download_failed", "geo_location_updated", "client_ready",
              "send_notification_error")
-    client = TargetClient.create(options(None, events=dict.fromkeys(names, hear), polling_interval=10, **given))
+    client = TargetClient.create(options(None, events=dict.fromkeys(names, record_event), polling_interval=10, **given))
     until = time.monotonic() + 20
     while not set(json.loads(sys.argv[2])) <= set(events) and time.monotonic() < until:
         time.sleep(0.01)
@@ -68,35 +68,35 @@ def artifact_with_notifications():
     return document
 
 
-def an_answer(status, body, **headers):
+def reply_bytes(status, body, **headers):
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}"]
     lines += ["{}: {}".format(name.replace("_", "-"), value) for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("utf-8") + body
 
 
 TEXT = json.dumps(artifact_with_notifications())
-SAYS = {
+REPLIES = {
     "good": good("<b>A</b>", etag='"1"', **{"x-geo-city": "PARIS"}),
-    "with a byte order mark": an_answer(200, TEXT.encode("utf-8-sig"), x_geo_city="PARIS"),
-    "in UTF-16": an_answer(200, TEXT.encode("utf-16"), x_geo_city="PARIS"),
-    "busy": an_answer(503, b"no", Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"),
-    "truncated": an_answer(200, b"{"),
-    "elsewhere": an_answer(302, b"", Location="http://127.0.0.1:9/"),
+    "with a byte order mark": reply_bytes(200, TEXT.encode("utf-8-sig"), x_geo_city="PARIS"),
+    "in UTF-16": reply_bytes(200, TEXT.encode("utf-16"), x_geo_city="PARIS"),
+    "busy": reply_bytes(503, b"no", Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"),
+    "truncated": reply_bytes(200, b"{"),
+    "redirect": reply_bytes(302, b"", Location="http://127.0.0.1:9/"),
     "no HTTP": b"HTTP/1.1 x\r\n\r\n",
 }
 
 
 @pytest.mark.parametrize("given", [{"memory": True}, {"artifact_cache": "file"}, {"decisioning_method": "hybrid"}],
                          ids=["object", "file", "hybrid"])  # fmt: skip
-@pytest.mark.parametrize("says", SAYS)
-def test_the_sdks_threads_import_no_module(says, given, tmp_path):
+@pytest.mark.parametrize("reply", REPLIES)
+def test_the_sdks_threads_import_no_module(reply, given, tmp_path):
     """If a process forks while a thread imports a module, the child can never import that module."""
     if "artifact_cache" in given:
         given = {"artifact_cache": str(tmp_path / "file")}
-    bad = says not in ("good", "with a byte order mark")
+    bad = reply not in ("good", "with a byte order mark")
     expected = ["artifact_download_failed"] if bad else ["artifact_download_succeeded", "geo_location_updated"]
-    with Cdn(with_etag('"1"', SAYS[says])) as cdn:
-        # By its host name, which must be looked up.
+    with Cdn(with_etag('"1"', REPLIES[reply])) as cdn:
+        # The URL has a host name, so a thread looks it up.
         base = "http://localhost:" + cdn.domain.rpartition(":")[2]
         given = {"cdn_base_path": base, "server_domain": "localhost:9", "maximum_wait_ready": 1000, **given}
         done = python(IMPORTS, json.dumps(given), json.dumps(expected), options=())
@@ -110,9 +110,9 @@ def test_importing_the_client_does_not_import_inspect():
     script = """
         import sys, urllib3
         import target_tools.typing_compat  # the typing_extensions of older Pythons import it
-        known = "inspect" in sys.modules
+        imported_before = "inspect" in sys.modules
         from target_python_sdk import TargetClient
-        print(TargetClient.__name__, known == ("inspect" in sys.modules))
+        print(TargetClient.__name__, imported_before == ("inspect" in sys.modules))
     """
     done = python(script)
     assert done.stdout.strip() == "TargetClient True", done.stderr
@@ -154,7 +154,7 @@ def silent(connection):
 @pytest.mark.parametrize("close", [True, False], ids=["closed", "not closed"])
 @pytest.mark.parametrize("hung", ["edge", "cdn", "secure cdn", "both"])
 def test_t15_a_sub_interpreter_ends_although_a_server_hangs(hung, close):
-    """A sub-interpreter that ends with a thread in it aborts the process: ``not the last thread``."""
+    """If a sub-interpreter ends while a thread runs in it, Python aborts the process with ``not the last thread``."""
     with SocketServer(silent) as server:
         given = options(maximum_wait_ready=100, timeout=20000)
         if hung != "edge":
@@ -177,34 +177,34 @@ def test_t15_a_sub_interpreter_ends_although_a_server_hangs(hung, close):
 def test_t33_closed_clients_of_a_server_that_hangs_leave_no_thread_and_no_socket(hung, figure):
     connections = []
 
-    def keeps(connection):
+    def keep_open(connection):
         connections.append(connection)
         connection.hang()
 
     given = options(maximum_wait_ready=50, timeout=20000)
-    with SocketServer(keeps) as server:
+    with SocketServer(keep_open) as server:
         if hung == "edge":
             given.update(server_domain=server.domain, artifact_payload=artifact(), polling_interval=0)
         else:
             scheme = "https" if hung == "secure cdn" else "http"
             given["cdn_base_path"] = f"{scheme}://{server.domain}"
         gc.collect()
-        clients, threads, sockets = [], ours(), descriptors()
+        clients, threads, sockets = [], sdk_threads(), descriptors()
         for number in range(10):
             clients.append(TargetClient.create(given))
             assert eventually(lambda number=number: len(connections) > number)
-        assert ours() >= threads + 10
+        assert sdk_threads() >= threads + 10
         began = time.monotonic()
         for client in clients:
             client.close()
         # The server's sockets stay open, and perhaps a pipe of its selector.
-        assert eventually(lambda: ours() <= threads and descriptors() < sockets + 20)
+        assert eventually(lambda: sdk_threads() <= threads and descriptors() < sockets + 20)
         took = time.monotonic() - began
     figure(f"threads of 10 closed clients of a hung {hung} gone, s", took, "less than 1")
     assert took < 1 + 4
 
 
-def ours():
+def sdk_threads():
     """Return the number of threads of the SDK."""
     return sum(thread.name.startswith("target-acmeclient-") for thread in threading.enumerate())
 

@@ -23,9 +23,9 @@ from tests.support import ANSWER_BYTES, client_of, content, offers, options_for
 
 pytestmark = pytest.mark.server
 
-WAYS = [lambda thing: pickle.loads(pickle.dumps(thing)), copy.copy, copy.deepcopy]
-NAMES = ["pickle", "copy", "deepcopy"]
-BY_EVERY_WAY = pytest.mark.parametrize("again", WAYS, ids=NAMES)
+COPIERS = [lambda thing: pickle.loads(pickle.dumps(thing)), copy.copy, copy.deepcopy]
+COPIER_NAMES = ["pickle", "copy", "deepcopy"]
+WITH_EACH_COPIER = pytest.mark.parametrize("duplicate", COPIERS, ids=COPIER_NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +35,15 @@ def server():
 
 
 def some_subscriber(event):
-    """Do nothing. A module-level function can be pickled by its name."""
+    """Do nothing. As a module-level function it can be pickled."""
 
 
-@BY_EVERY_WAY
-def test_t36_a_client_under_load_is_pickled_without_its_calls(again, server):
+@WITH_EACH_COPIER
+def test_t36_a_client_under_load_is_copied_without_its_calls(duplicate, server):
     received = []
     with client_of(server, max_workers=3, events={"client_ready": some_subscriber}) as client:
         results = [client.get_offers({**offers(), "callback": received.append}) for _ in range(20)]
-        with again(client) as other:
+        with duplicate(client) as other:
             assert other.stats()["calls"] == other.stats()["threads"] == 0
             result = other.get_offers({**offers(), "callback": received.append})
             assert content(result.get(20)) == "<b>A</b>"
@@ -71,29 +71,29 @@ def test_t36_a_copy_of_a_closed_client_is_open(server):
         ("logger", type("Local", (), {"debug": print, "error": print, "lock": threading.Lock()})()),
     ],
 )
-def test_t36_an_option_that_cannot_be_pickled_is_named(name, value, server):
+def test_t36_the_error_names_the_option_that_cannot_be_pickled(name, value, server):
     with TargetClient.create(options_for(server, **{name: value})) as client:
         with pytest.raises(OptionError, match=name) as caught:
             pickle.dumps(client)
         assert caught.value.option == name
-        for copied in (copy.copy(client), copy.deepcopy(client)):
-            with copied:
-                assert content(copied.get_offers(offers())) == "<b>A</b>"
+        for clone in (copy.copy(client), copy.deepcopy(client)):
+            with clone:
+                assert content(clone.get_offers(offers())) == "<b>A</b>"
 
 
-@BY_EVERY_WAY
-def test_t36_pickled_requests_answers_and_results_are_equal(again, server):
+@WITH_EACH_COPIER
+def test_t36_copies_of_requests_answers_and_results_are_equal(duplicate, server):
     with client_of(server) as client:
         result = client.get_offers({**offers(), "callback": str})
         envelope = result.get(20)
         attributes = client.get_attributes(["home"], {"callback": str}).get(20)
     request = offers()["request"]
-    assert again(request) == request
-    assert again(envelope) == envelope
-    assert again(envelope["response"]) == envelope["response"]
-    assert again(result).get() == envelope
-    assert again(attributes).as_object() == attributes.as_object()
-    other = again(envelope)
+    assert duplicate(request) == request
+    assert duplicate(envelope) == envelope
+    assert duplicate(envelope["response"]) == envelope["response"]
+    assert duplicate(result).get() == envelope
+    assert duplicate(attributes).as_object() == attributes.as_object()
+    other = duplicate(envelope)
     other["meta"] = None
     assert envelope["meta"] is not None
 
@@ -106,27 +106,27 @@ ERRORS = [
 ]
 
 
-@BY_EVERY_WAY
+@WITH_EACH_COPIER
 @pytest.mark.parametrize(("handler", "options", "kind"), ERRORS, ids=lambda value: getattr(value, "__name__", None))
-def test_t36_a_result_with_an_error_keeps_the_class_of_the_error(handler, options, kind, again):
+def test_t36_a_result_with_an_error_keeps_the_class_of_the_error(handler, options, kind, duplicate):
     with SocketServer(handler) as bad, client_of(bad, **options) as client:
         result = client.get_offers({**offers(), "callback": str})
         result.wait(20)
-        other = again(result)
+        other = duplicate(result)
         assert other.ready()
         assert not other.successful()
         with pytest.raises(kind) as caught:
             other.get()
         with pytest.raises(kind) as original:
             result.get()
-    assert type(again(original.value)) is kind
+    assert type(duplicate(original.value)) is kind
     assert str(caught.value) == str(original.value) or kind is HttpStatusError
     assert "secret" not in repr(pickle.dumps(original.value))
     assert "home" not in repr(pickle.dumps(original.value))
 
 
-@BY_EVERY_WAY
+@WITH_EACH_COPIER
 @pytest.mark.parametrize("kind", [QueueFull, CircuitOpen, ClientClosed, OptionError])
-def test_t36_errors_of_the_sdk_keep_their_message(kind, again):
-    other = again(kind("because"))
+def test_t36_errors_of_the_sdk_keep_their_message(kind, duplicate):
+    other = duplicate(kind("because"))
     assert (type(other), str(other)) == (kind, "because")

@@ -45,21 +45,21 @@ def in_callback(client, function, wait=WAIT):
     return seen[0]
 
 
-def test_t37_close_inside_a_callback(client):
+def test_t37_a_callback_can_close_the_client(client):
     assert in_callback(client, client.close) is True
     with pytest.raises(ClientClosed):
         client.get_offers(offers())
     assert client.close() is True
 
 
-def test_t37_flush_inside_a_callback(client):
+def test_t37_a_callback_can_flush_the_client(client):
     assert in_callback(client, client.flush) is True
     assert in_callback(client, lambda: client.flush(0)) is True
 
 
 @pytest.mark.parametrize("function", ["flush", "close"])
 @pytest.mark.parametrize("count", [2, 8])
-def test_t37_all_callbacks_flush_or_close_at_once(function, count, server):
+def test_t37_all_callbacks_can_flush_or_close_at_the_same_time(function, count, server):
     together = threading.Barrier(count)
     seen = []
 
@@ -94,22 +94,22 @@ def test_t37_a_callback_can_flush_the_calls_that_wait_for_its_worker(server):
     assert len(received) == 6
 
 
-def test_t37_a_flush_in_another_thread_waits_for_a_callback_that_runs_calls(server):
-    inner_is_over, go, over = threading.Event(), threading.Event(), []
+def test_t37_a_flush_in_another_thread_waits_for_a_callback_that_makes_calls(server):
+    inner_is_over, go, callback_ended = threading.Event(), threading.Event(), []
     with client_of(server, max_workers=1, logger=Quiet()) as client:
 
         def callback(_):
             client.get_offers({**offers(), "callback": lambda _: started.set() or waits.wait(WAIT)}).get(WAIT)
             inner_is_over.set()
             go.wait(WAIT)
-            over.append(True)
+            callback_ended.append(True)
 
         started, waits = threading.Event(), threading.Event()
         client.get_offers({**offers(), "callback": callback})
         assert started.wait(WAIT)
         assert client.stats()["running"] == 2
         flushed = []
-        flusher = threading.Thread(target=lambda: flushed.append((client.flush(LONG), list(over))))
+        flusher = threading.Thread(target=lambda: flushed.append((client.flush(LONG), list(callback_ended))))
         flusher.start()
         waits.set()
         assert inner_is_over.wait(WAIT)
@@ -119,32 +119,32 @@ def test_t37_a_flush_in_another_thread_waits_for_a_callback_that_runs_calls(serv
     assert flushed == [(True, [True])]
 
 
-def test_t37_a_nested_callback_call_returns_at_once(server):
-    went_on, go, seen = threading.Event(), threading.Event(), []
+def test_t37_a_nested_call_with_a_callback_returns_at_once(server):
+    outer_continues, go, seen = threading.Event(), threading.Event(), []
 
     def outer(_):
-        began_inside = client.get_offers({**offers(), "callback": lambda _: seen.append("inner")})
-        seen.append(("outer goes on", began_inside.ready()))
-        went_on.set()
+        nested = client.get_offers({**offers(), "callback": lambda _: seen.append("inner")})
+        seen.append(("outer continues", nested.ready()))
+        outer_continues.set()
         go.wait(WAIT)
 
     with client_of(server, max_workers=1) as client:
         result = client.get_offers({**offers(), "callback": outer})
-        assert went_on.wait(WAIT)
+        assert outer_continues.wait(WAIT)
         go.set()
         result.get(WAIT)
         assert client.flush(20000)
-    assert seen == [("outer goes on", False), "inner"]
+    assert seen == [("outer continues", False), "inner"]
 
 
 def test_t37_a_nested_call_can_be_awaited(client):
-    async def awaited():
+    async def await_offers():
         return await asyncio.wait_for(client.get_offers_async(offers()), WAIT)
 
-    assert content(in_callback(client, lambda: asyncio.run(awaited()))) == "<b>A</b>"
+    assert content(in_callback(client, lambda: asyncio.run(await_offers()))) == "<b>A</b>"
 
 
-def test_t37_flush_and_wait_without_time_in_a_callback_run_no_call(server):
+def test_t37_flush_and_wait_with_a_timeout_of_0_in_a_callback_run_no_call(server):
     queued = threading.Semaphore(0)
     seen = []
 
@@ -162,7 +162,7 @@ def test_t37_flush_and_wait_without_time_in_a_callback_run_no_call(server):
 
 
 @pytest.mark.parametrize("function", ["flush", "close"])
-def test_t37_flush_and_close_inside_a_callback_if_no_thread_can_be_started(function, server, monkeypatch):
+def test_t37_a_callback_can_flush_and_close_if_no_thread_can_be_started(function, server, monkeypatch):
     def refuse(*_):
         raise RuntimeError("can't start new thread")
 
@@ -171,11 +171,11 @@ def test_t37_flush_and_close_inside_a_callback_if_no_thread_can_be_started(funct
         assert in_callback(client, getattr(client, function)) is True
 
 
-def test_t37_a_nested_blocking_call(client):
+def test_t37_a_callback_can_make_a_blocking_call(client):
     assert content(in_callback(client, lambda: client.get_offers(offers()))) == "<b>A</b>"
 
 
-def test_t37_a_callback_can_wait_for_a_nested_callback_call(client):
+def test_t37_a_callback_can_wait_for_a_nested_call_with_a_callback(client):
     def nested():
         return client.get_offers({**offers(), "callback": str}).get(WAIT)
 
@@ -195,7 +195,7 @@ def test_t37_callbacks_can_be_nested_deeply(client):
     assert client.stats()["threads"] <= 2
 
 
-def test_t37_all_callbacks_can_wait_for_nested_calls_at_once(client):
+def test_t37_all_callbacks_can_wait_for_nested_calls_at_the_same_time(client):
     received = []
 
     def callback(_):
@@ -206,26 +206,26 @@ def test_t37_all_callbacks_can_wait_for_nested_calls_at_once(client):
     assert len(received) == 50
 
 
-def test_t37_waiting_for_the_result_of_its_own_call_raises_in_a_callback(client):
-    there, mine, seen = threading.Event(), [], []
+def test_t37_a_callback_that_waits_for_the_result_of_its_own_call_gets_an_error(client):
+    assigned, results, seen = threading.Event(), [], []
 
     def callback(_):
-        there.wait(WAIT)
-        for wait in (mine[0].get, mine[0].wait, lambda: mine[0].get(0.01)):
+        assigned.wait(WAIT)
+        for wait in (results[0].get, results[0].wait, lambda: results[0].get(0.01)):
             with pytest.raises(OptionError, match="cannot wait for the result of its own call"):
                 wait()
-            seen.append(mine[0].ready())
+            seen.append(results[0].ready())
 
-    mine.append(client.get_offers({**offers(), "callback": callback}))
-    there.set()
-    mine[0].get(WAIT)
+    results.append(client.get_offers({**offers(), "callback": callback}))
+    assigned.set()
+    results[0].get(WAIT)
     assert seen == [False] * 3
-    assert mine[0].ready()
+    assert results[0].ready()
 
 
-def test_t37_waiting_for_the_result_of_the_outer_call_raises_in_a_nested_callback(server):
-    """A callback that runs inside another, in the same thread, waits for the result of the outer one."""
-    outer, there, seen = [], threading.Event(), []
+def test_t37_a_nested_callback_that_waits_for_the_outer_result_gets_an_error(server):
+    """The nested callback runs inside the outer one, in the same thread."""
+    outer, assigned, seen = [], threading.Event(), []
     with client_of(server, max_workers=1, logger=Quiet()) as client:
 
         def inner(_):
@@ -234,11 +234,11 @@ def test_t37_waiting_for_the_result_of_the_outer_call_raises_in_a_nested_callbac
             seen.append(True)
 
         def callback(_):
-            there.wait(WAIT)
+            assigned.wait(WAIT)
             client.get_offers({**offers(), "callback": inner}).get(WAIT)
 
         outer.append(client.get_offers({**offers(), "callback": callback}))
-        there.set()
+        assigned.set()
         outer[0].get(WAIT)
     assert seen == [True]
 
@@ -249,18 +249,18 @@ def test_t37_a_logging_handler_may_call_the_sdk(server):
     logger.propagate = False
     received, inside = [], threading.local()
 
-    class Calls(logging.Handler):
+    class CallingHandler(logging.Handler):
         def emit(self, record):
-            if getattr(inside, "it", False):
+            if getattr(inside, "emitting", False):
                 return
-            inside.it = True
+            inside.emitting = True
             try:
                 received.append(client.get_offers({**offers(), "callback": str}).get(WAIT))
                 received.append(client.get_offers(offers()))
             finally:
-                inside.it = False
+                inside.emitting = False
 
-    handler = Calls()
+    handler = CallingHandler()
     logger.addHandler(handler)
     try:
         with client_of(server, max_workers=1, logger=logger) as client:

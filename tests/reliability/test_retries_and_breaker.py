@@ -23,7 +23,7 @@ FAILING = response({"message": "no"}, 503, {"Connection": "keep-alive"})
 
 
 def outcome(client, **options):
-    """Make a call. Return 200, the error's status, or the name of the error."""
+    """Make a call. Return its status, or the class name of its error."""
     try:
         client.get_offers({**offers(), **options})
     except HttpStatusError as error:
@@ -33,11 +33,11 @@ def outcome(client, **options):
     return 200
 
 
-def timed(client):
+def timed_outcome(client):
     """Make a call. Return its outcome and its duration in milliseconds."""
     began = time.perf_counter()
-    ended_with = outcome(client)
-    return ended_with, (time.perf_counter() - began) * 1000
+    result = outcome(client)
+    return result, (time.perf_counter() - began) * 1000
 
 
 def percentile(values, share):
@@ -61,7 +61,7 @@ def refused_port():
         *((status, 3) for status in (429, 502, 503, 504)),
     ],
 )
-def test_t22_statuses(status, attempts, figure):
+def test_t22_only_some_statuses_are_retried(status, attempts, figure):
     with SocketServer(answer(b"{}", status)) as server, client_of(server, logger=Quiet()) as client:
         with pytest.raises(HttpStatusError) as caught:
             client.get_offers(offers())
@@ -69,7 +69,7 @@ def test_t22_statuses(status, attempts, figure):
     assert (caught.value.status, caught.value.attempts, len(server.requests)) == (status, attempts, attempts)
 
 
-def test_t22_a_refused_connection(refused_port, figure):
+def test_t22_a_refused_connection_is_retried(refused_port, figure):
     with client_of(refused_port, logger=Quiet()) as client, pytest.raises(ConnectionFailed) as caught:
         client.get_offers(offers())
     figure("attempts on a port that refuses", caught.value.attempts, 3)
@@ -92,13 +92,13 @@ def test_t22_a_refused_connection(refused_port, figure):
     ],
     ids=lambda value: str(value)[:12],
 )
-def test_t22_retry_after(requested, attempts, figure):
-    """A delay beyond the deadline is not begun. An invalid value is ignored."""
+def test_t22_a_retry_after_beyond_the_deadline_prevents_retries(requested, attempts, figure):
+    """A call does not wait if the delay exceeds its deadline. Invalid values are ignored."""
     limited = response({"message": "no"}, 503, {"Connection": "keep-alive", "Retry-After": requested})
     with SocketServer(replies(*[limited] * attempts)) as server, client_of(server, logger=Quiet()) as client:
-        ended_with, milliseconds = timed(client)
+        result, milliseconds = timed_outcome(client)
     figure(f"ms of a call with Retry-After {requested[:12]}", milliseconds, "deadline 20000")
-    assert ended_with == 503  # the last answer, not DeadlineExceeded
+    assert result == 503  # the last answer, not DeadlineExceeded
     assert len(server.requests) == attempts
 
 
@@ -127,7 +127,7 @@ def test_t22_delays_are_jittered(figure):
 # T23
 
 
-def test_t23_1000_calls_to_a_server_that_always_fails(figure):
+def test_t23_retries_add_at_most_a_tenth_to_1000_failing_calls(figure):
     calls = 1000
     options = {"logger": Quiet(), "circuit_breaker": False}
     with SocketServer(answer(b"{}", 503)) as server, client_of(server, **options) as client:
@@ -145,17 +145,17 @@ def test_t23_1000_calls_to_a_server_that_always_fails(figure):
 def test_t23_the_breaker_limits_the_retries(figure):
     with SocketServer(answer(b"{}", 503)) as server, client_of(server, logger=Quiet()) as client:
         began = time.perf_counter()
-        ended_with = collections.Counter(outcome(client) for _ in range(1000))
+        result = collections.Counter(outcome(client) for _ in range(1000))
         seconds = time.perf_counter() - began
     figure("requests of 1000 failing calls with the breaker", len(server.requests), "3 for each call sent")
     figure("seconds for 1000 failing calls with the breaker", seconds, "-")
-    assert set(ended_with) == {503, "CircuitOpen"}
-    assert ended_with[503] >= 5
-    assert ended_with["CircuitOpen"] > 900
-    assert ended_with[503] <= len(server.requests) <= 3 * ended_with[503]
+    assert set(result) == {503, "CircuitOpen"}
+    assert result[503] >= 5
+    assert result["CircuitOpen"] > 900
+    assert result[503] <= len(server.requests) <= 3 * result[503]
 
 
-def by_host(connection):
+def answer_by_host(connection):
     """Answer requests to a plain HTTP proxy: with 503 for clusters, successfully for the general host."""
     while True:
         request = connection.read_request()
@@ -165,9 +165,9 @@ def by_host(connection):
 
 
 @pytest.fixture
-def hinted():
+def client_and_proxy():
     """Return a client without ``server_domain``, and the local proxy that receives its requests to all hosts."""
-    with SocketServer(by_host) as proxy:
+    with SocketServer(answer_by_host) as proxy:
         options = {
             "client": "acmeclient",
             "organization_id": "1234567890@AdobeOrg",
@@ -184,18 +184,18 @@ def hosts(proxy):
     return collections.Counter(head_of(request)["host"].partition(".")[0] for request in proxy.requests)
 
 
-def steered(cluster):
+def with_hint(cluster):
     return {"target_location_hint": cluster}
 
 
-def test_t23_a_visitor_with_a_dead_cluster_does_not_spend_the_budget_of_others(hinted, figure):
-    client, proxy = hinted
+def test_t23_a_visitor_with_a_dead_cluster_does_not_spend_the_budget_of_others(client_and_proxy, figure):
+    client, proxy = client_and_proxy
     for _ in range(4):  # not enough to open a circuit
-        assert outcome(client, **steered("dead")) == 503
+        assert outcome(client, **with_hint("dead")) == 503
     requests = hosts(proxy)["mboxedgedead"]
     assert requests == 12
     for number in range(20):
-        assert outcome(client, **steered(f"dead{number}")) == 503
+        assert outcome(client, **with_hint(f"dead{number}")) == 503
     retries = [count for name, count in hosts(proxy).items() if name.startswith("mboxedgedead")]
     figure("retries for each of 21 dead clusters", max(retries) // 4, "2 for each call")
     # With a shared budget of ten retries, most of these calls would have been sent only once.
@@ -206,7 +206,7 @@ def test_t23_a_visitor_with_a_dead_cluster_does_not_spend_the_budget_of_others(h
 
 
 class Hung:
-    """A server that does not answer until it is repaired."""
+    """A handler that does not answer until ``repaired`` is set."""
 
     def __init__(self):
         self.repaired = threading.Event()
@@ -218,7 +218,7 @@ class Hung:
             connection.send(GOOD)
 
 
-def test_t24_a_hung_server_and_100_callers(figure, caplog):
+def test_t24_the_breaker_refuses_most_calls_of_100_callers_of_a_hung_server(figure, caplog):
     caplog.set_level(logging.INFO, "adobe.target")
     changes, hung = [], Hung()
     results, refusals = collections.Counter(), []
@@ -233,10 +233,10 @@ def test_t24_a_hung_server_and_100_callers(figure, caplog):
         everybody_failed.wait(30)
         measured = []
         for _ in range(20):
-            measured.append(timed(client))
+            measured.append(timed_outcome(client))
             hung.repaired.wait(0.02)  # limits the rate of calls
-        results.update([first, *(ended_with for ended_with, _ in measured)])
-        refusals.extend(milliseconds for ended_with, milliseconds in measured if ended_with == "CircuitOpen")
+        results.update([first, *(result for result, _ in measured)])
+        refusals.extend(milliseconds for result, milliseconds in measured if result == "CircuitOpen")
 
     with SocketServer(hung) as server, client_of(server, **options) as client:
         threads = [threading.Thread(target=caller, args=(client,)) for _ in range(100)]
@@ -274,12 +274,12 @@ def test_t24_a_hung_server_and_100_callers(figure, caplog):
 def test_t24_the_breaker_helps_a_single_caller_of_a_hung_server_too(figure):
     with SocketServer(lambda connection: connection.hang()) as server:
         with client_of(server, timeout=300, logger=Quiet(), retries=1) as client:
-            ended_with = [outcome(client) for _ in range(6)]
-    figure("timeouts of one thread until the circuit opens", ended_with.count("DeadlineExceeded"), 5)
-    assert ended_with == ["DeadlineExceeded"] * 5 + ["CircuitOpen"]
+            result = [outcome(client) for _ in range(6)]
+    figure("timeouts of one thread until the circuit opens", result.count("DeadlineExceeded"), 5)
+    assert result == ["DeadlineExceeded"] * 5 + ["CircuitOpen"]
 
 
-def test_t24_a_visitor_whose_requests_get_500_opens_no_circuit():
+def test_t24_answers_of_500_open_no_circuit():
     def poisoned(connection):
         while True:
             request = connection.read_request()
@@ -288,22 +288,22 @@ def test_t24_a_visitor_whose_requests_get_500_opens_no_circuit():
             connection.send(response({}, 500, {"Connection": "keep-alive"}) if b"POISON" in request else GOOD)
 
     with SocketServer(poisoned) as server, client_of(server, logger=Quiet()) as client:
-        ended_with = collections.Counter()
+        result = collections.Counter()
         for _ in range(50):
             for _ in range(5):
                 with pytest.raises(HttpStatusError):
                     client.get_offers(offers("POISON"))
-            ended_with[outcome(client)] += 1
-    assert ended_with == {200: 50}
+            result[outcome(client)] += 1
+    assert result == {200: 50}
     assert len(server.requests) == 300
 
 
-def test_t24_a_visitor_with_a_dead_cluster_opens_only_the_clusters_circuit(hinted):
-    client, proxy = hinted
-    assert [outcome(client, **steered("dead")) for _ in range(5)] == [503] * 5
-    asked = hosts(proxy)["mboxedgedead"]
+def test_t24_a_visitor_with_a_dead_cluster_opens_only_the_circuit_of_that_cluster(client_and_proxy):
+    client, proxy = client_and_proxy
+    assert [outcome(client, **with_hint("dead")) for _ in range(5)] == [503] * 5
+    requests_before = hosts(proxy)["mboxedgedead"]
     # The circuit of the cluster is open, so the client's own host answers.
-    assert outcome(client, **steered("dead")) == 200
-    assert hosts(proxy)["mboxedgedead"] == asked
+    assert outcome(client, **with_hint("dead")) == 200
+    assert hosts(proxy)["mboxedgedead"] == requests_before
     assert outcome(client) == 200
     assert hosts(proxy)["acmeclient"] == 2

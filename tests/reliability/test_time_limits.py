@@ -1,4 +1,4 @@
-"""Calls end in time wherever the network stalls and however they are made; full queues (T1, T21, T30)."""
+"""All kinds of calls end at their deadline, wherever the network stalls; full queues (T1, T21, T30)."""
 
 import asyncio
 import collections
@@ -18,7 +18,7 @@ from target_tools.concurrency.task_workers import MAX_BLOCKED
 from target_tools.http import connect as connecting
 from target_tools.http import dns
 from tests.reliability.conftest import Quiet, scaled
-from tests.reliability.visitors import address_info, swallows_connects
+from tests.reliability.visitors import address_info, unresponsive_port
 from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, content, eventually, in_threads, offers
 
 pytestmark = pytest.mark.server
@@ -32,7 +32,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def ended(function):
+def timed_outcome(function):
     """Call ``function``. Return ``answered`` or the error, and the duration in seconds."""
     began = time.monotonic()
     try:
@@ -46,17 +46,17 @@ def in_every_way(client):
     """Make a call in each way at once. Return the outcome and the duration in seconds by way."""
     errors, found = [], {}
 
-    async def awaited():
+    async def call_async():
         await client.get_offers_async(offers())
 
     acts = {
         "sync": lambda: client.get_offers(offers()),
         "callback": lambda: client.get_offers({**offers(), "callback": str, "err_callback": errors.append}).get(),
-        "await": lambda: asyncio.run(awaited()),
+        "await": lambda: asyncio.run(call_async()),
     }
 
     def run(way):
-        found[way] = ended(acts[way])
+        found[way] = timed_outcome(acts[way])
 
     others = [threading.Thread(target=run, args=(way,)) for way in WAYS[1:]]
     for thread in others:
@@ -67,7 +67,7 @@ def in_every_way(client):
     return found, errors
 
 
-def repeats(piece, every, first=b""):
+def repeat(piece, every, first=b""):
     """Return a handler that sends ``piece`` repeatedly."""
 
     def handle(connection):
@@ -80,36 +80,36 @@ def repeats(piece, every, first=b""):
     return handle
 
 
-def sleeps(connection):
+def answer_late(connection):
     connection.read_request()
     connection.wait(6)
 
 
-def reads_nothing(connection):
+def read_nothing(connection):
     connection.wait(6)
 
 
-def answers_503(connection):
+def answer_503(connection):
     while connection.read_request():
         connection.wait(0.15)
         connection.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
 
 
 STALLS = {
-    "answers after 6 s": sleeps,
-    "reads nothing": reads_nothing,
-    "status line byte by byte": repeats(b"1", 0.05, b"HTTP/"),
-    "header byte by byte": repeats(b"x", 0.05, b"HTTP/1.1 200 OK\r\nX-Slow: "),
-    "header after header": repeats(b"A: b\r\n", 0.05, b"HTTP/1.1 200 OK\r\n"),
-    "body byte by byte": repeats(b" ", 0.05, HEAD + b"Content-Length: 100000\r\n\r\n"),
-    "body without end byte by byte": repeats(b" ", 0.02, HEAD + b"Connection: close\r\n\r\n"),
-    "small chunks": repeats(b"1\r\n \r\n", 0.0001, CHUNKED),
-    "chunk size byte by byte": repeats(b"0", 0.05, CHUNKED),
-    "chunk extension byte by byte": repeats(b"x", 0.01, CHUNKED + b"1;"),
-    "trailer after trailer": repeats(b"A: b\r\n", 0.05, CHUNKED + b"0\r\n"),
-    "100 after 100": repeats(b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
-    "103 after 103": repeats(b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n", 0.05),
-    "503 and again": answers_503,
+    "answers after 6 s": answer_late,
+    "reads nothing": read_nothing,
+    "status line byte by byte": repeat(b"1", 0.05, b"HTTP/"),
+    "header byte by byte": repeat(b"x", 0.05, b"HTTP/1.1 200 OK\r\nX-Slow: "),
+    "header after header": repeat(b"A: b\r\n", 0.05, b"HTTP/1.1 200 OK\r\n"),
+    "body byte by byte": repeat(b" ", 0.05, HEAD + b"Content-Length: 100000\r\n\r\n"),
+    "body without end byte by byte": repeat(b" ", 0.02, HEAD + b"Connection: close\r\n\r\n"),
+    "small chunks": repeat(b"1\r\n \r\n", 0.0001, CHUNKED),
+    "chunk size byte by byte": repeat(b"0", 0.05, CHUNKED),
+    "chunk extension byte by byte": repeat(b"x", 0.01, CHUNKED + b"1;"),
+    "trailer after trailer": repeat(b"A: b\r\n", 0.05, CHUNKED + b"0\r\n"),
+    "100 after 100": repeat(b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
+    "103 after 103": repeat(b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n", 0.05),
+    "503 repeatedly": answer_503,
 }
 
 
@@ -122,27 +122,27 @@ def check_deadline(client, figure, name, kinds=(DeadlineExceeded,)):
         assert took < SHORT / 1000 + SLACK
         assert took > SHORT / 1000 - 0.02 or type(error) is not DeadlineExceeded
     assert eventually(lambda: errors)
-    assert errors == [found["callback"][0]]  # the error that get() raised, and only once
+    assert errors == [found["callback"][0]]  # the error that get() raised; the callback ran once
     return [error for error, _ in found.values()]
 
 
 @pytest.mark.parametrize("name", STALLS)
 def test_t1_a_call_to_a_stalling_server_ends_at_its_deadline(name, figure):
     # An attempt that ends shortly before the deadline is not repeated, and the call ends with its status.
-    kinds = (DeadlineExceeded, HttpStatusError) if name == "503 and again" else (DeadlineExceeded,)
+    kinds = (DeadlineExceeded, HttpStatusError) if name == "503 repeatedly" else (DeadlineExceeded,)
     with SocketServer(STALLS[name]) as server, client_of(server, **IMPATIENT) as client:
         check_deadline(client, figure, name, kinds)
         assert server.connections == len(WAYS)  # a request that was sent is not sent again
 
 
 def test_t1_a_call_whose_tls_handshake_hangs_ends_at_its_deadline(figure):
-    with SocketServer(reads_nothing) as server, client_of(server, secure=True, **IMPATIENT) as client:
+    with SocketServer(read_nothing) as server, client_of(server, secure=True, **IMPATIENT) as client:
         check_deadline(client, figure, "TLS handshake")
         assert 1 <= server.connections <= len(WAYS)  # on a busy machine the deadline may pass before the connect
 
 
 def test_t1_a_call_to_a_port_that_ignores_connects_ends_at_its_deadline(figure):
-    with swallows_connects() as hole, client_of(hole, **IMPATIENT) as client:
+    with unresponsive_port() as hole, client_of(hole, **IMPATIENT) as client:
         check_deadline(client, figure, "connect")
         assert eventually(lambda: client.stats()["abandoned"] == 0)  # an attempt ends at its deadline
 
@@ -151,34 +151,34 @@ def test_t1_a_call_to_a_port_that_ignores_connects_ends_at_its_deadline(figure):
 
 
 @pytest.fixture
-def hanging(monkeypatch):
+def hanging_resolver(monkeypatch):
     """A resolver that hangs until the event is set, and the hosts that it was called with."""
-    go, asked = threading.Event(), []
+    go, lookups = threading.Event(), []
 
     def resolve(host, *_, **__):
-        asked.append(host)
+        lookups.append(host)
         go.wait(LONG / 1000)
         raise socket.gaierror(socket.EAI_AGAIN, "too late")
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    yield SimpleNamespace(go=go, asked=asked)
+    yield SimpleNamespace(go=go, lookups=lookups)
     go.set()
 
 
 EDGE = SimpleNamespace(domain="edge.example:80")
 
 
-def test_t1_t30_a_call_with_a_hanging_resolver_ends_at_its_deadline(hanging, figure):
+def test_t1_t30_a_call_with_a_hanging_resolver_ends_at_its_deadline(hanging_resolver, figure):
     with client_of(EDGE, **IMPATIENT) as client:
         check_deadline(client, figure, "lookup")
-        assert hanging.asked == ["edge.example"]  # three calls shared it
+        assert hanging_resolver.lookups == ["edge.example"]  # three calls shared it
         assert client.stats()["abandoned"] == 1
-        hanging.go.set()
+        hanging_resolver.go.set()
         assert eventually(lambda: client.stats()["abandoned"] == 0)
 
 
 @pytest.mark.parametrize(
-    "raised",
+    "resolver_error",
     [
         socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
         socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
@@ -188,50 +188,50 @@ def test_t1_t30_a_call_with_a_hanging_resolver_ends_at_its_deadline(hanging, fig
     ],
     ids=["unknown", "again", "unicode", "other", "no address"],
 )
-def test_t30_a_resolver_without_an_address(raised, monkeypatch, figure):
-    asked = []
+def test_t30_a_lookup_without_an_address_is_an_error(resolver_error, monkeypatch, figure):
+    lookups = []
 
     def resolve(host, *_, **__):
-        asked.append(host)
-        if raised is not None:
-            raise raised
+        lookups.append(host)
+        if resolver_error is not None:
+            raise resolver_error
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with client_of(EDGE, logger=Quiet()) as client:
-        error, took = ended(lambda: client.get_offers(offers()))
-    figure(f"s of a call whose resolver says {raised!r:.40}", took, "-")
+        error, took = timed_outcome(lambda: client.get_offers(offers()))
+    figure(f"s of a call whose lookup ends with {resolver_error!r:.40}", took, "-")
     assert type(error) is ConnectionFailed
-    assert (error.phase, error.attempts, len(asked)) == ("opening", 3, 3)
-    assert error.__cause__ is raised
+    assert (error.phase, error.attempts, len(lookups)) == ("opening", 3, 3)
+    assert error.__cause__ is resolver_error
 
 
-def test_t30_a_known_address_is_used_while_the_resolver_fails(monkeypatch, figure):
-    """The resolver hangs, then fails. The earlier connections are closed."""
+def test_t30_a_known_address_is_used_while_the_resolver_fails_or_hangs(monkeypatch, figure):
+    """No connection stays open, so each call needs an address."""
     closing = answer(ANSWER_BYTES, headers={"Connection": "close"})
     monkeypatch.setattr(dns, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(dns, "PATIENCE_SECONDS", 0.05)
-    go, says = threading.Event(), ["answers"]
+    go, mode = threading.Event(), ["answers"]
 
     def resolve(*_, **__):
-        if says[0] == "answers":
+        if mode[0] == "answers":
             return [address_info(("127.0.0.1", server.port))]
-        if says[0] == "hangs":
+        if mode[0] == "hangs":
             go.wait(LONG / 1000)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with SocketServer(closing) as server, client_of(EDGE, logger=Quiet()) as client:
-        for says[0] in ("answers", "fails", "hangs"):
-            _, took = ended(lambda: [content(client.get_offers(offers())) for _ in range(3)])
-            figure(f"s of 3 calls, the resolver {says[0]}", took, "-")
+        for mode[0] in ("answers", "fails", "hangs"):
+            _, took = timed_outcome(lambda: [content(client.get_offers(offers())) for _ in range(3)])
+            figure(f"s of 3 calls, the resolver {mode[0]}", took, "-")
         go.set()
         assert server.connections == len(server.requests) == 9
         assert client.stats()["failures"] == 0
 
 
 def test_t30_a_call_to_ten_addresses_that_ignore_connects_ends_at_its_deadline(monkeypatch, figure):
-    with swallows_connects() as hole:
+    with unresponsive_port() as hole:
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address_info(hole.address)] * 10)
         with client_of(EDGE, **IMPATIENT) as client:
             check_deadline(client, figure, "ten addresses")
@@ -274,7 +274,7 @@ def test_t30_a_broken_first_address_does_not_delay_the_call(family, monkeypatch,
     kind, host = (socket.AF_INET6, "::1") if v6 else (socket.AF_INET, "127.0.0.1")
     with contextlib.ExitStack() as stack:
         try:
-            hole = stack.enter_context(swallows_connects(kind, host))
+            hole = stack.enter_context(unresponsive_port(kind, host))
         except OSError:
             pytest.skip("no IPv6 on this machine: enable it on the loopback interface")
         closing = answer(ANSWER_BYTES, headers={"Connection": "close"})
@@ -283,11 +283,11 @@ def test_t30_a_broken_first_address_does_not_delay_the_call(family, monkeypatch,
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [bad, good])
         attempts = Attempts(monkeypatch)
         client = stack.enter_context(client_of(EDGE, logger=Quiet()))
-        first, took = ended(lambda: client.get_offers(offers()))
-        second, took_later = ended(lambda: client.get_offers(offers()))
+        first, took = timed_outcome(lambda: client.get_offers(offers()))
+        second, took_later = timed_outcome(lambda: client.get_offers(offers()))
         stats = client.stats()
-    (_, _, began), (_, _, began_beside) = attempts.events[:2]
-    figure(f"s until the second address is tried, {family}", began_beside - began, "0.25")
+    (_, _, began), (_, _, second_began) = attempts.events[:2]
+    figure(f"s until the second address is tried, {family}", second_began - began, "0.25")
     figure(f"s of a call whose first address is broken, {family}", took, "0.3")
     figure(f"s of the next call, {family}", took_later, "-")
     assert (first, second, stats["failures"]) == ("answered", "answered", 0)
@@ -306,18 +306,18 @@ def test_t30_a_broken_first_address_does_not_delay_the_call(family, monkeypatch,
 
 
 @pytest.mark.parametrize("count", scaled(10000, 2000))
-def test_t21_a_burst_that_exceeds_the_queue(count, figure):
-    """Each call returns although the server does not answer. It is refused or queued, and ends exactly once."""
+def test_t21_each_call_of_a_burst_that_exceeds_the_queue_is_queued_or_refused(count, figure):
+    """No call waits for the server, which does not answer, and each ends exactly once."""
     capacity, workers, submitters = count // 10, 4, 8
     refused, answered, slowest, repaired = [], [], [0.0] * submitters, threading.Event()
 
-    def held(connection):
+    def blocked_threads(connection):
         while connection.read_request():
             repaired.wait(LONG / 1000)
             connection.send(GOOD)
 
     limits = {"max_pending": capacity, "max_workers": workers, "circuit_breaker": False, "timeout": 60000}
-    with SocketServer(held) as server, client_of(server, logger=Quiet(), **limits) as client:
+    with SocketServer(blocked_threads) as server, client_of(server, logger=Quiet(), **limits) as client:
         options = {"callback": answered.append, "err_callback": refused.append}
 
         def burst(number):
@@ -348,19 +348,19 @@ def test_t21_a_burst_that_exceeds_the_queue(count, figure):
 
 
 class Threads:
-    """The largest number of threads, without those that existed before."""
+    """The largest number of threads since its creation, without those that existed before."""
 
     def __init__(self):
-        self._before, self.most = len(sys._current_frames()), 0
+        self._before, self.max_threads = len(sys._current_frames()), 0
 
-    def look(self):
-        self.most = max(self.most, len(sys._current_frames()) - self._before)
+    def measure(self):
+        self.max_threads = max(self.max_threads, len(sys._current_frames()) - self._before)
 
 
-def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging, figure):
+def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging_resolver, figure):
     count, workers, waiting, running = 500, 8, 300, 300
-    most = workers + 2 + MAX_BLOCKED  # workers that wait for the lookup are replaced
-    ended_with, longest, seen = collections.Counter(), [], Threads()
+    max_threads = workers + 2 + MAX_BLOCKED  # workers that wait for the lookup are replaced
+    outcomes, longest, thread_peak = collections.Counter(), [], Threads()
     limits = {"queue_timeout": waiting, "timeout": running, "max_workers": workers, "circuit_breaker": False}
 
     async def one(client):
@@ -368,32 +368,32 @@ def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging, figu
         with pytest.raises(DeadlineExceeded) as caught:
             await client.get_offers_async(offers())
         longest.append(time.monotonic() - began)
-        ended_with["begun" if caught.value.attempts else "waited"] += 1
+        outcomes["begun" if caught.value.attempts else "waited"] += 1
 
-    async def look():
+    async def measure():
         while True:
-            seen.look()
+            thread_peak.measure()
             await asyncio.sleep(0.01)
 
     async def all_of_them(client):
-        looking = asyncio.ensure_future(look())
+        looking = asyncio.ensure_future(measure())
         await asyncio.gather(*[one(client) for _ in range(count)])
         looking.cancel()
 
     with client_of(EDGE, logger=Quiet(), **limits) as client:
         asyncio.run(all_of_them(client))
         stats = client.stats()
-        hanging.go.set()
+        hanging_resolver.go.set()
         assert client.flush(LONG)
         assert eventually(lambda: client.stats()["abandoned"] == 0)
     figure("s of the slowest of 500 awaited calls", max(longest), (waiting + running) / 1000)
-    figure("threads for 500 awaited calls", seen.most, f"{most} at most")
-    assert sum(ended_with.values()) == count
-    assert set(ended_with) == {"begun", "waited"}
+    figure("threads for 500 awaited calls", thread_peak.max_threads, f"{max_threads} at most")
+    assert sum(outcomes.values()) == count
+    assert set(outcomes) == {"begun", "waited"}
     assert max(longest) < (waiting + running) / 1000 + SLACK
-    assert hanging.asked == ["edge.example"]
+    assert hanging_resolver.lookups == ["edge.example"]
     assert stats["abandoned"] <= 1
-    assert 1 <= seen.most <= most
+    assert 1 <= thread_peak.max_threads <= max_threads
 
 
 @pytest.mark.parametrize("where", ["lookup", "connect"])
@@ -411,7 +411,7 @@ def test_t30_a_worker_that_waits_for_a_connection_is_replaced(where, monkeypatch
         return [address_info(hole.address)]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with swallows_connects() as hole, SocketServer(answer(ANSWER_BYTES)) as server:
+    with unresponsive_port() as hole, SocketServer(answer(ANSWER_BYTES)) as server:
         options = {"server_domain": None, "timeout": timeout, "max_workers": workers, "logger": Quiet()}
         with client_of(server, **options) as client:
             steered = {**offers(), "target_location_hint": "35", "callback": str}
@@ -422,7 +422,7 @@ def test_t30_a_worker_that_waits_for_a_connection_is_replaced(where, monkeypatch
             ready, stats = [result.ready() for result in hung], client.stats()
             go.set()
             hole.close()
-            assert all(content(result.get(LONG / 1000)) for result in hung)  # by the general host
+            assert all(content(result.get(LONG / 1000)) for result in hung)  # answered by the general host
             assert eventually(lambda: client.stats()["threads"] <= workers)
     figure(f"calls answered while both workers wait, {where}", count, count)
     assert ready == [False] * workers
@@ -434,54 +434,54 @@ def test_t30_a_worker_that_waits_for_a_connection_is_replaced(where, monkeypatch
 def test_t21_calls_end_in_time_while_callbacks_hold_all_workers(how, figure):
     """The callback of an expired call runs later, once, on the next free worker."""
     workers, waiting, count = 3, 200, 20
-    go, held, received = threading.Event(), [], []
+    go, blocked_threads, received = threading.Event(), [], []
 
-    def holds(_):
-        held.append(threading.get_ident())
+    def hold_worker(_):
+        blocked_threads.append(threading.get_ident())
         go.wait(LONG / 1000)
 
     def err_callback(number):
         return lambda error: received.append((number, error, threading.get_ident()))
 
-    seen = Threads()
+    thread_peak = Threads()
     with SocketServer(answer(ANSWER_BYTES)) as server:
         with client_of(server, logger=Quiet(), max_workers=workers, queue_timeout=waiting) as client:
-            holding = [client.get_offers({**offers(), "callback": holds}) for _ in range(workers)]
-            assert eventually(lambda: len(held) == workers)
+            blocked_calls = [client.get_offers({**offers(), "callback": hold_worker}) for _ in range(workers)]
+            assert eventually(lambda: len(blocked_threads) == workers)
             requests = len(server.requests)
             began = time.monotonic()
             results = []
             for number in range(count):
                 options = {**offers(), "callback": pytest.fail, "err_callback": err_callback(number)}
                 results.append(client.get_offers(options))
-            errors = [expired(result, how) for result in results]
+            errors = [error_of_expired_call(result, how) for result in results]
             took = time.monotonic() - began
-            seen.look()
+            thread_peak.measure()
             assert received == []  # no worker was free
-            assert not any(result.ready() for result in holding)
+            assert not any(result.ready() for result in blocked_calls)
             go.set()
             assert eventually(lambda: len(received) == count)
             assert client.flush(LONG)
             # The server received no expired call. The workers are those that were held, or their replacements.
-            assert [result.get(0)["response"].status for result in holding] == [200] * workers
+            assert [result.get(0)["response"].status for result in blocked_calls] == [200] * workers
             assert len(server.requests) == requests == workers
             stats = client.stats()
     figure(f"s of 20 calls without a free worker, {how}", took, waiting / 1000)
     assert took < waiting / 1000 + SLACK
     assert sorted((number, error) for number, error, _ in received) == list(enumerate(errors))
-    assert {thread for _, _, thread in received} <= set(held)
+    assert {thread for _, _, thread in received} <= set(blocked_threads)
     assert stats["failures"] == count
-    assert seen.most <= workers + 2 + 1 + workers  # the server has a thread for each connection, and the accepting one
+    assert thread_peak.max_threads <= workers + 2 + 1 + workers  # the server has one to accept, and one per connection
 
 
-def expired(result, how):
+def error_of_expired_call(result, how):
     """Return the error of a call that no worker began in time."""
 
-    async def awaited():
+    async def call_async():
         return await result
 
     with pytest.raises(DeadlineExceeded, match="waited longer than 200 ms for a worker") as caught:
-        result.get() if how == "get" else asyncio.run(awaited())
+        result.get() if how == "get" else asyncio.run(call_async())
     assert caught.value.attempts == 0
     return caught.value
 
@@ -490,17 +490,17 @@ def test_t1_a_call_whose_worker_exceeds_the_deadline_fails_once(figure):
     """The application's pool manager ignores its ``timeout`` argument."""
     go, received = threading.Event(), []
 
-    class Stubborn:
+    class IgnoresTimeout:
         def request(self, *_, **__):
             go.wait(LONG / 1000)
             raise urllib3.exceptions.ProtocolError("too late")
 
         clear = str
 
-    options = {"pool_manager": Stubborn(), "timeout": SHORT, "retries": 1, "logger": Quiet(), "max_workers": 1}
+    options = {"pool_manager": IgnoresTimeout(), "timeout": SHORT, "retries": 1, "logger": Quiet(), "max_workers": 1}
     with client_of(EDGE, **options) as client:
         result = client.get_offers({**offers(), "callback": pytest.fail, "err_callback": received.append})
-        error, took = ended(result.get)
+        error, took = timed_outcome(result.get)
         figure("s of a call whose worker hangs", took, SHORT / 1000)
         assert type(error) is DeadlineExceeded
         assert (received, client.stats()["running"]) == ([], 1)  # the call has ended, but its worker is still busy

@@ -16,7 +16,7 @@ def options_of(marker, **more):
 
 
 def fields_for(raw):
-    """Return the JSON answer to the request ``raw``, with the marker of its visitor and its request id."""
+    """Return the answer to the request ``raw`` as a dict, with the marker of its visitor and its request id."""
     request = body_of(raw)
     tnt_id = request["id"]["tntId"]
     option = {"type": "html", "content": f"for {tnt_id}"}
@@ -42,7 +42,7 @@ def belongs_to(envelope, marker):
     return found == (tnt_id, f"for {tnt_id}", True)
 
 
-def answers_each(connection):
+def answer_each(connection):
     """Answer all requests of a connection."""
     while True:
         raw = connection.read_request()
@@ -58,8 +58,8 @@ def forget_finished(server):
 
 
 @contextlib.contextmanager
-def swallows_connects(family=socket.AF_INET, host="127.0.0.1"):
-    """Yield a port that ignores attempts to connect, because the queue of its listener is full."""
+def unresponsive_port(family=socket.AF_INET, host="127.0.0.1"):
+    """Yield a port that ignores attempts to connect, because the backlog of its listener is full."""
     with socket.socket(family) as listener, contextlib.ExitStack() as fillers:
         listener.bind((host, 0))
         listener.listen(0)
@@ -69,7 +69,7 @@ def swallows_connects(family=socket.AF_INET, host="127.0.0.1"):
             filler.setblocking(False)
             filler.connect_ex(address)
         domain = f"{host}:{address[1]}"
-        # After ``close`` the system refuses connects, also those that wait.
+        # After ``close`` the system refuses all connects, including pending ones.
         yield SimpleNamespace(address=address, port=address[1], domain=domain, close=listener.close)
 
 

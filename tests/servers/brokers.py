@@ -29,7 +29,7 @@ class Redis:
     name = "Redis"
     #: Whether messages of a killed worker are delivered again.
     redelivers = True
-    #: Whether each child process has separate pipes. If not, a terminated child may leave a shared lock locked.
+    #: Whether each child process has its own pipes. Otherwise, a terminated child may leave a shared lock locked.
     separate_pipes = True
 
     def __init__(self):

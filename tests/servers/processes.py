@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: A time limit in seconds that no test reaches unless something hangs, even on a busy machine.
-GENEROUS = 120
+HANG_SECONDS = 120
 #: Number of characters from the end of the log in the message of a failure.
 _TAIL = 6000
 
@@ -33,15 +33,15 @@ def listens(port):
 
 def children(pid):
     """Return the ids of the running child processes of ``pid``. Linux only."""
-    found = []
+    value = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-        except OSError:  # it has just ended
+        except OSError:  # the process has just ended
             continue
         if int(parent) == pid and state != "Z":
-            found.append(int(entry.name))
-    return sorted(found)
+            value.append(int(entry.name))
+    return sorted(value)
 
 
 class Process:
@@ -55,7 +55,7 @@ class Process:
         self.argv = [str(part) for part in argv]
         handle, path = (None, str(log)) if log else tempfile.mkstemp(suffix=".log")
         self._path = path
-        self._ours = log is None
+        self._deletes_log = log is None
         with open(path, "wb") as file:
             self.popen = subprocess.Popen(
                 self.argv,
@@ -89,7 +89,7 @@ class Process:
         """Return the ids of the child processes."""
         return children(self.pid)
 
-    def until(self, condition, seconds=GENEROUS, what=""):
+    def until(self, condition, seconds=HANG_SECONDS, what=""):
         """Wait until ``condition()`` is true; return its value.
 
         Fail with the log after ``seconds``, or if the process ends. ``what`` names the condition; it is a text or a
@@ -97,28 +97,28 @@ class Process:
         """
         end = time.monotonic() + seconds
         while True:
-            found = condition()
-            if found:
-                return found
+            value = condition()
+            if value:
+                return value
             assert self.running, self.failure(f"it ended with {self.popen.returncode}")
             if time.monotonic() > end:
-                awaited = what() if callable(what) else what
-                raise AssertionError(self.failure(f"not within {seconds} s: {awaited}"))
+                description = what() if callable(what) else what
+                raise AssertionError(self.failure(f"not within {seconds} s: {description}"))
             time.sleep(0.02)
 
     def send_signal(self, number):
         """Send a signal to the process, but not to its children."""
         self.popen.send_signal(number)
 
-    def stop(self, number=signal.SIGTERM, seconds=GENEROUS):
+    def stop(self, number=signal.SIGTERM, seconds=HANG_SECONDS):
         """Send the signal and wait; return the seconds until the end. Fail with the log after the limit."""
-        begun = time.monotonic()
+        began = time.monotonic()
         self.send_signal(number)
         try:
             self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(self.failure(f"still running {seconds} s after signal {number}")) from None
-        return time.monotonic() - begun
+        return time.monotonic() - began
 
     def failure(self, what):
         """Return the message of a failed assertion: ``what``, the command, and the end of the log."""
@@ -129,7 +129,7 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.popen.wait()
-        if self._ours and os.path.exists(self._path):
+        if self._deletes_log and os.path.exists(self._path):
             os.unlink(self._path)
 
     def __enter__(self):
@@ -142,11 +142,11 @@ class Process:
 
 
 def _listen_to_ctrl_c():
-    """Restore SIGINT, which background jobs of a shell ignore and pass on to their children."""
+    """Handle SIGINT by default. Background jobs of a shell ignore it, and their children inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _environment(given):
-    """Return our environment, with this checkout in the path and without writing compiled files."""
+    """Return the environment of a process: ``given``, ours, this checkout on the path, and no compiled files."""
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH")) if part)
     return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **given}

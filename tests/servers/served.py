@@ -3,7 +3,7 @@
 The clients are created at import: before a fork, if the server forks.
 
 Variables of the environment: ``EDGE`` and ``SLOW`` are the servers of the two clients, ``NOTES`` is the file for
-messages to the test, ``METHOD`` and ``POLLING`` are options of the first client. With ``FLUSH=uwsgi.atexit``, uWSGI's
+notes to the test, ``METHOD`` and ``POLLING`` are options of the first client. With ``FLUSH=uwsgi.atexit``, uWSGI's
 exit handler flushes the second client.
 """
 
@@ -36,65 +36,65 @@ def content(envelope):
     return envelope.response.execute.mboxes[0].options[0].content
 
 
-def arrived(event):
-    """Note a new artifact."""
+def note_artifact(event):
+    """Write a note about a new artifact."""
     note("artifact", event.artifact_payload["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["content"])
 
 
-deciding = client_of(
+on_device_client = client_of(
     SimpleNamespace(domain=os.environ["EDGE"]),
     decisioning_method=os.environ.get("METHOD", "on-device"),
     cdn_base_path="http://" + os.environ["EDGE"],
     polling_interval=POLLING,
     shutdown_timeout=SHUTDOWN,
-    events={"artifact_download_succeeded": arrived},
+    events={"artifact_download_succeeded": note_artifact},
 )
-asking = client_of(SimpleNamespace(domain=os.environ["SLOW"]), shutdown_timeout=SHUTDOWN, circuit_breaker=False)
+edge_client = client_of(SimpleNamespace(domain=os.environ["SLOW"]), shutdown_timeout=SHUTDOWN, circuit_breaker=False)
 
 
-def decided(_):
-    """Decide, with a callback."""
+def decide(_):
+    """Decide on-device, in a call with a callback."""
     results = []
     call = {**offers(), "callback": lambda envelope: results.append(content(envelope)), "err_callback": results.append}
-    deciding.get_offers(call).wait(10)
+    on_device_client.get_offers(call).wait(10)
     return {"content": str(results[0])}
 
 
-def busy(query):
-    """Decide, and keep the worker from serving other requests."""
+def decide_slowly(query):
+    """Decide after a pause, during which the worker serves no other request."""
     time.sleep(0.1)
-    return decided(query)
+    return decide(query)
 
 
-def fired(query):
-    """Start calls for ``mbox`` without waiting for them; ``then`` names what the request does next."""
-    ends = {"callback": lambda _: note("ran", 1), "err_callback": lambda error: note("failed", str(error))}
+def fire(query):
+    """Start calls for ``mbox`` without waiting for them. ``then`` selects the next step: ``flush`` or ``linger``."""
+    callbacks = {"callback": lambda _: note("ran", 1), "err_callback": lambda error: note("failed", str(error))}
     for _ in range(int(query["count"][0])):
-        asking.get_offers({**offers(query.get("mbox", ["home"])[0]), **ends})
+        edge_client.get_offers({**offers(query.get("mbox", ["home"])[0]), **callbacks})
     then = query.get("then", [""])[0]
     if then == "flush":
-        asking.flush(10000)
+        edge_client.flush(10000)
     elif then == "linger":
         note("lingers", 1)
         time.sleep(1)
     return {}
 
 
-def hung(_):
+def call_hung_server(_):
     """Call a server that does not answer."""
-    asking.get_offers({**offers("hung"), "callback": str})
-    while not asking.stats()["running"]:
+    edge_client.get_offers({**offers("call_hung_server"), "callback": str})
+    while not edge_client.stats()["running"]:
         time.sleep(0.01)
     return {}
 
 
-def asked(_):
+def call_and_wait(_):
     """Make a blocking call."""
-    return {"content": content(asking.get_offers(offers()))}
+    return {"content": content(edge_client.get_offers(offers()))}
 
 
 class PauseMonitor:
-    """Wake up every few milliseconds; measure the longest pause."""
+    """Wakes up every few milliseconds and measures the longest pause."""
 
     def __init__(self):
         self.longest = 0.0
@@ -111,7 +111,7 @@ class PauseMonitor:
 if os.environ.get("FLUSH") == "uwsgi.atexit":
     import uwsgi
 
-    uwsgi.atexit = lambda: asking.flush(SHUTDOWN)
+    uwsgi.atexit = lambda: edge_client.flush(SHUTDOWN)
 
 _monitors = []
 
@@ -124,11 +124,18 @@ def longest_pause(_):
     return {"longest": longest}
 
 
-PAGES = {"/": decided, "/busy": busy, "/fire": fired, "/hang": hung, "/ask": asked, "/pause": longest_pause}
+PAGES = {
+    "/": decide,
+    "/busy": decide_slowly,
+    "/fire": fire,
+    "/hang": call_hung_server,
+    "/ask": call_and_wait,
+    "/pause": longest_pause,
+}
 
 
 def application(environ, start_response):
-    """Serve one of the pages above, as JSON."""
+    """Serve one of ``PAGES`` as JSON."""
     answer = PAGES[environ["PATH_INFO"]](parse_qs(environ["QUERY_STRING"]))
     group = environ.get("mod_wsgi.application_group")
     body = json.dumps({"pid": os.getpid(), "group": group, "python": sys.version_info[:2], **answer}).encode()

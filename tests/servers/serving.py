@@ -1,4 +1,4 @@
-"""Run the application under test in a server, with its edges and the file of its notes."""
+"""Run the application under test in a server, with its edges and the file for its notes."""
 
 import contextlib
 import http.client
@@ -17,7 +17,7 @@ from samples.wsgi import serve
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, response
 from tests.decisioning.cdn import artifact
-from tests.servers.processes import GENEROUS, ROOT, Process, free_port
+from tests.servers.processes import HANG_SECONDS, ROOT, Process, free_port
 from tests.support import ANSWER, installing
 
 #: How to install the servers; pip compiles uWSGI and mod_wsgi.
@@ -25,17 +25,17 @@ SERVERS = installing("servers", "gcc", "libc6-dev", "python3-dev")
 APACHE = installing("apache", "apache2", "apache2-dev", "gcc", "libc6-dev", "python3-dev")
 #: Seconds that a call to the slow edge takes.
 SLOW = 0.4
-#: Seconds within which a server must stop, and what a busy machine may add.
+#: Seconds within which a server must stop, and the seconds that a busy machine may add.
 STOP = 2.0
 SLACK = 2.0
 #: Seconds that the clients of the application wait for calls at the end of their process.
 SHUTDOWN = 1.0
-#: Maximum number of seconds between two downloads of the artifact: the application's interval and a tenth of it.
+#: Maximum number of seconds between two downloads of the artifact: the interval of the application plus a tenth.
 INTERVAL = 0.22
 
 
-def installed(server):
-    """Skip the test if the server is not installed; the message has the command that installs it."""
+def skip_if_missing(server):
+    """Skip the test if the server is not installed. The message contains the command that installs it."""
     if serve.executable(server) is None:
         pytest.skip("{} is not installed: {}".format(server, APACHE if server == "mod_wsgi" else SERVERS))
     if "gevent" in server and importlib.util.find_spec("gevent") is None:
@@ -44,7 +44,7 @@ def installed(server):
         pytest.skip(f"{serve.missing(server)}: apt-get install util-linux")
 
 
-def slowly(connection):
+def answer_slowly(connection):
     """Answer slowly; at once for the mbox ``quick``, and never for ``hung``."""
     while True:
         request = connection.read_request()
@@ -62,7 +62,7 @@ def command_line(pid):
     try:
         with open(f"/proc/{pid}/cmdline") as file:
             return file.read()
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return ""
 
 
@@ -70,7 +70,7 @@ class Serving:
     """``with Serving("uwsgi", "--lazy-apps") as site:`` runs a site until the end of the block."""
 
     def __init__(self, server, *extra, module="tests.servers.served", **environment):
-        installed(server)
+        skip_if_missing(server)
         self.server = server
         self.port = free_port()
         self._extra = extra
@@ -89,7 +89,7 @@ class Serving:
                 os.chmod(self.folder, 0o755)
                 os.chmod(self._notes, 0o666)
             self.edge = stack.enter_context(LocalEdge(artifact("v0")))
-            self.slow = stack.enter_context(SocketServer(slowly))
+            self.slow = stack.enter_context(SocketServer(answer_slowly))
             self.process = stack.enter_context(self._started())
             self.process.until(self.answers, what="the first answer")
             self._stack = stack.pop_all()
@@ -101,12 +101,12 @@ class Serving:
     def _started(self):
         root = ["--server-root", os.path.join(self.folder, "apache")] if self.server == "mod_wsgi" else []
         argv = serve.command(self.server, self.port, self._module, *root, *self._extra)
-        asked = {"EDGE": self.edge.domain, "SLOW": self.slow.domain, "NOTES": self._notes}
-        return Process(argv, cwd=ROOT, HOME=self.folder, **asked, **self._environment)
+        variables = {"EDGE": self.edge.domain, "SLOW": self.slow.domain, "NOTES": self._notes}
+        return Process(argv, cwd=ROOT, HOME=self.folder, **variables, **self._environment)
 
     def get(self, path="/"):
         """Return the answer of the application. Raise an error if it is not 200 OK."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=GENEROUS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG_SECONDS)
         with contextlib.closing(connection):
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -115,7 +115,7 @@ class Serving:
         return json.loads(body)
 
     def answers(self):
-        """Return whether the application answers."""
+        """Return the answer of the application, or None if it does not answer."""
         try:
             return self.get()
         except (OSError, http.client.HTTPException):
@@ -140,30 +140,30 @@ class Serving:
         # Apache also has children that pass requests on.
         return [pid for pid in found if "(wsgi:" in command_line(pid)] if self.server == "mod_wsgi" else found
 
-    def each(self):
+    def wait_for_each_worker(self):
         """Wait until each worker has answered; return the workers. Each request keeps its worker busy for a moment."""
         answered = set()
 
-        def silent():
+        def missing_answers():
             return f"an answer of {sorted(set(self.workers()) - answered)}"
 
-        def all_have():
+        def all_answered():
             count = 2 + 2 * len(self.workers())
             answered.update(answer["pid"] for answer in self.get_many(count, "/busy", count))
             return answered.issuperset(self.workers()) and self.workers()
 
-        return self.process.until(all_have, what=silent)
+        return self.process.until(all_answered, what=missing_answers)
 
-    def refresh(self, rounds=3):
-        """Publish artifacts; return the longest time until a worker used one, in seconds."""
+    def publish_and_wait(self, rounds=3):
+        """Publish artifacts one after another; return the longest time until a worker used one, in seconds."""
         longest = 0.0
         for _ in range(rounds):
             self.versions += 1
             version = f"v{self.versions}"
-            begun = time.monotonic()
+            began = time.monotonic()
             self.edge.load(artifact(version))
-            self.process.until(lambda version=version: self._have(version), what="each worker has " + version)
-            longest = max([longest] + [note["at"] - begun for note in self._notes_of(version)])
+            self.process.until(lambda version=version: self._all_use(version), what="each worker has " + version)
+            longest = max([longest] + [note["at"] - began for note in self._notes_of(version)])
             assert {answer["content"] for answer in self.get_many(4)} == {version}
         return longest
 
@@ -171,15 +171,15 @@ class Serving:
         workers = self.workers()
         return [note for note in self.notes("artifact") if note["value"] == version and note["pid"] in workers]
 
-    def _have(self, version):
+    def _all_use(self, version):
         return {note["pid"] for note in self._notes_of(version)}.issuperset(self.workers())
 
-    def replaced(self, act):
-        """Call ``act``, wait until all workers are replaced; return the seconds."""
-        old, begun = self.workers(), time.monotonic()
+    def seconds_to_replace(self, act):
+        """Call ``act`` and wait until all workers are replaced; return the seconds that it took."""
+        old, began = self.workers(), time.monotonic()
         act()
         self._until_others_serve(old, old)
-        return time.monotonic() - begun
+        return time.monotonic() - began
 
     def kill(self, *pids):
         """Kill these workers, and wait until others have replaced them."""
@@ -189,12 +189,12 @@ class Serving:
         self._until_others_serve(old, pids)
 
     def _until_others_serve(self, old, leaving):
-        def others_are_there():
+        def all_replaced():
             now = set(self.workers())
             return len(now) == len(old) and not now & set(leaving)
 
-        self.process.until(others_are_there, what="new workers")
-        self.each()
+        self.process.until(all_replaced, what="new workers")
+        self.wait_for_each_worker()
 
     def stop(self):
         """Stop the server; return the seconds that it took."""
@@ -206,14 +206,14 @@ class Load:
 
     def __init__(self, site, visitors=3):
         self._site = site
-        self._over = threading.Event()
+        self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._visit) for _ in range(visitors)]
         self.visitors = visitors
         self.served = 0
         self.failed = []
 
     def _visit(self):
-        while not self._over.is_set():
+        while not self._stop.is_set():
             try:
                 self._site.get()
                 self.served += 1
@@ -226,7 +226,7 @@ class Load:
         return self
 
     def __exit__(self, *_):
-        self._over.set()
+        self._stop.set()
         for thread in self._threads:
             thread.join()
 
@@ -234,20 +234,20 @@ class Load:
 def check_refresh_replacement_and_stop(name, mode, figure):
     """Check a preforking server: every worker gets new artifacts, is replaced after a kill or a reload, and stops."""
     with Serving(*mode) as site:
-        site.each()
+        site.wait_for_each_worker()
         assert len(site.get_many(200)) == 200
-        waits = [site.refresh()]
+        waits = [site.publish_and_wait()]
         site.kill(site.workers()[0])
-        waits.append(site.refresh(1))
+        waits.append(site.publish_and_wait(1))
         with Load(site) as load:
-            reload = site.replaced(lambda: site.process.send_signal(signal.SIGHUP))
-        waits.append(site.refresh(1))
+            reload = site.seconds_to_replace(lambda: site.process.send_signal(signal.SIGHUP))
+        waits.append(site.publish_and_wait(1))
         stop = site.stop()
     figure(name + ": a new artifact in every worker, s", max(waits), f"{INTERVAL} (an interval)")
     figure(name + ": reload, s", reload, "")
     figure(f"{name}: requests that failed during the reload, beside {load.served} answered", len(load.failed), 0)
     figure(name + ": stop, s", stop, "2 at most")
     assert max(waits) < INTERVAL + SLACK
-    # A worker that ends may have accepted a connection without a request yet, and closes it.
+    # An exiting worker closes a connection that it has accepted, even if it has not read the request yet.
     assert len(load.failed) <= load.visitors, load.failed
     assert stop < STOP + SLACK

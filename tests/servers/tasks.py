@@ -48,37 +48,37 @@ class Clients:
 
     def make(self):
         """Create a client. Called by the integration, or by this module."""
-        options = {**GIVEN["client"], "events": {"send_notification_error": self._lost}}
-        made = self._by_pid[os.getpid()] = TargetClient.create(options)
-        return made
+        options = {**GIVEN["client"], "events": {"send_notification_error": self.record_lost_notifications}}
+        created = self._by_pid[os.getpid()] = TargetClient.create(options)
+        return created
 
-    def ended(self, **_):
+    def record_counters(self, **_):
         """Record the counters of this process's client, which has been closed."""
         if os.getpid() in self._by_pid:
-            record("ended", stats=self._by_pid[os.getpid()].stats())
+            record("closed", stats=self._by_pid[os.getpid()].stats())
 
     @staticmethod
-    def _lost(event):
+    def record_lost_notifications(event):
         ids = [notification.id for notification in event["notification"].notifications]
         record("lost", error=type(event["error"]).__name__, ids=ids)
 
 
-def ending(**_):
-    record("ending")
+def record_shutdown(**_):
+    record("shutdown")
 
 
 clients = Clients()
 # Connected before and after the integration: receivers are called in the order of connection.
-signals.worker_process_shutdown.connect(ending)
-signals.worker_shutdown.connect(ending)
+signals.worker_process_shutdown.connect(record_shutdown)
+signals.worker_shutdown.connect(record_shutdown)
 if GIVEN["install"] is not None:
     from target_python_sdk.integrations.celery import install
 
     target = install(clients.make, app=app, **GIVEN["install"])
 else:
     target = SimpleNamespace(client=clients.make())
-signals.worker_process_shutdown.connect(clients.ended)
-signals.worker_shutdown.connect(clients.ended)
+signals.worker_process_shutdown.connect(clients.record_counters)
+signals.worker_shutdown.connect(clients.record_counters)
 
 
 @signals.worker_ready.connect
@@ -102,11 +102,11 @@ def decide(pause=0.02):
 
 
 @app.task
-def owe(count):
+def queue_notifications(count):
     """Decide on-device ``count`` times; each decision queues a notification."""
     for number in range(count):
         target.client.get_offers(offers(id=VisitorId(tnt_id=f"visitor-{number}.35_0")))
-    record("owed", pending=target.client.stats()["pending"])
+    record("queued", pending=target.client.stats()["pending"])
 
 
 # Limits
@@ -137,7 +137,7 @@ WAITS = {"sync": _sync, "get": _get, "create": _create}
 
 
 class SignalTime:
-    """The time of the last signal, measured by a thread, because the main thread may notice it late."""
+    """The time of the last signal, measured by a thread, because the main thread may handle the signal late."""
 
     def __init__(self):
         self.at = None
@@ -163,31 +163,31 @@ def _signal_time(_):
 
 
 @app.task
-def limited(kind):
-    """Do something that takes a minute, with a soft time limit."""
-    signalled = _signal_time(os.getpid())
-    signalled.arm()
-    record("limited", kind=kind)
+def run_into_limit(kind):
+    """Wait for a minute, until the soft time limit interrupts the wait."""
+    signal_time = _signal_time(os.getpid())
+    signal_time.arm()
+    record("run_into_limit", kind=kind)
     try:
         WAITS[kind]()
-        record("foreign", kind=kind, error="an answer")
+        record("unexpected", kind=kind, error="an answer")
     except SoftTimeLimitExceeded as error:
         seen = time.monotonic()
-        while signalled.at is None and time.monotonic() < seen + 60:  # let the thread run
+        while signal_time.at is None and time.monotonic() < seen + 60:  # let the thread of SignalTime run
             time.sleep(0.001)
-        if signalled.at is None:
-            record("foreign", kind=kind, error=f"no signal came: {error!r}")
+        if signal_time.at is None:
+            record("unexpected", kind=kind, error=f"no signal came: {error!r}")
             return
-        waited = max(0.0, seen - signalled.at) * 1000  # the thread may have noticed later
-        record("signalled", kind=kind, ms=waited, unchanged=type(error) is SoftTimeLimitExceeded)
+        waited = max(0.0, seen - signal_time.at) * 1000  # the thread may have read the signal later
+        record("signal_time", kind=kind, ms=waited, unchanged=type(error) is SoftTimeLimitExceeded)
     except Exception as error:  # noqa: BLE001 - it is reported
-        record("foreign", kind=kind, error=repr(error))
+        record("unexpected", kind=kind, error=repr(error))
 
 
 @app.task
-def healthy(pause=0.1):
-    """Call with and without a callback, with the client of this process."""
+def call_twice(pause=0.1):
+    """Make a call without and one with a callback, with the client of this process."""
     options = {**offers(), "decisioning_method": "server-side"}
     asked, waited = target.client.get_offers(options), target.client.get_offers({**options, "callback": id}).get(10)
-    record("healthy", well=content(asked) == content(waited) == "<b>A</b>")
+    record("call_twice", well=content(asked) == content(waited) == "<b>A</b>")
     time.sleep(pause)

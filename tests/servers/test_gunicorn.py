@@ -29,7 +29,7 @@ def test_t14_each_worker_refreshes_is_replaced_and_stops(mode, figure):
 @pytest.mark.parametrize("calls", scaled(2000, 200))
 def test_t14_workers_are_recycled_and_every_callback_runs(mode, calls, figure):
     with Serving(*MODES[mode], "--max-requests", "30") as site:
-        first, pids = site.each(), set()
+        first, pids = site.wait_for_each_worker(), set()
         for _ in range(2):
             pids.update(answer["pid"] for answer in site.get_many(calls // 2, "/fire?count=1&mbox=quick"))
             site.process.until(lambda: not set(site.workers()) & set(first), what="the exit of the first workers")
@@ -43,7 +43,7 @@ def test_t14_workers_are_recycled_and_every_callback_runs(mode, calls, figure):
 @pytest.mark.parametrize("mode", MODES)
 def test_t14_t6_a_stop_waits_for_callbacks_but_not_for_calls_that_hang(mode, figure):
     with Serving(*MODES[mode]) as site:
-        site.each()  # gunicorn's gevent workers miss a SIGTERM that comes while they start
+        site.wait_for_each_worker()  # gunicorn's gevent workers miss a SIGTERM that comes while they start
         site.get_many(4, "/hang")
         site.get_many(4, "/fire?count=4")
         before = len(site.notes("ran"))
@@ -63,13 +63,13 @@ def test_t14_calls_do_not_block_the_hub_of_gevent(server, figure):
         site.get("/pause")
         site.get_many(20, "/ask", 20)
         site.get("/pause")
-        begun = time.monotonic()
-        asked = [visitors.submit(site.get, path) for path in ["/ask"] * 10 + ["/fire?count=2"] * 10 + ["/"] * 10]
-        answers = [answer.result() for answer in asked]
-        took = time.monotonic() - begun
+        began = time.monotonic()
+        futures = [visitors.submit(site.get, path) for path in ["/ask"] * 10 + ["/fire?count=2"] * 10 + ["/"] * 10]
+        answers = [answer.result() for answer in futures]
+        took = time.monotonic() - began
         longest = site.get("/pause")["longest"]
     name = f"{server}: "
-    figure(name + "longest pause of the hub beside 40 calls, s", longest, "0.02")
+    figure(name + "longest pause of the hub during 40 calls, s", longest, "0.02")
     figure(name + f"10 blocking calls of {SLOW} s in one process, s", took, SLOW)
     assert len(answers) == 30
     assert longest < SLOW / 2

@@ -10,7 +10,7 @@ import pytest
 
 from samples.wsgi import serve
 from tests.servers.processes import ROOT, Process, free_port
-from tests.servers.serving import INTERVAL, SHUTDOWN, SLACK, STOP, Serving, installed
+from tests.servers.serving import INTERVAL, SHUTDOWN, SLACK, STOP, Serving, skip_if_missing
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -25,9 +25,9 @@ GROUPS = {"waitress": None, "mod_wsgi, main interpreter": "", "mod_wsgi, sub-int
 @pytest.mark.parametrize("mode", MODES)
 def test_t7_each_worker_refreshes_and_stops(mode, figure):
     with Serving(*MODES[mode]) as site:
-        site.each()
+        site.wait_for_each_worker()
         answers = site.get_many(200)
-        wait = site.refresh()
+        wait = site.publish_and_wait()
         stop = site.stop()
         log = site.process.log
     assert {answer["group"] for answer in answers} == {GROUPS[mode]}
@@ -42,7 +42,7 @@ def test_t7_each_worker_refreshes_and_stops(mode, figure):
 @pytest.mark.parametrize("mode", MODES)
 def test_t6_a_stop_waits_for_callbacks_but_not_for_calls_that_hang(mode, figure):
     with Serving(*MODES[mode]) as site:
-        site.each()
+        site.wait_for_each_worker()
         site.get_many(4, "/hang")
         site.get_many(4, "/fire?count=4")
         before = len(site.notes("ran"))
@@ -56,7 +56,7 @@ def test_t6_a_stop_waits_for_callbacks_but_not_for_calls_that_hang(mode, figure)
 
 @pytest.mark.parametrize("server", serve.SERVERS)
 def test_the_sample_application_is_served_by_one_command(server):
-    installed(server)
+    skip_if_missing(server)
     port = free_port()
     # One worker: a second one of gunicorn might still be starting and miss the signal.
     one = ["--workers", "1"] if server.startswith("gunicorn") else []
@@ -66,11 +66,11 @@ def test_the_sample_application_is_served_by_one_command(server):
             first = process.until(lambda: page(port), what="the page")
             assert "mbox=" in first.headers["Set-Cookie"]
             cookies = "; ".join(line.partition(";")[0] for line in first.headers.get_all("Set-Cookie"))
-            again = page(port, cookies)
-            assert (first.status, again.status) == (200, 200)
-            assert session(again) == session(first)
+            second = page(port, cookies)
+            assert (first.status, second.status) == (200, 200)
+            assert session(second) == session(first)
         finally:
-            process.stop(signal.SIGINT)  # it stops the server, which has a separate group
+            process.stop(signal.SIGINT)  # the command stops the server, which is in another process group
         assert process.popen.returncode == 0
 
 

@@ -30,19 +30,19 @@ WITH_ATEXIT = [mode for mode in MODES if "gevent" not in mode and mode != "skip-
 GRACEFUL = ("--hook-master-start", "unix_signal:15 gracefully_kill_them_all")
 
 
-#: The number of calls that ``fired_and_stopped`` starts by default.
-FIRED = 16
+#: The number of calls that ``fire_and_stop`` starts by default.
+DEFAULT_CALLS = 16
 
 
-def over(site, requests):
-    """Return whether uWSGI has logged the end of this many requests. If it stops earlier, it runs no exit handler."""
+def requests_have_ended(site, requests):
+    """Return whether uWSGI has logged the end of so many requests. If it stops earlier, it runs no exit handler."""
     return site.process.log.count("GET /fire") >= requests
 
 
-def fired_and_stopped(site, requests=4):
+def fire_and_stop(site, requests=4):
     """Return the number of callbacks before the stop, the number after it, and its seconds."""
     site.get_many(requests, "/fire?count=4")
-    site.process.until(lambda: over(site, requests))
+    site.process.until(lambda: requests_have_ended(site, requests))
     time.sleep(0.05)
     before = len(site.notes("ran"))
     stop = site.stop()
@@ -57,36 +57,36 @@ def test_t13_each_worker_refreshes_is_replaced_and_stops(mode, figure):
 @pytest.mark.parametrize("mode", WITH_ATEXIT)
 def test_t13_t6_a_stop_waits_for_callbacks_but_not_for_calls_that_hang(mode, figure):
     with Serving(*MODES[mode]) as site:
-        site.each()
+        site.wait_for_each_worker()
         site.get_many(4, "/hang")
-        before, ran, stop = fired_and_stopped(site)
+        before, ran, stop = fire_and_stop(site)
     name = f"uWSGI {mode}: "
-    figure(name + "callbacks run of those outstanding at the stop", ran - before, FIRED - before)
+    figure(name + "callbacks run of those outstanding at the stop", ran - before, DEFAULT_CALLS - before)
     figure(name + "stop with hung calls, s", stop, "2 + a shutdown_timeout of 1")
-    assert before < ran == FIRED
+    assert before < ran == DEFAULT_CALLS
     assert stop < STOP + SHUTDOWN + SLACK
 
 
 @pytest.mark.parametrize("mode", ["gevent", "gevent-monkey-patch"])
-def test_t13_t6_under_gevent_uwsgi_runs_its_exit_handler_only(mode, figure):
+def test_t13_t6_under_gevent_only_the_exit_handler_of_uwsgi_runs(mode, figure):
     # In its asynchronous modes uWSGI runs no exit handlers of Python.
     with Serving(*MODES[mode], FLUSH="uwsgi.atexit") as site:
-        site.each()
+        site.wait_for_each_worker()
         site.get_many(4, "/hang")
-        before, ran, stop = fired_and_stopped(site)
+        before, ran, stop = fire_and_stop(site)
     name = f"uWSGI {mode}, with uwsgi.atexit: "
-    figure(name + "callbacks run of those outstanding at the stop", ran - before, FIRED - before)
+    figure(name + "callbacks run of those outstanding at the stop", ran - before, DEFAULT_CALLS - before)
     figure(name + "stop with hung calls, s", stop, "2 + a shutdown_timeout of 1")
-    assert before < ran == FIRED
+    assert before < ran == DEFAULT_CALLS
     assert stop < STOP + SHUTDOWN + SLACK
 
 
-def test_t13_t6_with_skip_atexit_only_a_flush_in_the_request_waits(figure):
+def test_t13_t6_with_skip_atexit_only_a_flush_in_the_request_waits_for_calls(figure):
     with Serving(*MODES["skip-atexit"]) as site:
-        site.each()
+        site.wait_for_each_worker()
         site.get("/fire?count=4&then=flush")
         assert len(site.notes("ran")) == 4
-        before, ran, stop = fired_and_stopped(site, requests=1)
+        before, ran, stop = fire_and_stop(site, requests=1)
     figure("uWSGI skip-atexit: stop with calls outstanding, s", stop, "2 at most")
     assert before == ran == 4
     assert stop < STOP + SLACK
@@ -96,7 +96,7 @@ def test_t13_t6_a_stop_cuts_off_running_requests_unless_it_is_graceful(figure):
     ran = {}
     for name, extra in (("at once", ()), ("gracefully", GRACEFUL)):
         with Serving(*MODES["enable-threads"], *extra) as site, ThreadPoolExecutor(1) as pool:
-            site.each()
+            site.wait_for_each_worker()
             answer = pool.submit(site.get, "/fire?count=4&then=linger")
             site.process.until(lambda site=site: site.notes("lingers"))
             stop = site.stop()
@@ -131,10 +131,10 @@ def test_t13_a_server_side_client_does_not_delay_a_stop(mode, figure):
 @contextlib.contextmanager
 def changing_artifact(edge):
     """Serve a large artifact that changes continuously, so that polling is busy nearly all the time."""
-    over = threading.Event()
+    requests_have_ended = threading.Event()
 
     def publish():
-        for number in itertools.takewhile(lambda _: not over.wait(0.02), itertools.count()):
+        for number in itertools.takewhile(lambda _: not requests_have_ended.wait(0.02), itertools.count()):
             edge.load({**large, "meta": {**large["meta"], "number": number}})
 
     large = artifact()
@@ -145,18 +145,18 @@ def changing_artifact(edge):
     try:
         yield
     finally:
-        over.set()
+        requests_have_ended.set()
         thread.join()
 
 
 @pytest.mark.parametrize("forks", scaled(300, 20))
 @pytest.mark.parametrize("mode", ["default", "enable-threads"])
-def test_t13_no_worker_hangs_that_was_forked_while_a_client_polls(mode, forks, figure):
+def test_t13_workers_forked_while_a_client_polls_do_not_hang(mode, forks, figure):
     # If a thread of the SDK in the master held the interpreter lock during a fork, the worker would wait for it
     # without end.
     at_once = 10
     with Serving(*MODES[mode], "--processes", str(at_once), POLLING="1") as site, changing_artifact(site.edge):
-        served = len(site.each())
+        served = len(site.wait_for_each_worker())
         while served < forks:
             site.kill(*site.workers())
             served += at_once

@@ -12,7 +12,7 @@ from celery import Celery
 
 from target_python_sdk.testing import SocketServer, response
 from tests.decisioning.cdn import artifact
-from tests.servers.processes import GENEROUS, ROOT, Process
+from tests.servers.processes import HANG_SECONDS, ROOT, Process
 from tests.support import ANSWER_BYTES, body_of
 
 #: Warnings are errors, except two: Celery warns root, the usual user of containers, and cryptography, which the
@@ -25,9 +25,9 @@ WARNINGS = (
 
 
 class Edge(SocketServer):
-    """Answer deliveries after ``pause`` seconds, while ``answering`` is set. Serve the rule artifact, too.
+    """Answers delivery requests after ``pause`` seconds, while ``answering`` is set. Also serves the rule artifact.
 
-    ``reached`` has the requests, and ``taken`` those that were answered before the client was gone.
+    ``received`` has the delivery requests; ``answered`` those that were answered before the client disconnected.
     """
 
     def __init__(self, pause=0.0):
@@ -36,8 +36,8 @@ class Edge(SocketServer):
         self.publish("<b>A</b>")
         self.answering = threading.Event()
         self.answering.set()
-        self.reached = []
-        self.taken = []
+        self.received = []
+        self.answered = []
 
     def publish(self, content):
         """Serve an artifact with this content and an event token, so that decisions are notified."""
@@ -53,18 +53,18 @@ class Edge(SocketServer):
             if request.startswith(b"GET "):
                 connection.send(self._artifact)
                 continue
-            asked = body_of(request)
-            self.reached.append(asked)
+            delivery = body_of(request)
+            self.received.append(delivery)
             connection.wait(self.pause)
             while not self.answering.wait(0.02):
                 connection.wait(0)
-            if has_left(connection.socket):
+            if has_disconnected(connection.socket):
                 return
             connection.send(response(ANSWER_BYTES))
-            self.taken.append(asked)
+            self.answered.append(delivery)
 
 
-def has_left(connected):
+def has_disconnected(connected):
     """Return whether the peer has closed the connection."""
     try:
         return connected.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
@@ -86,7 +86,7 @@ def ids(requests):
 
 
 class Sender(Celery):
-    """An application that sends tasks to the broker.
+    """A Celery application that sends tasks to the broker.
 
     If the broker is a folder, it writes to another folder and moves complete files, because a worker would read a
     partial file.
@@ -133,7 +133,7 @@ class Worker(Process):
             **client,
         }
         self.client_options = options
-        given = {
+        configuration = {
             "celery": self.settings,
             "client": options,
             "install": None if install is None else dict(install),
@@ -143,7 +143,7 @@ class Worker(Process):
         argv = [sys.executable, *WARNINGS, "-m", "celery", "-A", "tests.servers.tasks", "worker"]
         argv += ["--pool", pool, "--concurrency", str(concurrency), "--loglevel", "INFO"]
         argv += ["--without-gossip", "--without-mingle", "--without-heartbeat", *flags]
-        super().__init__(argv, cwd=ROOT, UNDER_TEST=json.dumps(given))
+        super().__init__(argv, cwd=ROOT, UNDER_TEST=json.dumps(configuration))
         self.sender = Sender(self.settings)
 
     def __enter__(self):
@@ -171,7 +171,7 @@ class Worker(Process):
             lines = [json.loads(line) for line in file if line.endswith("\n")]
         return [line for line in lines if line["what"] in kinds]
 
-    def until_recorded(self, count, *kinds, seconds=GENEROUS):
+    def until_recorded(self, count, *kinds, seconds=HANG_SECONDS):
         """Wait for ``count`` records of these kinds; return them."""
 
         def missing():
@@ -180,7 +180,7 @@ class Worker(Process):
         self.until(lambda: len(self.records(*kinds)) >= count, seconds, missing)
         return self.records(*kinds)
 
-    def shut_down(self, seconds=GENEROUS):
+    def shut_down(self, seconds=HANG_SECONDS):
         """Do a warm shutdown; return the seconds. Fail with the log if the log has an error."""
         took = self.stop(signal.SIGTERM, seconds)
         assert self.popen.returncode == 0, self.failure(f"it ended with {self.popen.returncode}")
