@@ -1,4 +1,4 @@
-"""A certificate authority on loopback."""
+"""A certificate authority for TLS servers and clients on loopback."""
 
 import os
 import ssl
@@ -50,10 +50,10 @@ class Authority:
             key = plain.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
         paths = tuple(str(folder / file) for file in ("pair.crt", "pair.key", "pair.pem"))
         for path, content in zip(paths, (certificate, key, certificate + key)):
-            replaced = path + ".new"
-            with open(replaced, "wb") as stream:
+            new_path = path + ".new"
+            with open(new_path, "wb") as stream:
                 stream.write(content)
-            os.replace(replaced, path)
+            os.replace(new_path, path)
         return paths
 
 

@@ -20,11 +20,11 @@ class Interrupted(Exception):
     """Raised by the signal handler, like the exception of a soft time limit."""
 
 
-def main(domain: str, wanted: int, ca_file: str = "") -> None:
+def main(domain: str, interrupts: int, ca_file: str = "") -> None:
     options = {"client": "acmeclient", "organization_id": "1@AdobeOrg", "server_domain": domain, "timeout": 10000}
     options.update({"ca_certs": ca_file} if ca_file else {"secure": False})
     client = TargetClient.create(options)
-    counts = {"interrupted": 0, "completed": 0, "foreign": []}
+    counts = {"interrupted": 0, "completed": 0, "unexpected": []}
     # True only during a call, because the test is about the call and not about this loop.
     armed = [False]
 
@@ -35,10 +35,10 @@ def main(domain: str, wanted: int, ca_file: str = "") -> None:
 
     signal.signal(signal.SIGALRM, interrupt)
     call = offers()
-    pauses = random.Random(20261122)
+    rng = random.Random(20261122)
     # About the duration of a call, so that signals arrive anywhere in it. Some calls finish earlier.
     longest_pause, in_a_row = 0.004 if ca_file else 0.0015, 0
-    while counts["interrupted"] < wanted:
+    while counts["interrupted"] < interrupts:
         # An interrupted call abandons its connection attempt, which a busy machine may not finish at once.
         while client.stats()["abandoned"] > MAX_ABANDONED // 2:
             time.sleep(0.001)
@@ -48,7 +48,7 @@ def main(domain: str, wanted: int, ca_file: str = "") -> None:
         try:
             try:
                 armed[0] = True
-                signal.setitimer(signal.ITIMER_REAL, pauses.uniform(0.00005, longest_pause))
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.00005, longest_pause))
                 client.get_offers(call)
                 counts["completed"] += 1
                 in_a_row = 0
@@ -57,7 +57,7 @@ def main(domain: str, wanted: int, ca_file: str = "") -> None:
         except Interrupted:
             counts["interrupted"] += 1
         except Exception as error:  # noqa: BLE001 - reported
-            counts["foreign"].append(repr(error))
+            counts["unexpected"].append(repr(error))
     signal.setitimer(signal.ITIMER_REAL, 0)
     for _ in range(20):
         client.get_offers(call)

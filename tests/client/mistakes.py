@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a mistake is one row
-"""The mistakes that ``test_mistakes.py`` makes: the code, and the text of its error. By kind, one row per mistake."""
+"""The mistakes that ``test_mistakes.py`` makes, by kind. A row has the code of a mistake and the text of its error."""
 
 from typing import Dict, List, NamedTuple, Tuple
 
@@ -187,12 +187,12 @@ class CallMistake(NamedTuple):
     kind: str
     code: str
     text: str
-    #: The forms in which it can occur.
+    #: The forms of a call in which the mistake can occur.
     forms: Tuple[str, ...] = ("blocking", "callback", "awaited")
 
 
 _BLOCKING = ("blocking",)
-_UNQUEUED = ("blocking", "awaited")
+_WITHOUT_CALLBACK = ("blocking", "awaited")
 _COOKIE = "expected the value of the cookie as text, or the dict that an answer contains"
 _NO_OPTIONS = "Options are required"
 _NO_REQUEST = "Request object of type DeliveryRequest is required"
@@ -203,9 +203,9 @@ _NAMES = "Invalid argument 'mbox_names': "
 
 _C = CallMistake
 CALLS: List[CallMistake] = [
-    _C("no options", "get_offers(None)", _NO_OPTIONS, _UNQUEUED),
-    _C("no options", "get_offers({})", _NO_OPTIONS, _UNQUEUED),
-    _C("no options", "send_notifications(None)", _NO_OPTIONS, _UNQUEUED),
+    _C("no options", "get_offers(None)", _NO_OPTIONS, _WITHOUT_CALLBACK),
+    _C("no options", "get_offers({})", _NO_OPTIONS, _WITHOUT_CALLBACK),
+    _C("no options", "send_notifications(None)", _NO_OPTIONS, _WITHOUT_CALLBACK),
     _C("options of another type", "get_offers('home')", "Invalid argument 'options': expected a dict, got 'home'"),
     _C("options of another type", "get_offers([1])", "Invalid argument 'options': expected a dict, got a list of 1 item"),
     _C("options of another type", "get_attributes(['a'], 'x')", "Invalid argument 'options': expected a dict, got 'x'"),

@@ -89,7 +89,7 @@ def test_t26_the_file_is_readable_by_its_owner_only_and_no_temporary_file_is_lef
     assert stat.S_IMODE(os.stat(str(tmp_path / "folder")).st_mode) == 0o700
 
 
-def test_a_change_of_any_byte_is_detected(tmp_path):
+def test_a_truncated_file_or_a_changed_byte_is_detected(tmp_path):
     path = tmp_path / "file"
     cache_at(path).save('"1"', BODY)
     whole = path.read_bytes()
@@ -178,7 +178,7 @@ MAKERS = {
 
 @posix
 @pytest.mark.parametrize("kind", MAKERS)
-def test_a_file_that_is_not_read_is_not_replaced_either_and_logged_once(tmp_path, kind):
+def test_a_file_that_is_not_read_is_not_replaced_and_is_logged_once(tmp_path, kind):
     logger = RecordingLogger()
     cache = cache_at(tmp_path, logger=logger)
     path = tmp_path / cache._key
@@ -214,16 +214,16 @@ def test_a_file_of_another_user_is_not_replaced(tmp_path, monkeypatch):
 
 
 def test_temporary_files_of_killed_processes_are_removed_after_an_hour(tmp_path):
-    cache, beside = cache_at(tmp_path / "file"), "file.0123456789a"
+    cache, temp_prefix = cache_at(tmp_path / "file"), "file.0123456789a"
     for name, age in (("b", 2 * TEMP_FILE_MAX_AGE), ("c", 60)):
-        (tmp_path / (beside + name)).write_bytes(b"half")
-        then = time.time() - age
-        os.utime(str(tmp_path / (beside + name)), (then, then))
+        (tmp_path / (temp_prefix + name)).write_bytes(b"half")
+        modified = time.time() - age
+        os.utime(str(tmp_path / (temp_prefix + name)), (modified, modified))
     for name in ("file.txt", "other.0123456789ab", "file.0123456789abc"):
         (tmp_path / name).write_text("mine")
         os.utime(str(tmp_path / name), (0, 0))
     cache.save(None, BODY)
-    expected = ["file", beside + "c", "file.0123456789abc", "file.txt", "other.0123456789ab"]
+    expected = ["file", temp_prefix + "c", "file.0123456789abc", "file.txt", "other.0123456789ab"]
     assert sorted(os.listdir(str(tmp_path))) == sorted(expected)
 
 
@@ -288,16 +288,16 @@ def test_a_full_disk_leaves_the_old_file_and_no_temporary_file(tmp_path, monkeyp
     cache = cache_at(tmp_path / "file")
     cache.save(None, BODY)
 
-    def full(descriptor):
+    def fail(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", fail)
     cache.save(None, b"newer")
     assert cache.load().body == BODY
     assert os.listdir(str(tmp_path)) == ["file"]
 
 
-class Odd:
+class FixedStore:
     """A store that returns ``value``, or raises it."""
 
     def __init__(self, value):
@@ -320,7 +320,7 @@ class Odd:
 )  # fmt: skip
 def test_a_store_may_return_or_raise_anything(value):
     logger = RecordingLogger()
-    cache = cache_at(Odd(value), logger=logger)
+    cache = cache_at(FixedStore(value), logger=logger)
     for _ in range(3):
         assert cache.load() is None
         cache.save(None, BODY)
@@ -333,7 +333,7 @@ def test_a_store_may_return_or_raise_anything(value):
 def test_an_invalid_header_with_a_valid_checksum_is_ignored(header):
     rest = header + b"\n" + BODY
     packed = b"target-artifact-1 " + artifact_cache.hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
-    assert cache_at(Odd(packed)).load() is None
+    assert cache_at(FixedStore(packed)).load() is None
 
 
 class Hanging:
@@ -367,7 +367,7 @@ def test_a_store_that_hangs_times_out_and_is_called_again_after_it_has_returned(
 
 
 def test_a_store_is_not_called_where_a_signal_handler_may_raise():
-    cache = cache_at(Odd(ValueError("a handler's, or the object's?")))
+    cache = cache_at(FixedStore(ValueError("a handler's, or the object's?")))
     cache.interruptible = True
     cache.save(None, BODY)
     assert cache.load() is None
@@ -396,33 +396,33 @@ def test_readers_never_see_a_partially_written_file(tmp_path):
             thread.join()
 
 
-def cached_in(folder):
-    """Return whether a copy is saved in ``folder`` and read again."""
+def can_cache_in(folder):
+    """Return whether an artifact can be saved in ``folder`` and loaded from there."""
     cache = cache_at(folder / "file")
     cache.save(None, BODY)
     return cache.load() is not None
 
 
-#: A group that no test process belongs to.
-FOREIGN = 54321
+#: A user and group id that no test process has.
+FOREIGN_ID = 54321
 
 
-def owners(monkeypatch, path, uid=None, gid=None):
-    """Let ``path`` appear to have this owner or group, as only root could set them."""
-    genuine = os.stat(str(path))
+def fake_owner(monkeypatch, path, uid=None, gid=None):
+    """Make ``path`` appear to have this owner or group, because only root could change them."""
+    original = os.stat(str(path))
     real_stat, real_lstat, real_fstat = os.stat, os.lstat, os.fstat
 
-    def changed(status):
-        if (status.st_dev, status.st_ino) != (genuine.st_dev, genuine.st_ino):
+    def with_fake_owner(status):
+        if (status.st_dev, status.st_ino) != (original.st_dev, original.st_ino):
             return status
         values = list(status[:10])
         values[4] = status.st_uid if uid is None else uid
         values[5] = status.st_gid if gid is None else gid
         return os.stat_result(values)
 
-    monkeypatch.setattr(os, "stat", lambda *args, **more: changed(real_stat(*args, **more)))
-    monkeypatch.setattr(os, "lstat", lambda *args, **more: changed(real_lstat(*args, **more)))
-    monkeypatch.setattr(os, "fstat", lambda *args: changed(real_fstat(*args)))
+    monkeypatch.setattr(os, "stat", lambda *args, **more: with_fake_owner(real_stat(*args, **more)))
+    monkeypatch.setattr(os, "lstat", lambda *args, **more: with_fake_owner(real_lstat(*args, **more)))
+    monkeypatch.setattr(os, "fstat", lambda *args: with_fake_owner(real_fstat(*args)))
 
 
 @posix
@@ -430,7 +430,7 @@ def owners(monkeypatch, path, uid=None, gid=None):
     ("mode", "foreign_group", "is_used"),
     [
         (0o755, True, True),
-        (0o775, False, True),  # its members are trusted
+        (0o775, False, True),  # members of a group of the process are trusted
         (0o775, True, False),
         (0o2770, False, True),
         (0o777, False, False),
@@ -442,16 +442,16 @@ def owners(monkeypatch, path, uid=None, gid=None):
 def test_a_folder_is_used_only_if_others_cannot_replace_files(tmp_path, monkeypatch, mode, foreign_group, is_used):
     os.chmod(str(tmp_path), mode)
     if foreign_group:
-        owners(monkeypatch, tmp_path, gid=FOREIGN)
-    assert cached_in(tmp_path) is is_used
+        fake_owner(monkeypatch, tmp_path, gid=FOREIGN_ID)
+    assert can_cache_in(tmp_path) is is_used
     assert os.path.exists(str(tmp_path / "file")) is is_used
 
 
 @posix
-@pytest.mark.parametrize(("owner", "is_used"), [(0, True), (FOREIGN, False)])
+@pytest.mark.parametrize(("owner", "is_used"), [(0, True), (FOREIGN_ID, False)])
 def test_a_folder_of_another_user_is_not_used_but_one_of_root_is(tmp_path, monkeypatch, owner, is_used):
-    owners(monkeypatch, tmp_path, uid=owner)
-    assert cached_in(tmp_path) is is_used
+    fake_owner(monkeypatch, tmp_path, uid=owner)
+    assert can_cache_in(tmp_path) is is_used
 
 
 @posix
@@ -466,13 +466,13 @@ def test_a_copy_in_a_folder_that_became_writable_for_others_is_not_read(tmp_path
 
 @posix
 @pytest.mark.parametrize(("foreign_group", "is_read"), [(False, True), (True, False)])
-def test_a_file_that_a_group_may_write_to_is_read_if_it_is_a_group_of_the_process(
+def test_a_group_writable_file_is_read_only_if_the_process_belongs_to_the_group(
     tmp_path, monkeypatch, foreign_group, is_read
 ):
     cache_at(tmp_path / "file").save(None, BODY)
     os.chmod(str(tmp_path / "file"), 0o660)
     if foreign_group:
-        owners(monkeypatch, tmp_path / "file", gid=FOREIGN)
+        fake_owner(monkeypatch, tmp_path / "file", gid=FOREIGN_ID)
     logger = RecordingLogger()
     assert (cache_at(tmp_path / "file", logger=logger).load() is not None) is is_read
     assert is_read or "group of which this process is no member" in logger.lines[0]
@@ -482,7 +482,7 @@ def test_a_file_that_a_group_may_write_to_is_read_if_it_is_a_group_of_the_proces
 def test_all_missing_folders_are_created_for_this_user_only(tmp_path):
     before = os.umask(0)
     try:
-        assert cached_in(tmp_path / "a" / "b" / "c")
+        assert can_cache_in(tmp_path / "a" / "b" / "c")
     finally:
         os.umask(before)
     for folder in ("a", "a/b", "a/b/c"):

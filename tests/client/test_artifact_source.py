@@ -34,8 +34,8 @@ from tests.support import ANSWER_BYTES, content, eventually, forked, in_a_child,
 pytestmark = pytest.mark.server
 
 
-class Compiled:
-    """Stands in for a compiled artifact."""
+class FakeArtifact:
+    """Stands in for an ``Artifact``."""
 
     def __init__(self, document):
         self.document = document
@@ -45,14 +45,14 @@ class Compiled:
         self.meta = {}
 
     def prepare(self, previous):
-        """Compile no rules, unlike an artifact."""
+        """Do nothing. A real artifact compiles rules here."""
 
 
 def load_artifact(text):
     document = parse_document(text)
     if not isinstance(document, dict) or document.get("version") != "1.0.0":
         raise InvalidArtifact("not of this version")
-    return Compiled(document)
+    return FakeArtifact(document)
 
 
 class EventRecorder(EventProvider):
@@ -82,7 +82,7 @@ def cdn():
 @pytest.fixture
 def sources():
     """Return a function that creates sources. They are stopped after the test."""
-    made = []
+    created = []
 
     def make(cdn=None, inherited=None, load_with=load_artifact, events=None, settings=None, **given):
         polling = given.pop("polling_interval", 20)
@@ -90,11 +90,11 @@ def sources():
         transport = Transport(TransportSettings())
         send = RetryingSender(transport.send, RetryPolicy(attempts=1))
         source = ArtifactSource(settings, load_with, send, Log(), events or EventRecorder(), inherited)
-        made.append((source, transport))
+        created.append((source, transport))
         return source
 
     yield make
-    for source, transport in made:
+    for source, transport in created:
         source.stop()
         assert eventually(lambda poller=source._poller: poller.threads() == poller.running())
         transport.close()
@@ -148,7 +148,7 @@ def test_a_payload_is_used_at_once_and_replaced_by_a_download_after_one_interval
     assert len(calls) == 1
 
 
-def test_with_a_payload_the_first_download_is_after_one_interval(cdn, sources):
+def test_with_a_payload_nothing_is_downloaded_during_the_first_interval(cdn, sources):
     source = sources(cdn, artifact_payload=artifact("given"), polling_interval=60000)
     source.start()
     time.sleep(0.3)
@@ -193,7 +193,7 @@ def test_b41_a_failed_first_download_is_retried(cdn, sources, monkeypatch):
     cdn.reply = response("no", 503)
     source = sources(cdn, polling_interval=0)
     source.start()
-    assert not source.wait(20)  # back as soon as the first has failed
+    assert not source.wait(20)  # returns as soon as the first download has failed
     assert eventually(lambda: len(cdn.request_headers) >= 3)
     assert isinstance(source.last_error, HttpStatusError)
     cdn.reply = good()
@@ -531,7 +531,7 @@ def frames_of(error):
 
 @pytest.mark.parametrize("raises", [False, True], ids=["", "a handler raises"])
 @pytest.mark.parametrize("reply", [response("{"), response(artifact(version="2")), b"HTTP/1.1 x\r\n\r\n"],
-                         ids=["torn", "another version", "no HTTP"])  # fmt: skip
+                         ids=["truncated", "another version", "no HTTP"])  # fmt: skip
 def test_the_last_error_references_no_frames(cdn, sources, reply, raises):
     """Otherwise the rejected artifact would stay in memory as long as the error."""
     cdn.reply = reply
@@ -547,7 +547,7 @@ def test_the_last_error_references_no_frames(cdn, sources, reply, raises):
     source = sources(cdn, events=events, polling_interval=60000)
     source.start()
     assert eventually(lambda: calls and not any(frames_of(source.last_error)))
-    assert calls[0]  # a handler may still log it
+    assert calls[0]  # the handler gets the error with its traceback
 
 
 def test_a_slow_server_does_not_block_the_poller_beyond_the_timeout(cdn, sources, monkeypatch):
@@ -564,7 +564,7 @@ def test_a_slow_server_does_not_block_the_poller_beyond_the_timeout(cdn, sources
 # Events and log lines
 
 
-def test_a_download_is_emitted_with_its_url_and_content(cdn, sources):
+def test_a_download_emits_its_url_its_content_and_its_geo_headers(cdn, sources):
     cdn.reply = good(**{"x-geo-city": "PARIS", "x-forwarded-for": "1.2.3.4, 5.6.7.8"})
     recorder = EventRecorder()
     url = f"http://{cdn.domain}/rules.json?token=secret"
@@ -610,8 +610,8 @@ def test_the_log_line_of_a_403_names_the_likely_cause(cdn, sources, caplog):
 
 
 def test_skipped_rules_are_logged_once_and_at_most_twenty(cdn, sources, caplog):
-    left_out = [f"rule {number}" for number in range(30)]
-    cdn.reply = response(artifact(leftOut=left_out))
+    skipped = [f"rule {number}" for number in range(30)]
+    cdn.reply = response(artifact(leftOut=skipped))
     source = sources(cdn)
     source.start()
     assert eventually(lambda: source.retrievals >= 3)
@@ -622,7 +622,7 @@ def test_skipped_rules_are_logged_once_and_at_most_twenty(cdn, sources, caplog):
 
 @pytest.mark.parametrize(("location", "lines"), [("http://cdn.example/", 1), ("https://cdn.example/", 0),
                                                  ("http://127.0.0.1:9/", 0)])  # fmt: skip
-def test_plain_http_logs_a_warning(sources, caplog, location, lines):
+def test_a_download_over_plain_http_logs_a_warning_except_on_loopback(sources, caplog, location, lines):
     sources(artifact_location=location, secure=True)
     assert caplog.text.count("downloaded over plain HTTP") == lines
 
@@ -669,7 +669,7 @@ def test_a_download_that_finishes_after_stop_is_ignored(cdn, sources):
     assert (source.artifact, recorder.events) == (None, [])
 
 
-@pytest.mark.parametrize("reply", [good(), never_answer, response("no", 500)], ids=["well", "hung", "failing"])
+@pytest.mark.parametrize("reply", [good(), never_answer, response("no", 500)], ids=["successful", "hung", "failing"])
 def test_an_unreferenced_source_is_freed_without_the_garbage_collector(cdn, reply):
     cdn.reply = reply
     transport = Transport(TransportSettings())
@@ -703,19 +703,19 @@ def test_a_poller_leaves_no_entry_in_the_list_of_threads(cdn, sources):
     def dummy_threads():
         return {thread for thread in threading._active.values() if isinstance(thread, threading._DummyThread)}
 
-    known = dummy_threads()
+    dummies_before = dummy_threads()
     source = sources(cdn)
     logging.getLogger("adobe.target").debug("a line that asks for the name of its thread")
     source.start()
     assert source.wait(20)
     source.stop()
-    assert eventually(lambda: not dummy_threads() - known)
+    assert eventually(lambda: not dummy_threads() - dummies_before)
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("end", ["stop", "close the transport"])
 def test_t33_stopping_or_closing_aborts_a_running_download(sources, secure, end):
-    """Over TLS, the download never_answer in the handshake, before it has a connection."""
+    """Over TLS, the download hangs in the handshake, before it has a connection."""
     connections = []
 
     def silent(connection):
@@ -789,8 +789,8 @@ def test_without_threads_there_is_one_download_and_one_log_line(cdn, sources, mo
     assert caplog.text.count("Cannot start a thread") == 1
 
 
-@pytest.mark.parametrize("at_first", ["well", "failing"])
-def test_starting_a_thread_is_retried_once_per_second_at_most(cdn, sources, monkeypatch, at_first):
+@pytest.mark.parametrize("first_download", ["successful", "failing"])
+def test_starting_a_thread_is_retried_once_per_second_at_most(cdn, sources, monkeypatch, first_download):
     source = sources(cdn, maximum_wait_ready=20000)
     refused, start = [], _thread.start_new_thread
 
@@ -798,7 +798,7 @@ def test_starting_a_thread_is_retried_once_per_second_at_most(cdn, sources, monk
         refused.append(1)
         raise RuntimeError("can't start new thread")
 
-    if at_first == "failing":
+    if first_download == "failing":
         cdn.reply = response("no", 500)
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
     source.start()
@@ -900,7 +900,7 @@ def test_t27_a_fork_during_an_update_leaves_the_child_with_a_consistent_artifact
         assert content(client.get_offers(offers())) == "one"
         me, parent, reached, go = threading.get_ident(), os.getpid(), threading.Semaphore(0), threading.Semaphore(0)
 
-        def stepwise(self, name, value):
+        def pausing_setattr(self, name, value):
             if armed and threading.get_ident() != me and os.getpid() == parent:
                 reached.release()
                 go.acquire(timeout=20)
@@ -910,7 +910,7 @@ def test_t27_a_fork_during_an_update_leaves_the_child_with_a_consistent_artifact
             assert eventually(lambda: content(client.get_offers(offers())) == "two")
 
         armed = False
-        monkeypatch.setattr(ArtifactSource, "__setattr__", stepwise)
+        monkeypatch.setattr(ArtifactSource, "__setattr__", pausing_setattr)
         cdn.reply = with_etag('"2"', good("two", etag='"2"'))
         armed = True
         try:

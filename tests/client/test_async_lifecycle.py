@@ -38,19 +38,19 @@ SECONDS = LONG / 1000
 
 
 class Client(TargetClient):
-    """A client that can be found although nothing returned it."""
+    """A client class that keeps its instances, so that a test finds a client that nothing returned."""
 
-    made: ClassVar[List[TargetClient]] = []
+    instances: ClassVar[List[TargetClient]] = []
 
     def __init__(self, options=None):
         super().__init__(options)
-        self.made.append(self)
+        self.instances.append(self)
 
 
 @pytest.fixture(autouse=True)
 def forget_clients():
     yield
-    Client.made.clear()
+    Client.instances.clear()
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def server():
         yield running
 
 
-class Held:
-    """A server that answers once ``go`` is set."""
+class HeldAnswers:
+    """A handler that answers once ``go`` is set."""
 
     def __init__(self):
         self.go, self.received = threading.Event(), threading.Event()
@@ -74,15 +74,15 @@ class Held:
 
 @pytest.fixture
 def held():
-    handler = Held()
+    handler = HeldAnswers()
     with SocketServer(handler) as server:
         server.go, server.received = handler.go, handler.received
         yield server
         handler.go.set()
 
 
-async def turns(count=20):
-    """Let the event loop run all that is ready, and give other threads time."""
+async def run_turns(count=20):
+    """Let the event loop run for several turns, and give other threads time."""
     for _ in range(count):
         await asyncio.sleep(0.001)
 
@@ -96,52 +96,60 @@ async def until(condition):
     raise AssertionError("the condition did not become true")
 
 
-def threads():
+def thread_ids():
     return set(sys._current_frames())
 
 
 # Creating
 
 
-async def awaited(options):
+async def await_and_close(options):
     client = await Client.create_async(options)
     await client.close_async()
     return client
 
 
-async def in_a_block(options):
+async def async_with(options):
     async with Client.create_async(options) as client:
         assert "(closed)" not in repr(client)
     return client
 
 
-async def awaited_in_a_block(options):
+async def async_with_await(options):
     async with await Client.create_async(options) as client:
         assert "(closed)" not in repr(client)
     return client
 
 
-async def by_keywords(options):
+async def async_with_keywords(options):
     async with Client.create_async(**options) as client:
         return client
 
 
-async def by_both(options):
+async def async_with_dict_and_keywords(options):
     async with Client.create_async(options, timeout=700) as client:
         return client
 
 
-async def as_a_task(options):
+async def async_with_task(options):
     async with await asyncio.create_task(Client.create_async(options)) as client:
         return client
 
 
-async def in_time(options):
+async def async_with_wait_for(options):
     async with await asyncio.wait_for(Client.create_async(options), SECONDS) as client:
         return client
 
 
-FORMS = [awaited, in_a_block, awaited_in_a_block, by_keywords, by_both, as_a_task, in_time]
+FORMS = [
+    await_and_close,
+    async_with,
+    async_with_await,
+    async_with_keywords,
+    async_with_dict_and_keywords,
+    async_with_task,
+    async_with_wait_for,
+]
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
@@ -149,11 +157,11 @@ def test_a_client_is_created_used_and_closed(form):
     client = asyncio.run(form(OPTIONS))
     assert type(client) is Client
     assert repr(client) == "<TargetClient acmeclient (closed)>"
-    if form is by_both:
+    if form is async_with_dict_and_keywords:
         assert client._settings.timeout == 0.7
 
 
-def test_the_coroutine_can_be_the_main_one():
+def test_asyncio_run_can_run_create_async():
     with asyncio.run(TargetClient.create_async(OPTIONS)) as client:
         assert isinstance(client, TargetClient)
 
@@ -189,7 +197,7 @@ def test_invalid_options_raise_in_the_await(arguments, keywords, message):
     asyncio.run(main())
 
 
-def test_a_creation_that_is_not_awaited_is_a_warning():
+def test_create_async_without_await_emits_a_warning():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         TargetClient.create_async(OPTIONS)
@@ -197,16 +205,16 @@ def test_a_creation_that_is_not_awaited_is_a_warning():
     assert any("'create_async' was never awaited" in str(each.message) for each in caught)
 
 
-def test_a_block_without_async_is_an_error_that_names_the_remedy():
+def test_with_instead_of_async_with_raises_an_error_that_names_the_remedy():
     creation = Client.create_async(OPTIONS)
     with pytest.raises(TypeError, match="use `async with`, or await it first"), creation:
         pass
     creation.close()
-    assert Client.made == []
+    assert Client.instances == []
 
 
 @pytest.mark.parametrize("name", ["get_offers_async", "get_offers", "flush", "close_async", "cr_code"])
-def test_an_attribute_of_a_client_that_was_not_awaited_is_an_error_that_names_the_remedy(name):
+def test_using_the_result_of_create_async_without_await_raises_an_error_that_names_the_remedy(name):
     creation = Client.create_async(OPTIONS)
     assert not hasattr(creation, name)
     with pytest.raises(AttributeError, match=f"no attribute '{name}': use `async with`, or await it first"):
@@ -217,11 +225,11 @@ def test_an_attribute_of_a_client_that_was_not_awaited_is_an_error_that_names_th
 def test_a_creation_can_be_closed_before_it_has_begun():
     creation = Client.create_async(OPTIONS)
     creation.close()
-    assert Client.made == []
+    assert Client.instances == []
 
 
 def test_client_ready_is_emitted_after_the_await_has_returned(monkeypatch):
-    """Its delay begins when the coroutine resumes, however long that takes."""
+    """The delay before the event begins when the coroutine resumes, however long that takes."""
     monkeypatch.setattr(ready_event, "CLIENT_READY_DELAY", 1.0)
 
     async def main():
@@ -255,13 +263,13 @@ def hanging_cdn(monkeypatch, tmp_path, go):
 
 @contextlib.contextmanager
 def hanging_resolver(monkeypatch, tmp_path, go):
-    genuine = socket.getaddrinfo
+    original = socket.getaddrinfo
 
     def resolve(host, port, *rest, **more):
         if host == "cdn.example":
             go.wait(SECONDS)
             host = "127.0.0.1"
-        return genuine(host, port, *rest, **more)
+        return original(host, port, *rest, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with Cdn() as cdn:
@@ -270,11 +278,11 @@ def hanging_resolver(monkeypatch, tmp_path, go):
 
 @contextlib.contextmanager
 def hanging_disk(monkeypatch, tmp_path, go):
-    genuine = artifact_cache.os.open
+    original = artifact_cache.os.open
 
     def open_file(*arguments):
         go.wait(SECONDS)
-        return genuine(*arguments)
+        return original(*arguments)
 
     path = tmp_path / "artifact"
     path.write_bytes(b"damaged")
@@ -298,11 +306,11 @@ def hanging_store(monkeypatch, tmp_path, go):
 
 @contextlib.contextmanager
 def slow_artifact(monkeypatch, tmp_path, go):
-    genuine = Artifact.load
+    original = Artifact.load
 
     def load(*arguments, **keywords):
         go.wait(SECONDS)
-        return genuine(*arguments, **keywords)
+        return original(*arguments, **keywords)
 
     monkeypatch.setattr(Artifact, "load", load)
     with Cdn() as cdn:
@@ -317,11 +325,11 @@ def slow_payload(monkeypatch, tmp_path, go):
 
 @contextlib.contextmanager
 def slow_constructor(monkeypatch, tmp_path, go):
-    genuine = Transport.__init__
+    original = Transport.__init__
 
     def construct(*arguments):
         go.wait(SECONDS)
-        genuine(*arguments)
+        original(*arguments)
 
     monkeypatch.setattr(Transport, "__init__", construct)
     with Cdn() as cdn:
@@ -342,12 +350,12 @@ def obstacle(request, monkeypatch, tmp_path):
         go.set()
 
 
-def test_the_event_loop_turns_while_a_client_is_created(obstacle):
+def test_the_event_loop_is_not_blocked_while_a_client_is_created(obstacle):
     given, go = obstacle
 
     async def main():
         creation = asyncio.ensure_future(Client.create_async(given))
-        await turns()
+        await run_turns()
         assert not creation.done()
         go.set()
         async with await creation as client:
@@ -358,40 +366,40 @@ def test_the_event_loop_turns_while_a_client_is_created(obstacle):
 
 def test_a_cancelled_creation_closes_the_client_and_leaves_no_thread(obstacle):
     given, go = obstacle
-    before = threads()
+    before = thread_ids()
 
     async def main():
         creation = asyncio.ensure_future(Client.create_async(given))
-        await turns()
+        await run_turns()
         creation.cancel()
         with pytest.raises(asyncio.CancelledError):
             await creation
-        await turns()
+        await run_turns()
         go.set()
-        await until(lambda: not threads() - before)
+        await until(lambda: not thread_ids() - before)
 
     asyncio.run(main())
-    (client,) = Client.made
+    (client,) = Client.instances
     with pytest.raises(ClientClosed):
         client.get_offers(offers())
 
 
 @pytest.mark.parametrize("obstacle", [hanging_cdn, hanging_resolver], indirect=True)
 def test_the_wait_for_the_artifact_ends_when_the_creation_is_cancelled(obstacle):
-    """Although neither the CDN nor the resolver answers. A lookup in progress cannot be interrupted."""
+    """Neither the CDN nor the resolver answers. A lookup in progress cannot be interrupted."""
     given, _ = obstacle
 
     async def main():
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(Client.create_async(given), 0.1)
-        source = Client.made[0]._processes.get().artifacts
-        await until(lambda: source._poller.threads() == 0)
+        source = Client.instances[0]._processes.get().artifacts
+        await until(lambda: source._poller.thread_ids() == 0)
 
     asyncio.run(main())
 
 
 def test_a_client_is_closed_if_the_creation_is_cancelled_while_it_returns():
-    """Its thread has ended, and the event loop has not resumed the coroutine yet."""
+    """The thread that creates the client has ended, but the event loop has not resumed the coroutine yet."""
     go = threading.Event()
 
     class Slow(Client):
@@ -400,20 +408,20 @@ def test_a_client_is_closed_if_the_creation_is_cancelled_while_it_returns():
             super().__init__(options)
 
     async def main():
-        before = threads()
+        before = thread_ids()
         creation = asyncio.ensure_future(Slow.create_async(OPTIONS))
         await asyncio.sleep(0)
         go.set()
-        assert eventually(lambda: Client.made and not threads() - before)  # blocks the event loop
+        assert eventually(lambda: Client.instances and not thread_ids() - before)  # blocks the event loop
         creation.cancel()
         with pytest.raises(asyncio.CancelledError):
             await creation
 
     asyncio.run(main())
-    assert "(closed)" in repr(Client.made[0])
+    assert "(closed)" in repr(Client.instances[0])
 
 
-def test_the_event_loop_does_not_parse_a_large_artifact():
+def test_a_large_artifact_is_not_parsed_in_the_thread_of_the_event_loop():
     rules = [json.loads(json.dumps(artifact()["rules"]["mboxes"]["home"][0])) for _ in range(3000)]
     large = artifact(rules={"mboxes": {"home": rules}, "views": {}})
 
@@ -436,7 +444,7 @@ def test_flush_waits_for_a_call_without_blocking(held):
             result = client.get_offers({**offers(), "callback": lambda envelope: None})
             assert await client.flush_async(20) is False
             flushing = asyncio.ensure_future(client.flush_async())
-            await turns()
+            await run_turns()
             assert not flushing.done()
             held.go.set()
             assert await flushing is True
@@ -451,7 +459,7 @@ def test_close_waits_for_a_call_without_blocking(held):
         call = asyncio.ensure_future(client.get_offers_async(offers()))
         await until(held.received.is_set)
         closing = asyncio.ensure_future(client.close_async(LONG))
-        await turns()
+        await run_turns()
         assert not closing.done()
         with pytest.raises(ClientClosed):
             await client.get_offers_async(offers())
@@ -481,7 +489,7 @@ def test_close_ends_calls_that_no_worker_has_begun(held):
 
 @pytest.mark.parametrize("method", ["flush_async", "close_async"])
 def test_cancelling_abandons_only_the_wait(held, method):
-    before = threads()
+    before = thread_ids()
 
     async def main():
         client = await TargetClient.create_async(options_for(held))
@@ -499,14 +507,14 @@ def test_cancelling_abandons_only_the_wait(held, method):
         await client.close_async()
 
     asyncio.run(main())
-    assert eventually(lambda: not {each for each in threads() - before if not _is_of_server(each)})
+    assert eventually(lambda: not {each for each in thread_ids() - before if not _is_of_server(each)})
 
 
 def _is_of_server(thread):
     return any(each.ident == thread and each.name.startswith("target-socket-server") for each in threading.enumerate())
 
 
-def test_a_block_that_is_cancelled_closes_the_client(held):
+def test_cancelling_an_async_with_block_closes_the_client(held):
     async def main():
         clients = []
 
@@ -538,7 +546,7 @@ def test_an_invalid_timeout_raises():
 
 @pytest.mark.parametrize("method", ["flush_async", "close_async"])
 def test_a_callback_may_wait_in_an_event_loop(server, method):
-    """It does not wait for its own call. Although it occupies the only worker, other calls end."""
+    """The callback does not wait for its own call. Other calls end, although the callback occupies the only worker."""
     seen, others = [], []
 
     def callback(_):
@@ -563,10 +571,10 @@ def test_under_trio_an_error_is_raised_before_anything_happens(method):
     with TargetClient.create(OPTIONS) as client:
         trio.run(main, client)
         assert "(closed)" not in repr(client)
-    assert Client.made == []
+    assert Client.instances == []
 
 
-def test_flushing_and_closing_while_calls_end(server):
+def test_flush_and_close_return_true_while_calls_end(server):
     async def main():
         for number in range(200):
             client = await TargetClient.create_async(options_for(server, max_workers=2))
@@ -590,7 +598,7 @@ def new_uvloop():
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": new_uvloop}
 
 
-async def whole_life(server):
+async def create_use_and_close(server):
     async with TargetClient.create_async(options_for(server)) as client:
         assert content(await client.get_offers_async(offers())) == "<b>A</b>"
         assert await client.flush_async()
@@ -600,17 +608,19 @@ async def whole_life(server):
 
 
 @pytest.mark.parametrize("kind", LOOPS)
-def test_each_event_loop_runs_a_whole_life(server, kind):
+def test_a_client_is_created_used_and_closed_under_each_event_loop(server, kind):
     loop = LOOPS[kind]()
     try:
-        assert "(closed)" in repr(loop.run_until_complete(whole_life(server)))
+        assert "(closed)" in repr(loop.run_until_complete(create_use_and_close(server)))
     finally:
         loop.close()
 
 
 def test_each_thread_has_an_event_loop_and_a_client(server):
     clients = []
-    workers = [threading.Thread(target=lambda: clients.append(asyncio.run(whole_life(server)))) for _ in range(4)]
+    workers = [
+        threading.Thread(target=lambda: clients.append(asyncio.run(create_use_and_close(server)))) for _ in range(4)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -634,7 +644,7 @@ def test_event_loops_of_several_threads_share_a_client(server):
 
 
 @pytest.mark.parametrize("kind", LOOPS)
-def test_a_client_is_closed_by_a_generator_that_the_event_loop_closes(server, kind):
+def test_closing_an_asynchronous_generator_closes_its_client(server, kind):
     """``asyncio.run`` closes unfinished asynchronous generators at its end."""
     clients = []
 
@@ -661,8 +671,8 @@ def test_a_client_is_closed_by_a_generator_that_the_event_loop_closes(server, ki
 
 @pytest.mark.parametrize("kind", LOOPS)
 @pytest.mark.parametrize("method", ["create_async", "flush_async", "close_async"])
-def test_an_event_loop_is_closed_while_a_coroutine_waits(held, kind, method):
-    """Its result comes too late. Neither the thread that waited nor a later close is affected."""
+def test_closing_the_event_loop_while_a_coroutine_waits_does_no_harm(held, kind, method):
+    """The result arrives after the loop was closed. The waiting thread and a later close are unaffected."""
     loop = LOOPS[kind]()
     client = Client.create(options_for(held))
     result = client.get_offers({**offers(), "callback": lambda envelope: None})
@@ -678,7 +688,7 @@ def test_an_event_loop_is_closed_while_a_coroutine_waits(held, kind, method):
     loop.close()
     held.go.set()
     assert result.get(SECONDS) is not None
-    assert eventually(lambda: len(Client.made) == (2 if method == "create_async" else 1))
+    assert eventually(lambda: len(Client.instances) == (2 if method == "create_async" else 1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with contextlib.suppress(RuntimeError):  # the task is destroyed although it is pending
@@ -703,7 +713,7 @@ async def main():
 asyncio.run(main())
 """
 
-#: What a program does last instead of closing its client in time.
+#: The last statement of a program that does not close its client in time.
 LAST = {
     "forgets to close": "pass",
     "abandons a flush": "asyncio.ensure_future(client.flush_async()); await asyncio.sleep(0)",
@@ -713,8 +723,8 @@ LAST = {
 
 
 @pytest.mark.parametrize("last", LAST)
-def test_a_program_ends_although_its_client_is_still_in_use(held, last):
-    """Neither the edge nor the CDN answers, and all time limits are ten minutes, except that of the exit."""
+def test_a_program_exits_although_its_client_is_still_in_use(held, last):
+    """Neither the edge nor the CDN answers, and all time limits are ten minutes, except ``shutdown_timeout``."""
     given = {**options_for(held), "timeout": 600000, "shutdown_timeout": 200}
     more = {**given, "decisioning_method": "on-device", "maximum_wait_ready": 600000}
     more["cdn_base_path"] = "http://" + held.domain

@@ -49,8 +49,8 @@ def edge():
 
 @pytest.fixture
 def client(edge):
-    with client_of(edge) as made:
-        yield made
+    with client_of(edge) as running_client:
+        yield running_client
 
 
 def ab(**fields):
@@ -60,14 +60,14 @@ def ab(**fields):
 # The request on the wire
 
 
-def test_the_address_and_the_query(edge, client):
+def test_the_path_and_the_query_of_a_request(edge, client):
     client.get_offers({**ab(), "session_id": "a&b=c#d"})
-    asked = edge.requests[-1]
-    assert (asked.method, asked.path) == ("POST", "/rest/v1/delivery")
-    assert asked.query == {"imsOrgId": "1234567890@AdobeOrg", "sessionId": "a&b=c#d"}
+    request = edge.requests[-1]
+    assert (request.method, request.path) == ("POST", "/rest/v1/delivery")
+    assert request.query == {"imsOrgId": "1234567890@AdobeOrg", "sessionId": "a&b=c#d"}
 
 
-def test_the_version_of_at_js_is_the_last_of_the_query():
+def test_the_option_version_is_the_last_query_parameter():
     with SocketServer(answer(ANSWER)) as server, client_of(server, version="2.10.0") as client:
         client.get_offers({**offers(), "session_id": "s"})
     first = head_of(server.requests[0])[""]
@@ -112,7 +112,7 @@ def test_b15_an_order_with_a_time_is_sent(edge, client):
 # The envelope
 
 
-def test_the_envelope_is_a_dict_and_reads_as_attributes(client):
+def test_the_envelope_is_a_dict_whose_items_are_also_attributes(client):
     envelope = client.get_offers({**ab(), "session_id": "s1"})
     assert isinstance(envelope, dict)
     assert isinstance(envelope, TargetDeliveryResponse)
@@ -134,7 +134,7 @@ def test_the_envelope_is_a_dict_and_reads_as_attributes(client):
     assert envelope["request"].execute.mboxes[0].index == 0
 
 
-def test_the_cookie_brings_the_visitor_back(edge, client):
+def test_the_cookie_of_an_answer_identifies_the_visitor_in_the_next_call(edge, client):
     first = client.get_offers(ab())
     cookie = first["target_cookie"]["value"]
     second = client.get_offers({**ab(), "target_cookie": cookie})
@@ -181,7 +181,7 @@ def test_b18_unexpected_values_in_an_answer_are_accepted():
     assert "x" * 130 in envelope["target_cookie"]["value"]
 
 
-def test_prefetch_gives_tokens_to_notify_with(edge, client):
+def test_tokens_of_prefetched_options_can_be_sent_in_notifications(edge, client):
     prefetch = PrefetchRequest(
         mboxes=[MboxRequest(name="a1-serverside-ab")], page_load=RequestDetails(), views=[ViewRequest()]
     )
@@ -196,12 +196,12 @@ def test_prefetch_gives_tokens_to_notify_with(edge, client):
         mbox=NotificationMbox(name=mbox.name, state=mbox.state),
         tokens=[token],
     )
-    done = client.send_notifications({"request": DeliveryRequest(notifications=[notification])})
-    assert [one.id for one in done["response"].notifications] == ["n1"]
+    notified = client.send_notifications({"request": DeliveryRequest(notifications=[notification])})
+    assert [one.id for one in notified["response"].notifications] == ["n1"]
     assert edge.notifications[-1]["tokens"] == [token]
 
 
-def test_a_beacon_is_answered_with_nothing(client):
+def test_the_answer_to_a_beacon_is_empty(client):
     request = DeliveryRequest(
         context=Context(channel="web", beacon=True),
         notifications=[Notification(type="click", mbox=NotificationMbox(name="home"))],
@@ -212,7 +212,7 @@ def test_a_beacon_is_answered_with_nothing(client):
 # Attributes
 
 
-def test_the_documented_attributes(edge, client):
+def test_attributes_are_read_as_documented(edge, client):
     attributes = client.get_attributes(["demo-engineering-flags"])
     assert attributes.get_value("demo-engineering-flags", "searchProviderId") == 143
     assert attributes.as_object("demo-engineering-flags") == FLAGS
@@ -317,7 +317,7 @@ def test_an_invalid_edge_host_in_an_answer_is_ignored(edge_host):
 # Logs
 
 
-class Notes:
+class LineLogger:
     """A logger with the two methods that the other Target SDKs require."""
 
     def __init__(self):
@@ -330,7 +330,7 @@ class Notes:
 
 
 def test_b14_every_client_has_its_own_logger(edge):
-    mine, yours = Notes(), Notes()
+    mine, yours = LineLogger(), LineLogger()
     with client_of(edge, logger=mine) as one, client_of(edge, logger=yours) as two:
         one.get_offers(ab())
         assert len(mine.lines) == 2
@@ -339,7 +339,7 @@ def test_b14_every_client_has_its_own_logger(edge):
         assert len(yours.lines) == 2
 
 
-def test_b15_lines_are_well_formed_and_name_no_visitor(edge, caplog):
+def test_b15_log_lines_contain_no_visitor_data_without_log_payloads(edge, caplog):
     caplog.set_level(logging.DEBUG, "adobe.target")
     secret = "somebody-17"
     request = DeliveryRequest(
@@ -349,12 +349,12 @@ def test_b15_lines_are_well_formed_and_name_no_visitor(edge, caplog):
     )
     with client_of(edge) as client:
         client.get_offers({"request": request, "session_id": secret, "customer_ids": {"crm": secret}})
-    ours = [record.getMessage() for record in caplog.records if record.name == "adobe.target"]
-    assert ours[0].startswith("Request sent to http://127.0.0.1:")
-    assert ours[1].startswith("Response received from http://127.0.0.1:")
-    assert '"name": "home"' in ours[0]
-    assert "200" in ours[1]
-    assert secret not in "".join(ours)
+    messages = [record.getMessage() for record in caplog.records if record.name == "adobe.target"]
+    assert messages[0].startswith("Request sent to http://127.0.0.1:")
+    assert messages[1].startswith("Response received from http://127.0.0.1:")
+    assert '"name": "home"' in messages[0]
+    assert "200" in messages[1]
+    assert secret not in "".join(messages)
     with client_of(edge, log_payloads=True) as client:
         client.get_offers({"request": request, "session_id": secret})
     assert secret in caplog.text
@@ -413,7 +413,7 @@ def test_a_pickled_or_copied_client_works_and_counts_its_own_calls(edge):
         assert client.stats()["calls"] == 1
 
 
-def test_the_names_that_the_other_target_sdks_have():
+def test_names_of_the_other_target_sdks_exist():
     assert TargetClient.get_visitor_cookie_name("1234@AdobeOrg") == "AMCV_1234@AdobeOrg"
     assert TargetClient.AuthState is AuthState
     assert (AuthState.UNKNOWN, AuthState.AUTHENTICATED, AuthState.LOGGED_OUT) == (0, 1, 2)
@@ -421,9 +421,9 @@ def test_the_names_that_the_other_target_sdks_have():
 
 def test_an_envelope_pickles(client):
     envelope = client.get_offers(ab())
-    again = pickle.loads(pickle.dumps(envelope))
-    assert again == envelope
-    assert again.session_id == envelope.session_id
+    restored = pickle.loads(pickle.dumps(envelope))
+    assert restored == envelope
+    assert restored.session_id == envelope.session_id
 
 
 def test_64_threads_never_see_each_others_visitors():
@@ -458,7 +458,7 @@ def test_64_threads_never_see_each_others_visitors():
 
 
 def test_bytes_and_text_are_never_compared(edge):
-    """Legacy code runs with ``python -bb``."""
+    """``python -bb`` turns such a comparison into an error."""
     script = """
         from target_python_sdk import TargetClient
         from tests.support import offers
@@ -469,6 +469,6 @@ def test_bytes_and_text_are_never_compared(edge):
                                    "target_location_hint": b"31"}})
                 client.get_offers({{**offers(), "target_cookie": "", "session_id": "", "target_location_hint": ""}})
     """
-    lines = textwrap.dedent(script.format(edge.domain))
-    done = subprocess.run([sys.executable, "-bb", "-c", lines], capture_output=True, text=True, check=False, timeout=60)
+    code = textwrap.dedent(script.format(edge.domain))
+    done = subprocess.run([sys.executable, "-bb", "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")

@@ -18,72 +18,72 @@ def origin(cluster):
 
 
 @pytest.fixture
-def now(monkeypatch):
-    moved = SimpleNamespace(by=0.0)
-    monkeypatch.setattr(exchange, "monotonic", lambda: clock.monotonic() + moved.by)
-    return moved
+def clock_offset(monkeypatch):
+    offset = SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr(exchange, "monotonic", lambda: clock.monotonic() + offset.seconds)
+    return offset
 
 
-def memory(hint=None, open_circuits=()):
-    return ClusterMemory(SETTINGS, hint, lambda asked: asked in {origin(cluster) for cluster in open_circuits})
+def cluster_memory(hint=None, open_circuits=()):
+    return ClusterMemory(SETTINGS, hint, lambda one: one in {origin(cluster) for cluster in open_circuits})
 
 
 def test_the_latest_cluster_is_used():
-    remembered = memory("28")
+    clusters = cluster_memory("28")
     for cluster in ("35", None, "37", "37", None):
-        remembered.learn(cluster)
-    assert remembered.hint == "37"
+        clusters.learn(cluster)
+    assert clusters.hint == "37"
 
 
 def test_without_a_circuit_breaker_every_cluster_is_stored():
-    remembered = ClusterMemory(SETTINGS, None)
-    remembered.learn("35")
-    assert remembered.hint == "35"
+    clusters = ClusterMemory(SETTINGS, None)
+    clusters.learn("35")
+    assert clusters.hint == "35"
 
 
 def test_a_cluster_with_an_open_circuit_is_not_stored():
-    remembered = memory("28", open_circuits=["35"])
-    remembered.learn("35")
-    assert remembered.hint == "28"
-    remembered.learn("37")
-    assert remembered.hint == "37"
+    clusters = cluster_memory("28", open_circuits=["35"])
+    clusters.learn("35")
+    assert clusters.hint == "28"
+    clusters.learn("37")
+    assert clusters.hint == "37"
 
 
-def test_a_lost_cluster_is_stored_again_only_after_a_while(now):
-    remembered = memory("35")
-    remembered.lose(origin("35"))
-    assert remembered.hint is None
-    remembered.learn("35")
-    assert remembered.hint is None
-    now.by = QUARANTINE_SECONDS - 0.5
-    remembered.learn("35")
-    assert remembered.hint is None
-    now.by = QUARANTINE_SECONDS + 0.5
-    remembered.learn("35")
-    assert remembered.hint == "35"
+def test_a_lost_cluster_is_stored_again_only_after_a_while(clock_offset):
+    clusters = cluster_memory("35")
+    clusters.lose(origin("35"))
+    assert clusters.hint is None
+    clusters.learn("35")
+    assert clusters.hint is None
+    clock_offset.seconds = QUARANTINE_SECONDS - 0.5
+    clusters.learn("35")
+    assert clusters.hint is None
+    clock_offset.seconds = QUARANTINE_SECONDS + 0.5
+    clusters.learn("35")
+    assert clusters.hint == "35"
 
 
-def test_another_cluster_is_stored_at_once(now):
-    remembered = memory("35")
-    remembered.lose(origin("35"))
-    remembered.learn("37")
-    assert remembered.hint == "37"
+def test_another_cluster_is_stored_at_once(clock_offset):
+    clusters = cluster_memory("35")
+    clusters.lose(origin("35"))
+    clusters.learn("37")
+    assert clusters.hint == "37"
 
 
 @pytest.mark.parametrize("lost", ["37", None])
 def test_only_the_stored_cluster_can_be_lost(lost):
     """A visitor's hint can name any host, and many of these hosts do not exist."""
-    remembered = memory("35")
-    remembered.lose(origin(lost))
-    assert remembered.hint == "35"
-    remembered.learn("37")
-    assert remembered.hint == "37"
+    clusters = cluster_memory("35")
+    clusters.lose(origin(lost))
+    assert clusters.hint == "35"
+    clusters.learn("37")
+    assert clusters.hint == "37"
 
 
 def test_nothing_is_lost_without_a_stored_cluster():
-    remembered = memory()
-    remembered.lose(origin(None))
-    remembered.lose(origin("35"))
-    assert remembered.hint is None
-    remembered.learn("35")
-    assert remembered.hint == "35"
+    clusters = cluster_memory()
+    clusters.lose(origin(None))
+    clusters.lose(origin("35"))
+    assert clusters.hint is None
+    clusters.learn("35")
+    assert clusters.hint == "35"

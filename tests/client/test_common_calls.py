@@ -57,7 +57,7 @@ REQUESTS = st.fixed_dictionaries(
         "prefetch": st.fixed_dictionaries({}, optional=PREFETCH),
     },
 )
-UNUSUAL = st.sampled_from(
+UNCOMMON_FIELDS = st.sampled_from(
     [
         *[{}] * 6,
         {"property": {"token": "p"}},
@@ -100,14 +100,14 @@ def client_with(document, recorder, **options):
     )
 
 
-def outcome(document, is_ordinary, call):
+def outcome(document, on_ordinary_path, call):
     """Return what ``call`` returned or raised, the requests that were sent, and the counters. Time stands still."""
     numbers = itertools.count()
     fixed_uuids = types.SimpleNamespace(urandom=lambda count: bytes((next(numbers) + n) % 251 for n in range(count)))
     fixed_time = types.SimpleNamespace(time=lambda: NOW, localtime=time.localtime, tzname=time.tzname)
     recorder = Recorder()
     with client_with(document, recorder) as client:
-        if is_ordinary:
+        if on_ordinary_path:
             client._common_calls = None
         with mock.patch.object(uuids, "os", fixed_uuids), mock.patch.object(clock, "time", fixed_time):
             try:
@@ -120,10 +120,10 @@ def outcome(document, is_ordinary, call):
 
 
 @PROPERTY
-@given(ARTIFACTS, REQUESTS, UNUSUAL, OPTIONS)
-def test_a_call_has_the_outcome_of_the_ordinary_path(document, request, unusual, options):
+@given(ARTIFACTS, REQUESTS, UNCOMMON_FIELDS, OPTIONS)
+def test_a_call_has_the_outcome_of_the_ordinary_path(document, request, uncommon, options):
     def call(client):
-        model = DeliveryRequest.from_dict({**request, **unusual})
+        model = DeliveryRequest.from_dict({**request, **uncommon})
         envelope = client.get_offers({"request": model, **options})
         return envelope, envelope.to_json(), envelope.session_id, model
 

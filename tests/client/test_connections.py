@@ -1,4 +1,4 @@
-"""The connections that are kept: for how long, and how many."""
+"""Idle connections: how long and how many are kept, and answers that arrive late or belong to another request."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ WAIT = LONG / 1000
 TIMED_OUT = response({}, 408, {"Connection": "close"})
 
 
-def idle(client):
+def idle_connections(client):
     """Return the idle connections of ``client``."""
     pools = client._processes.current().transport._pools.values()
     return [one for pool in pools for one in pool.pool._connections]
@@ -26,7 +26,7 @@ def idle(client):
 
 def age(client, seconds):
     """Make the idle connections older by ``seconds``."""
-    for connection in idle(client):
+    for connection in idle_connections(client):
         connection.idle_since -= seconds
 
 
@@ -47,7 +47,7 @@ def age(client, seconds):
     ],
 )
 def test_a_connection_is_not_used_after_the_timeout_of_the_server(hint, seconds, connections):
-    """It is given up slightly earlier, because the server may close it while the request is sent."""
+    """It is discarded slightly earlier, because the server may close it while a request is sent."""
     with SocketServer(answer(ANSWER, headers={"Keep-Alive": hint})) as server, client_of(server) as client:
         client.get_offers(offers())
         age(client, seconds)
@@ -69,22 +69,22 @@ def test_without_keep_alive_each_call_opens_a_connection():
     with SocketServer(answer(ANSWER)) as server, client_of(server, keep_alive=0) as client:
         for _ in range(3):
             client.get_offers(offers())
-        assert idle(client) == []
+        assert idle_connections(client) == []
         assert server.connections == 3
 
 
 def test_connections_that_are_too_old_are_closed_when_a_newer_one_is_kept():
-    with SocketServer(gathering(4)) as server, client_of(server) as client:
+    with SocketServer(answer_together(4)) as server, client_of(server) as client:
         call_at_once(client, 4)
         age(client, 61)
-        old = idle(client)
+        old = idle_connections(client)
         for _ in range(6):
             client.get_offers(offers())
-        assert [connection.sock for connection in old if connection not in idle(client)] == [None] * 3
-        assert len(idle(client)) == 1
+        assert [connection.sock for connection in old if connection not in idle_connections(client)] == [None] * 3
+        assert len(idle_connections(client)) == 1
 
 
-def gathering(count):
+def answer_together(count):
     """Return a handler that answers the first requests once there are ``count`` connections, and others at once."""
     together = threading.Barrier(count, timeout=WAIT)
 
@@ -108,16 +108,16 @@ def call_at_once(client, count):
         thread.join(WAIT)
 
 
-@pytest.mark.parametrize(("limit", "kept"), [(1, 1), (3, 3), (8, 6)])
-def test_the_number_of_idle_connections_is_limited(limit, kept):
-    with SocketServer(gathering(6)) as server, client_of(server, max_connections=limit) as client:
+@pytest.mark.parametrize(("limit", "idle_count"), [(1, 1), (3, 3), (8, 6)])
+def test_the_number_of_idle_connections_is_limited(limit, idle_count):
+    with SocketServer(answer_together(6)) as server, client_of(server, max_connections=limit) as client:
         call_at_once(client, 6)
-        assert len(idle(client)) == kept
+        assert len(idle_connections(client)) == idle_count
 
 
 def test_calls_do_not_wait_for_a_connection():
     """``max_connections`` limits only idle connections."""
-    with SocketServer(gathering(5)) as server, client_of(server, max_connections=1) as client:
+    with SocketServer(answer_together(5)) as server, client_of(server, max_connections=1) as client:
         call_at_once(client, 5)
         assert (server.connections, client.stats()["failures"]) == (5, 0)
 
@@ -139,10 +139,10 @@ def test_a_connection_that_receives_late_bytes_is_not_used_again():
 
     with SocketServer(sends_late_bytes) as server, client_of(server) as client:
         assert client.get_offers(offers())["response"].client == "acmeclient"
-        (kept,) = idle(client)
+        (idle_count,) = idle_connections(client)
         go.set()
         assert sent.wait(WAIT)
-        before = kept.sock
+        before = idle_count.sock
         assert client.get_offers(offers())["response"].client == "acmeclient"
         assert before.fileno() == -1
         assert server.connections == 2
@@ -167,7 +167,7 @@ def test_an_answer_to_another_request_on_a_kept_alive_connection_is_an_error():
             client.get_offers(offers("second"))
         assert caught.value.attempts == 1
         assert closed.wait(WAIT)
-        assert idle(client) == []
+        assert idle_connections(client) == []
         assert content(client.get_offers(offers("third"))) == "third"
         assert server.connections == 2
 
@@ -216,7 +216,7 @@ def test_an_answer_without_a_request_id_is_accepted(body, caplog):
 
 
 def test_a_408_on_a_kept_alive_connection_closes_it():
-    """The server sent it before it saw the request."""
+    """The server sent the 408 before it read the request."""
 
     def gives_up(connection):
         connection.read_request()
@@ -268,12 +268,12 @@ def test_a_408_that_arrives_on_an_idle_connection_is_ignored():
 @pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), BrokenPipeError(32, "broken")], ids=repr)
 @pytest.mark.parametrize("way", ["blocking", "callback"])
 def test_a_connection_that_is_reset_while_it_is_opened_is_retried(error, way, monkeypatch):
-    """urlopen takes these errors for those of a server that has replied before it closed the connection."""
-    real, left = pools.connect, [error]
+    """urllib3's ``urlopen`` mistakes these errors for those of a server that replied and then closed the connection."""
+    real, errors = pools.connect, [error]
 
     def connect(*arguments):
-        if left:
-            raise left.pop()
+        if errors:
+            raise errors.pop()
         return real(*arguments)
 
     monkeypatch.setattr(pools, "connect", connect)
@@ -283,7 +283,7 @@ def test_a_connection_that_is_reset_while_it_is_opened_is_retried(error, way, mo
         )
         assert content(found) == "<b>A</b>"
         assert client.stats()["retries"] == 1
-    left[:] = [error]
+    errors[:] = [error]
     with SocketServer(answer(ANSWER)) as server, client_of(server, retries=1) as client:
         with pytest.raises(ConnectionFailed) as caught:
             client.get_offers(offers())
@@ -293,8 +293,8 @@ def test_a_connection_that_is_reset_while_it_is_opened_is_retried(error, way, mo
 # The deadline
 
 
-def late_reading(monkeypatch, until, seconds=WAIT):
-    """Let reading an answer wait for the event ``until``."""
+def delay_reading(monkeypatch, until, seconds=WAIT):
+    """Delay reading an answer until the event ``until`` is set, or for ``seconds``."""
     from target_python_sdk.delivery import exchange  # noqa: PLC0415 - changed only here
 
     parse = exchange.parse_json
@@ -307,7 +307,7 @@ def late_reading(monkeypatch, until, seconds=WAIT):
 
 
 def test_the_deadline_covers_reading_the_answer(monkeypatch):
-    late_reading(monkeypatch, threading.Event(), 0.15)
+    delay_reading(monkeypatch, threading.Event(), 0.15)
     with SocketServer(answer(ANSWER)) as server, client_of(server, timeout=100) as client:
         with pytest.raises(DeadlineExceeded, match="not read within 100 ms") as caught:
             client.get_offers(offers())
@@ -318,7 +318,7 @@ def test_the_deadline_covers_reading_the_answer(monkeypatch):
 def test_a_call_ends_in_time_while_its_answer_is_read(monkeypatch):
     """The worker continues; the call and its failure are counted once."""
     go, received = threading.Event(), []
-    late_reading(monkeypatch, go)
+    delay_reading(monkeypatch, go)
     with SocketServer(answer(ANSWER)) as server, client_of(server, timeout=SHORT) as client:
         result = client.get_offers({**offers(), "callback": received.append, "err_callback": received.append})
         assert eventually(lambda: server.requests)  # a worker has begun the call

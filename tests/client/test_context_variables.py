@@ -23,16 +23,16 @@ SPAN = contextvars.ContextVar("span", default=None)
 
 @pytest.fixture
 def seen():
-    """Return the values of the variable while requests are sent, by path."""
+    """Yield a list with the path of each request, and the value of ``SPAN`` while it is sent."""
     found = []
     urlopen = urllib3.HTTPConnectionPool.urlopen
 
     @functools.wraps(urlopen)
-    def watched(pool, method, url, *arguments, **given):
+    def record_span(pool, method, url, *arguments, **given):
         found.append((url.partition("?")[0], SPAN.get()))
         return urlopen(pool, method, url, *arguments, **given)
 
-    with mock.patch("urllib3.HTTPConnectionPool.urlopen", watched):
+    with mock.patch("urllib3.HTTPConnectionPool.urlopen", record_span):
         yield found
 
 
@@ -45,32 +45,32 @@ def edge():
 DELIVERY = "/rest/v1/delivery"
 
 
-def blocking(client):
+def call_and_wait(client):
     client.get_offers(offers())
 
 
-def in_another_thread(client):
+def call_in_another_thread(client):
     context = contextvars.copy_context()
     thread = threading.Thread(target=lambda: context.run(client.get_offers, offers()))
     thread.start()
     thread.join(WAIT)
 
 
-def by_callback(client):
+def call_with_callback(client):
     client.get_offers({**offers(), "callback": id}).get(WAIT)
 
 
-def awaited(client):
+def await_call(client):
     asyncio.run(client.get_offers_async(offers()))
 
 
-def notifying(client):
+def send_notification(client):
     client.send_notifications(
         {"request": DeliveryRequest(notifications=[Notification(id="1", type="click", timestamp=1)])}
     )
 
 
-WAYS = [blocking, in_another_thread, by_callback, awaited, notifying]
+WAYS = [call_and_wait, call_in_another_thread, call_with_callback, await_call, send_notification]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
@@ -99,29 +99,29 @@ def test_calls_at_the_same_time_keep_their_contexts(edge, seen):
 def test_context_variables_set_by_the_sending_thread_do_not_reach_the_caller(edge):
     urlopen = urllib3.HTTPConnectionPool.urlopen
 
-    def changing(pool, *arguments, **given):
+    def change_span(pool, *arguments, **given):
         SPAN.set("the thread's")
         return urlopen(pool, *arguments, **given)
 
     SPAN.set("mine")
-    with mock.patch("urllib3.HTTPConnectionPool.urlopen", changing), client_of(edge, max_workers=1) as client:
-        by_callback(client)
-        awaited(client)
+    with mock.patch("urllib3.HTTPConnectionPool.urlopen", change_span), client_of(edge, max_workers=1) as client:
+        call_with_callback(client)
+        await_call(client)
     assert SPAN.get() == "mine"
 
 
-@pytest.mark.parametrize("way", [blocking, by_callback, awaited], ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", [call_and_wait, call_with_callback, await_call], ids=lambda way: way.__name__)
 def test_a_connection_is_opened_in_the_context_of_the_caller(way, edge):
     """A helper thread opens it, in a copy of the caller's context."""
     found = []
     real = urllib3.util.connection.create_connection
 
-    def watched(*arguments, **given):
+    def record_span(*arguments, **given):
         found.append(SPAN.get())
         return real(*arguments, **given)
 
     SPAN.set("mine")
-    with mock.patch("urllib3.util.connection.create_connection", watched), client_of(edge, keep_alive=0) as client:
+    with mock.patch("urllib3.util.connection.create_connection", record_span), client_of(edge, keep_alive=0) as client:
         way(client)
         way(client)
     assert found == ["mine"] * 2
@@ -130,22 +130,22 @@ def test_a_connection_is_opened_in_the_context_of_the_caller(way, edge):
 def test_a_pool_manager_is_called_in_the_context_of_the_caller(edge, seen):
     SPAN.set("mine")
     with urllib3.PoolManager() as manager, client_of(edge, pool_manager=manager, max_workers=1) as client:
-        for way in (blocking, by_callback, awaited):
+        for way in (call_and_wait, call_with_callback, await_call):
             way(client)
     assert seen == [(DELIVERY, "mine")] * 3
 
 
-@pytest.mark.parametrize("way", [blocking, by_callback, awaited], ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", [call_and_wait, call_with_callback, await_call], ids=lambda way: way.__name__)
 def test_geo_lookups_and_notifications_of_an_on_device_call_are_sent_in_its_context(way, edge, seen):
-    displayed = artifact(geoTargetingEnabled=True)
-    displayed["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["eventToken"] = "shown"
+    document = artifact(geoTargetingEnabled=True)
+    document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["eventToken"] = "shown"
     place = response({"x-geo-city": "SAN FRANCISCO"})
 
-    def says(head, _):
-        return place if "/v1/geo" in head[""] else response(displayed)
+    def reply(head, _):
+        return place if "/v1/geo" in head[""] else response(document)
 
     class Located:
-        """A client whose visitors have an address."""
+        """A client whose visitors have an IP address."""
 
         def __init__(self, client):
             self._client = client
@@ -161,10 +161,12 @@ def test_geo_lookups_and_notifications_of_an_on_device_call_are_sent_in_its_cont
         context = Context(channel="web", geo=Geo(ip_address="192.0.2.1"))
         return {**given, "request": DeliveryRequest(context=context, execute=execute)}
 
-    with Cdn(says) as cdn, TargetClient.create(options(cdn, server_domain=edge.domain)) as client:
+    with Cdn(reply) as cdn, TargetClient.create(options(cdn, server_domain=edge.domain)) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
         assert client.flush(LONG)
-        assert eventually(lambda: sum(url == DELIVERY for url, _ in seen) == 2)  # the first asks for the cluster
+        assert eventually(
+            lambda: sum(url == DELIVERY for url, _ in seen) == 2
+        )  # the first is the location hint request
         del seen[:]
         SPAN.set("mine")
         way(Located(client))

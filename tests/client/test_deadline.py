@@ -1,4 +1,4 @@
-"""``timeout`` is one deadline for all waiting of a call (B2, T1)."""
+"""``timeout`` is one deadline for all waits of a call (B2, T1)."""
 
 import socket
 import time
@@ -16,40 +16,40 @@ pytestmark = pytest.mark.server
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
 
 
-def sleeps(connection):
+def answer_late(connection):
     connection.read_request()
     connection.wait(6)
 
 
-def drips_headers(connection):
+def drip_headers(connection):
     connection.read_request()
     connection.send(b"HTTP/1.1 200 OK\r\nX-Drip: ")
     connection.send_slowly(b"x" * 50, every=0.1)
 
 
-def drips_the_body(connection):
+def drip_the_body(connection):
     connection.read_request()
     connection.send(HEAD)
     connection.send_slowly(b" " * 50, every=0.1)
 
 
-def drips_a_header_a_second(connection):
+def drip_the_status_line(connection):
     connection.read_request()
     connection.send_slowly(b"HTTP/1.1 200 OK\r\n", every=1)
 
 
-def says_continue_for_ever(connection):
+def send_continue_for_ever(connection):
     connection.read_request()
     while True:
         connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         connection.wait(0.01)
 
 
-SLOW = [sleeps, drips_headers, drips_the_body, drips_a_header_a_second, says_continue_for_ever]
+SLOW = [answer_late, drip_headers, drip_the_body, drip_the_status_line, send_continue_for_ever]
 
 
 @pytest.mark.parametrize("handler", SLOW, ids=lambda handler: handler.__name__)
-def test_b2_a_slow_server_exceeds_the_deadline(handler):
+def test_b2_a_call_to_a_slow_server_raises_deadline_exceeded(handler):
     with SocketServer(handler) as server, client_of(server, timeout=SHORT, retries=1) as client:
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded, match="within 200 ms") as caught:
@@ -75,8 +75,8 @@ def test_b2_retries_share_the_deadline():
     assert caught.value.attempts <= 2
 
 
-def test_a_call_may_have_less_time_than_its_client():
-    with SocketServer(sleeps) as server, client_of(server) as client:
+def test_the_timeout_of_a_call_overrides_that_of_the_client():
+    with SocketServer(answer_late) as server, client_of(server) as client:
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded):
             client.get_offers({**offers(), "timeout": SHORT})
@@ -97,7 +97,7 @@ def test_a_resolver_that_hangs_does_not_delay_the_call(monkeypatch):
         assert server.connections == 0
 
 
-def test_a_server_that_does_not_accept_connections_exceeds_the_deadline():
+def test_a_call_to_a_port_that_ignores_connects_raises_deadline_exceeded():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -121,7 +121,7 @@ def test_a_server_that_does_not_accept_connections_exceeds_the_deadline():
 def test_the_client_works_after_a_deadline():
     def slow_once(connection):
         if connection.number == 1:
-            sleeps(connection)
+            answer_late(connection)
         else:
             answer(ANSWER_BYTES)(connection)
 
@@ -131,7 +131,7 @@ def test_the_client_works_after_a_deadline():
         assert client.get_offers(offers())["response"].status == 200
 
 
-def test_a_hung_server_gets_a_request_once_whatever_time_was_left_before():
+def test_a_request_to_a_hung_server_is_sent_once_whatever_the_timeout_of_the_previous_call():
     def answers_once(connection):
         connection.read_request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(ANSWER_BYTES), ANSWER_BYTES))

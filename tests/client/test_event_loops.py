@@ -24,8 +24,8 @@ def server():
 
 @pytest.fixture
 def client(server):
-    with client_of(server) as made:
-        yield made
+    with client_of(server) as running_client:
+        yield running_client
 
 
 def calls_of(client):
@@ -58,17 +58,17 @@ def test_under_trio_a_call_works_in_a_thread_of_trio(client):
     assert envelope["response"].status == 200
 
 
-def test_a_result_awaited_under_trio_ends_properly():
-    """The call is submitted before the await fails. The await raises the error, and the call still gets its answer."""
+def test_a_call_still_ends_after_its_result_was_awaited_under_trio():
+    """The call is submitted before the await raises, so it still gets its answer."""
     trio = pytest.importorskip("trio")
     may_answer, received = threading.Event(), []
 
-    def held(connection):
+    def hold_answer(connection):
         connection.read_request()
         may_answer.wait(20)
         connection.send(response(ANSWER_BYTES))
 
-    with SocketServer(held) as server, client_of(server) as client:
+    with SocketServer(hold_answer) as server, client_of(server) as client:
 
         async def main():
             result = client.get_offers({**offers(), "callback": received.append})
@@ -83,7 +83,7 @@ def test_a_result_awaited_under_trio_ends_properly():
         assert len(result._wake_ups) == 0
 
 
-def test_under_trio_asyncio_asyncio_code_can_await(client):
+def test_under_trio_asyncio_code_that_asyncio_runs_can_await(client):
     trio = pytest.importorskip("trio")
     trio_asyncio = pytest.importorskip("trio_asyncio")
 
@@ -102,7 +102,7 @@ def test_under_anyio_on_asyncio_a_call_is_awaited(client):
 
 
 def test_a_coroutine_that_is_driven_by_hand_raises(client, server):
-    """Whatever drives it: without a running loop, and beside the tasks of one."""
+    """Neither without a running event loop nor in a callback of one can it be driven."""
 
     def drive():
         for call in calls_of(client):
@@ -127,7 +127,7 @@ def test_a_coroutine_that_is_driven_by_hand_raises(client, server):
     assert server.connections == 0
 
 
-def test_many_loops_in_turn_and_at_once_can_await(client):
+def test_event_loops_of_several_threads_can_await_calls_of_one_client(client):
     answers = []
 
     def loop():

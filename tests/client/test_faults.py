@@ -132,8 +132,8 @@ def test_an_http_error_is_an_api_exception_of_1_1_0():
 
 
 def test_a_long_error_body_is_truncated_and_escaped():
-    hostile = b"<\x1b[31m\r\nfaked log line" + b"x" * 100000
-    with SocketServer(answer(hostile, 500)) as server, client_of(server) as client:
+    body = b"<\x1b[31m\r\nfaked log line" + b"x" * 100000
+    with SocketServer(answer(body, 500)) as server, client_of(server) as client:
         with pytest.raises(HttpStatusError) as caught:
             client.get_offers(offers())
     assert len(str(caught.value)) < 1000
@@ -164,7 +164,7 @@ def test_the_maximum_size_of_an_answer_is_an_option(limit):
 
 
 @pytest.mark.parametrize(
-    "changed",
+    "fields",
     [
         {"id": {"tntId": 5}},
         {"id": {"tntId": "\ud800"}},
@@ -180,15 +180,15 @@ def test_the_maximum_size_of_an_answer_is_an_option(limit):
     ],
     ids=str,
 )
-def test_unusual_values_are_passed_on(changed):
-    with SocketServer(serve_json({**ANSWER, **changed})) as server, client_of(server) as client:
+def test_unusual_values_are_passed_on(fields):
+    with SocketServer(serve_json({**ANSWER, **fields})) as server, client_of(server) as client:
         envelope = client.get_offers(offers())
         client.get_attributes(["home"])
     assert envelope["target_cookie"]["value"]
 
 
 @pytest.mark.parametrize(
-    "changed",
+    "fields",
     [
         {"id": []},
         {"id": "x"},
@@ -202,8 +202,8 @@ def test_unusual_values_are_passed_on(changed):
     ],
     ids=str,
 )
-def test_an_invalid_structure_raises_one_error(changed):
-    with SocketServer(serve_json({**ANSWER, **changed})) as server, client_of(server) as client:
+def test_an_invalid_structure_raises_one_error(fields):
+    with SocketServer(serve_json({**ANSWER, **fields})) as server, client_of(server) as client:
         with pytest.raises(InvalidResponse):
             client.get_offers(offers())
 

@@ -1,4 +1,4 @@
-"""The option ``force``: a call shows the experience of an activity that it names."""
+"""The option ``force``: it names an activity and the experience that the call shows."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from tests.support import LONG, client_of, eventually, offers
 
 pytestmark = pytest.mark.server
 
-#: No browser is 'none', so visitors see neither "Two greetings" nor its experiences.
+#: An audience without visitors: no browser is named "none". "Two greetings" is shown only if it is forced.
 NOBODY = {"==": [{"var": "mbox.browser"}, "none"]}
 ACTIVITIES: Dict[str, Any] = {
     "activities": [
@@ -60,17 +60,17 @@ FORCE_B: Dict[str, Any] = {"force": {"Two greetings": "B"}}
 
 @pytest.mark.parametrize("activity", ["Two greetings", 2, "2"])
 @pytest.mark.parametrize("experience", ["B", 1, "1"])
-def test_a_forced_experience_is_shown_whatever_audience_and_bucket_say(
+def test_a_forced_experience_is_shown_whatever_the_audience_and_the_bucket(
     client: TargetClient, edge: LocalEdge, activity: Any, experience: Any
 ) -> None:
     answer = client.get_offers({**offers("home"), "force": {activity: experience}})
 
-    assert answer.offer("home").json == {"text": "B"}  # although "First" comes before it
+    assert answer.offer("home").json == {"text": "B"}  # although the activity "First" has priority
     assert answer.meta["decisioning_method"] == "on-device"
     assert answer.meta["forced"] == {"Two greetings": "B"}
-    usual = client.get_offers(offers("home"))
-    assert usual.offer("home").html == "first"
-    assert "forced" not in usual.meta
+    unforced = client.get_offers(offers("home"))
+    assert unforced.offer("home").html == "first"
+    assert "forced" not in unforced.meta
 
 
 def test_other_activities_are_decided_as_usual(client: TargetClient) -> None:
@@ -88,22 +88,24 @@ def test_the_forced_experience_is_shown_in_page_loads_and_views(client: TargetCl
 
 
 def test_all_forms_of_a_call_can_be_forced(client: TargetClient) -> None:
-    called: List[Any] = []
-    result = client.get_offers({**offers("home"), **FORCE_B, "callback": called.append})
+    answers: List[Any] = []
+    result = client.get_offers({**offers("home"), **FORCE_B, "callback": answers.append})
     assert result.get(LONG / 1000).offer("home").json == {"text": "B"}
-    assert called[0].meta["forced"] == {"Two greetings": "B"}
+    assert answers[0].meta["forced"] == {"Two greetings": "B"}
     assert client.get_attributes(["flags"], FORCE_B).get_value("flags", "text") == "B"
     assert client.get_offers(**offers("home"), **FORCE_B).offer("home").json == {"text": "B"}
 
-    async def awaited() -> List[Any]:
+    async def call_async() -> List[Any]:
         answer = await client.get_offers_async({**offers("home"), **FORCE_B})
         attributes = await client.get_attributes_async(["flags"], FORCE_B)
         return [answer.offer("home").get("text"), attributes.get_value("flags", "text")]
 
-    assert asyncio.run(awaited()) == ["B", "B"]
+    assert asyncio.run(call_async()) == ["B", "B"]
 
 
-def test_forced_offers_are_not_reported_as_displayed_unless_asked(client: TargetClient, edge: LocalEdge) -> None:
+def test_forced_offers_are_not_reported_as_displayed_without_force_impressions(
+    client: TargetClient, edge: LocalEdge
+) -> None:
     request = {"execute": {"mboxes": [{"name": "home"}, {"name": "other"}]}}
     client.get_offers({"request": request, **FORCE_B})
     client.flush()
@@ -114,9 +116,7 @@ def test_forced_offers_are_not_reported_as_displayed_unless_asked(client: Target
     assert [(event.location, event.experience) for event in edge.displays[1:]] == [("home", "B"), ("other", "A")]
 
 
-def test_a_forced_call_with_nothing_to_report_sends_nothing_but_its_own_notifications(
-    client: TargetClient, edge: LocalEdge
-) -> None:
+def test_a_forced_call_sends_only_the_notifications_of_its_request(client: TargetClient, edge: LocalEdge) -> None:
     before = len(edge.requests)
     shown = client.get_offers({"request": {"prefetch": {"mboxes": [{"name": "home"}]}}, **FORCE_B}).offer("home")
     client.get_offers({**offers("home"), **FORCE_B})
@@ -128,7 +128,7 @@ def test_a_forced_call_with_nothing_to_report_sends_nothing_but_its_own_notifica
     assert [event.experience for event in edge.displays] == ["B"]
 
 
-def test_the_remote_parts_of_a_forced_call_are_named(client: TargetClient) -> None:
+def test_meta_names_the_remote_mboxes_of_a_forced_call(client: TargetClient) -> None:
     request = {"execute": {"mboxes": [{"name": "home"}, {"name": "remote"}]}}
     answer = client.get_offers({"request": request, **FORCE_B})
     assert answer.response.status == 206
@@ -153,16 +153,14 @@ EXPECTED = "expected the name or id of an activity, and of its experience: {'Two
         ("B", f"{EXPECTED}, got 'B'"),
     ],
 )
-def test_a_name_that_does_not_exist_is_an_error_before_the_call_is_queued(
-    client: TargetClient, force: Any, message: str
-) -> None:
+def test_an_unknown_name_is_an_error_before_the_call_is_queued(client: TargetClient, force: Any, message: str) -> None:
     with pytest.raises(OptionError) as raised:
         client.get_offers({**offers("home"), "force": force, "callback": pytest.fail})
     assert str(raised.value) == f"Invalid option 'force': {message}"
     assert raised.value.option == "force"
 
 
-def test_an_unknown_name_is_an_error_of_a_call_that_waits_for_the_artifact(edge: LocalEdge) -> None:
+def test_a_call_that_waits_for_the_artifact_fails_if_the_name_is_unknown(edge: LocalEdge) -> None:
     """The artifact arrives only after the call was queued."""
     released = threading.Event()
     errors: List[BaseException] = []
@@ -203,7 +201,7 @@ def artifact(*rules: Any) -> Artifact:
     return Artifact.compile({"version": "1.0.0", "rules": {"mboxes": {"home": list(rules)}}}, "acmeclient")
 
 
-def test_without_names_and_ids_the_position_of_an_experience_counts() -> None:
+def test_an_experience_without_name_and_id_is_identified_by_its_position() -> None:
     anonymous = artifact({"activityId": 7.0}, {"activityId": 7}, {"activityId": 8, "meta": 7}, 7)
     (found,) = find_experiences(anonymous, {7: 1})
     assert (found.activity, found.experience) == ("7", "1")
@@ -217,13 +215,13 @@ def test_ids_and_names_of_other_types_are_ignored() -> None:
     assert (found.activity, found.experience) == ("7", "0")
 
 
-def test_an_id_precedes_a_position() -> None:
+def test_the_id_of_an_experience_takes_precedence_over_its_position() -> None:
     metas = [{"experience.id": 5, "experience.name": "A"}, {"experience.id": 0, "experience.name": "B"}]
     rules = artifact(*({"activityId": 7, "meta": meta} for meta in metas))
     assert [find_experiences(rules, {7: name})[0].experience for name in (5, 0, 1)] == ["A", "B", "B"]
 
 
-def test_activities_of_the_same_name_are_told_apart_in_meta() -> None:
+def test_meta_adds_the_ids_of_activities_with_the_same_name() -> None:
     rules = artifact(*({"activityId": number, "meta": {"activity.name": "Same"}} for number in (7, 8)))
     assert names_of(find_experiences(rules, {7: 0, "8": 0})) == {"Same (7)": "0", "Same (8)": "0"}
     assert names_of(find_experiences(rules, {7: 0})) == {"Same": "0"}
@@ -242,7 +240,7 @@ def test_a_name_of_two_activities_is_ambiguous() -> None:
         find_experiences(rules, {"Same": 0})
 
 
-def test_an_artifact_without_activities_and_one_with_many() -> None:
+def test_the_error_about_an_unknown_activity_lists_twenty_activities_at_most() -> None:
     with pytest.raises(OptionError, match="the artifact has no activities"):
         find_experiences(artifact(), {7: 0})
     with pytest.raises(OptionError, match=r"18, 19 and 10 more$"):

@@ -21,8 +21,8 @@ def server():
         yield server
 
 
-def client_request(on_the_wire):
-    return DeliveryRequest.from_dict(on_the_wire)
+def client_request(document):
+    return DeliveryRequest.from_dict(document)
 
 
 def serving(document):
@@ -60,7 +60,7 @@ def test_a_later_change_of_the_dict_has_no_effect(server):
     assert heads(server)[0]["x-api-key"] == "key"
 
 
-def test_headers_of_the_sdk_are_replaced_whatever_their_case(server):
+def test_headers_of_the_sdk_are_replaced_case_insensitively(server):
     with client_of(server, headers={"user-agent": "shop", "ACCEPT": "*/*", "X-A": "1", "x-a": "2"}) as client:
         client.get_offers(offers())
     lines = server.requests[0].partition(b"\r\n\r\n")[0].lower().split(b"\r\n")
@@ -102,8 +102,8 @@ def test_the_callable_is_called_for_each_attempt():
         assert content(client.get_offers(offers())) == "<b>A</b>"
 
 
-@pytest.mark.parametrize("waits", ["for the answer", "to be called back"])
-def test_an_error_of_the_callable_fails_only_that_call(waits, server):
+@pytest.mark.parametrize("form", ["blocking", "callback"])
+def test_an_error_of_the_callable_fails_only_that_call(form, server):
     reasons = [LookupError("no key for visitor-1")]
 
     def headers(request):
@@ -113,7 +113,7 @@ def test_an_error_of_the_callable_fails_only_that_call(waits, server):
 
     with client_of(server, headers=headers) as client:
         with pytest.raises(OptionError, match="'headers': the callable raised LookupError") as caught:
-            if waits == "for the answer":
+            if form == "blocking":
                 client.get_offers(offers())
             else:
                 client.get_offers({**offers(), "callback": id}).get(LONG / 1000)
@@ -125,7 +125,7 @@ def test_an_error_of_the_callable_fails_only_that_call(waits, server):
     assert len(server.requests) == 1
 
 
-def test_exceptions_that_end_a_process_pass_unchanged(server):
+def test_a_keyboard_interrupt_in_the_callable_is_raised_unchanged(server):
     def headers(request):
         raise KeyboardInterrupt
 
@@ -169,7 +169,7 @@ def test_pickling_a_client_with_a_lambda_names_the_option(server):
     assert caught.value.option == "headers"
 
 
-def test_requests_for_artifact_geo_cluster_and_notifications_have_the_headers():
+def test_artifact_geo_location_hint_and_notification_requests_have_the_headers():
     seen = []
 
     def headers(request):
@@ -185,7 +185,7 @@ def test_requests_for_artifact_geo_cluster_and_notifications_have_the_headers():
             client.get_offers({"request": client_request(request)})
             assert client.flush(LONG)
             assert eventually(lambda: len(server.requests) == 4)
-    # The artifact, the cluster, the location and the notification.
+    # The requests for the artifact, the location hint and the geo location, and the notification.
     assert sorted(seen) == ["delivery", "delivery", "geo", "rules.json"]
     assert all(head["x-api-key"] == "key" for head in heads(server))
 
@@ -205,7 +205,7 @@ def test_an_artifact_download_can_bypass_caches(bypass):
     assert not any(name in by_path["delivery"] for name in names)
 
 
-def test_credentials_of_the_artifact_stay_when_caches_are_bypassed():
+def test_credentials_in_the_artifact_url_are_sent_even_if_caches_are_bypassed():
     with SocketServer(serving(artifact(home=[rule("A")]))) as server:
         location = f"http://user:secret@{server.domain}/rules.json"
         options = on_device(None, server.domain, artifact_bypass_cache=True, artifact_location=location)

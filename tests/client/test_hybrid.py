@@ -55,7 +55,7 @@ def hang_up(connection):
     connection.reset()
 
 
-#: How the edge fails, each with the class of the error.
+#: Handlers that make the edge fail, and the exception class that each leads to.
 FAILURES = {
     "hangs": (hang, DeadlineExceeded),
     "drips": (drip, DeadlineExceeded),
@@ -80,7 +80,7 @@ def hybrid(domain, **options):
 
 
 @pytest.fixture
-def down():
+def make_client_without_edge():
     """Return a function that creates a hybrid client of an edge that refuses connections."""
     clients = []
 
@@ -94,104 +94,104 @@ def down():
 
 
 @pytest.fixture
-def unhurried(monkeypatch):
+def ample_decision_time(monkeypatch):
     """Allow half a minute for the decision after the edge failed, because a busy machine may need it."""
     monkeypatch.setattr(prepared_call, "after_request", lambda deadline: Deadline.after(30))
 
 
-@pytest.mark.usefixtures("unhurried")
+@pytest.mark.usefixtures("ample_decision_time")
 @pytest.mark.parametrize(("failure", "kind"), FAILURES.values(), ids=FAILURES)
 def test_this_process_decides_what_it_can_and_the_answer_names_the_rest(failure, kind):
     with SocketServer(failure or hang) as edge:
         domain = edge.domain if failure else unused_port()
         with hybrid(domain, timeout=300, retries=1) as client:
-            answered = client.get_offers({"request": MIXED})
+            envelope = client.get_offers({"request": MIXED})
             client.close(0)
-    assert isinstance(answered.error, kind)
-    assert answered.error.request_id == answered.request.request_id
-    assert answered.response.status == 206
-    assert answered.meta == {
+    assert isinstance(envelope.error, kind)
+    assert envelope.error.request_id == envelope.request.request_id
+    assert envelope.response.status == 206
+    assert envelope.meta == {
         "decisioning_method": "on-device", "remote_mboxes": ["profile"], "remote_views": [],
     }  # fmt: skip
-    assert answered.offer("one").html == "one"
-    assert answered.offer("profile").html is None
-    assert answered.response.execute.mboxes[1].options is None
-    assert answered.target_cookie["value"]
+    assert envelope.offer("one").html == "one"
+    assert envelope.offer("profile").html is None
+    assert envelope.response.execute.mboxes[1].options is None
+    assert envelope.target_cookie["value"]
 
 
-def test_an_edge_that_works_decides_the_whole_call():
+def test_a_working_edge_decides_the_whole_call():
     body = {"status": 200, "execute": {"mboxes": [{"index": 1, "name": "profile", "options": []}]}}
     with SocketServer(answer(body)) as edge, hybrid(edge.domain) as client:
-        answered = client.get_offers({"request": MIXED})
-    assert (answered.error, answered.meta["decisioning_method"], len(edge.requests)) == (None, "server-side", 1)
+        envelope = client.get_offers({"request": MIXED})
+    assert (envelope.error, envelope.meta["decisioning_method"], len(edge.requests)) == (None, "server-side", 1)
 
 
 @pytest.mark.parametrize("on_error", ["raise", "default"])
-def test_the_failure_is_counted_logged_and_reported_by_an_event(down, caplog, on_error):
+def test_the_failure_is_counted_logged_and_reported_by_an_event(make_client_without_edge, caplog, on_error):
     events = []
-    client = down(events={"edge_failed": events.append}, on_error=on_error)
-    answered = client.get_offers({"request": {**MIXED, "prefetch": {"views": [{"name": "account"}]}}})
+    client = make_client_without_edge(events={"edge_failed": events.append}, on_error=on_error)
+    envelope = client.get_offers({"request": {**MIXED, "prefetch": {"views": [{"name": "account"}]}}})
     (event,) = events
-    assert event["error"] is answered.error
+    assert event["error"] is envelope.error
     assert (event["remote_mboxes"], event["remote_views"]) == (["profile"], ["account"])
     assert client.stats()["failures"] == 1
     lines = [record for record in caplog.records if "hybrid call" in record.getMessage()]
     assert [line.levelname for line in lines] == ["WARNING"]
-    assert answered.request.request_id in lines[0].getMessage()
+    assert envelope.request.request_id in lines[0].getMessage()
     client.get_offers({"request": MIXED})
     lines = [record.levelname for record in caplog.records if "hybrid call" in record.getMessage()]
     assert lines == ["WARNING", "DEBUG"]
 
 
-def test_a_call_with_callbacks_passes_the_error_to_one_and_the_answer_to_the_other(down):
+def test_err_callback_gets_the_error_and_callback_gets_the_answer(make_client_without_edge):
     calls = []
     given = {"callback": lambda value: calls.append(("callback", value)), "request": MIXED}
     given["err_callback"] = lambda error: calls.append(("err_callback", error))
-    answered = down().get_offers(given).get(LONG / 1000)
+    envelope = make_client_without_edge().get_offers(given).get(LONG / 1000)
     assert [name for name, _ in calls] == ["err_callback", "callback"]
-    assert (calls[0][1], calls[1][1]) == (answered.error, answered)
-    assert answered.offer("one").html == "one"
+    assert (calls[0][1], calls[1][1]) == (envelope.error, envelope)
+    assert envelope.offer("one").html == "one"
 
 
-def test_an_err_callback_that_raises_does_not_lose_the_answer(down, caplog):
+def test_an_err_callback_that_raises_does_not_lose_the_answer(make_client_without_edge, caplog):
     answers = []
 
     def fail(error):
         raise ValueError("the application's")
 
-    client = down()
+    client = make_client_without_edge()
     client.get_offers({"request": MIXED, "callback": answers.append, "err_callback": fail}).get(LONG / 1000)
     assert answers[0].offer("one").html == "one"
     assert "A callback raised" in caplog.text
 
 
-def test_awaited_calls_and_attributes_are_answered(down):
-    client = down()
-    answered = asyncio.run(client.get_offers_async({"request": MIXED}))
-    assert (answered.offer("one").html, type(answered.error)) == ("one", ConnectionFailed)
+def test_awaited_calls_and_attributes_are_answered(make_client_without_edge):
+    client = make_client_without_edge()
+    envelope = asyncio.run(client.get_offers_async({"request": MIXED}))
+    assert (envelope.offer("one").html, type(envelope.error)) == ("one", ConnectionFailed)
     attributes = client.get_attributes(["json", "profile"])
     assert attributes.get_value("json", "color") == "red"
     assert attributes.get_value("profile", "color", "none") == "none"
     assert isinstance(attributes.offers_response.error, DeliveryError)
 
 
-def test_a_new_visitor_gets_a_device_id_and_displays_are_reported_afterwards(down):
+def test_a_new_visitor_gets_a_device_id_and_displays_are_reported_afterwards(make_client_without_edge):
     lost = []
-    client = down(events={"send_notification_error": lost.append})
-    answered = client.get_offers({"request": MIXED})
-    assert answered.response.id.tnt_id
-    assert answered.response.id.tnt_id.partition(".")[0] in answered.target_cookie["value"]
+    client = make_client_without_edge(events={"send_notification_error": lost.append})
+    envelope = client.get_offers({"request": MIXED})
+    assert envelope.response.id.tnt_id
+    assert envelope.response.id.tnt_id.partition(".")[0] in envelope.target_cookie["value"]
     client.flush(LONG)
     assert [event["notification"].notifications[0].mbox.name for event in lost] == ["one"]
 
 
 @pytest.mark.parametrize("given", [{"qaMode": {"token": "a"}}, {"preview": {"token": "b"}}], ids=str)
-def test_qa_mode_and_preview_have_no_effect_without_the_edge(down, given):
+def test_qa_mode_and_preview_have_no_effect_without_the_edge(make_client_without_edge, given):
     local = {"execute": {"mboxes": [{"name": "one"}]}}
-    answered = down().get_offers({"request": {**local, **given}})
-    assert (answered.response.status, answered.meta["remote_mboxes"]) == (206, [])
-    assert answered.meta["ignored"] == [{"qaMode": "qa_mode", "preview": "preview"}[next(iter(given))]]
-    assert answered.offer("one").html == "one"
+    envelope = make_client_without_edge().get_offers({"request": {**local, **given}})
+    assert (envelope.response.status, envelope.meta["remote_mboxes"]) == (206, [])
+    assert envelope.meta["ignored"] == [{"qaMode": "qa_mode", "preview": "preview"}[next(iter(given))]]
+    assert envelope.offer("one").html == "one"
 
 
 def test_without_an_artifact_the_error_is_raised():
@@ -202,8 +202,8 @@ def test_without_an_artifact_the_error_is_raised():
             client.get_offers({"request": MIXED, "decisioning_method": "on-device", "timeout": 300})
 
 
-def test_server_side_calls_and_notifications_of_a_hybrid_client_raise(down):
-    client = down()
+def test_server_side_calls_and_notifications_of_a_hybrid_client_raise(make_client_without_edge):
+    client = make_client_without_edge()
     with pytest.raises(ConnectionFailed):
         client.get_offers({"request": MIXED, "decisioning_method": "server-side"})
     notification = {"id": "n", "type": "display", "timestamp": 1609459200000, "mbox": {"name": "one"}}
@@ -223,12 +223,12 @@ def test_a_slow_decision_after_the_edge_failed_raises_deadline_exceeded():
 
 
 @pytest.mark.parametrize("options", [{}, {"decisioning_method": "server-side"}], ids=["hybrid", "server-side"])
-def test_the_error_of_an_answer_is_part_of_no_reference_cycle(down, options):
-    client = down(on_error="default")
+def test_the_error_of_an_answer_is_part_of_no_reference_cycle(make_client_without_edge, options):
+    client = make_client_without_edge(on_error="default")
 
     def error_of_an_answer():
-        answered = client.get_offers({"request": MIXED, **options})
-        return weakref.ref(answered.error)
+        envelope = client.get_offers({"request": MIXED, **options})
+        return weakref.ref(envelope.error)
 
     client.flush(LONG)
     for _ in range(2):
@@ -241,11 +241,11 @@ def test_the_error_of_an_answer_is_part_of_no_reference_cycle(down, options):
         gc.enable()
 
 
-@pytest.mark.usefixtures("unhurried")
+@pytest.mark.usefixtures("ample_decision_time")
 def test_a_slow_edge_opens_the_circuit():
-    """The breaker ignores timeouts of calls that had less time than the ``timeout`` of the client.
+    """The breaker ignores timeouts of calls whose time limit was shorter than the ``timeout`` of the client.
 
-    A call from whose time some is reserved for the decision is not one of these.
+    It counts the timeouts of hybrid calls, although these reserve part of their time for the decision.
     """
     with SocketServer(hang) as edge, hybrid(edge.domain, timeout=100) as client:
         errors = {type(client.get_offers({"request": MIXED}).error) for _ in range(12)}
@@ -253,43 +253,43 @@ def test_a_slow_edge_opens_the_circuit():
     assert errors == {DeadlineExceeded, CircuitOpen}
 
 
-def mixed_request(choose):
+def mixed_request(rng):
     """Return a request with random parts, and its mboxes and views that only the edge can decide."""
-    boxes = choose.sample([*LOCAL, *REMOTE, "unknown"], choose.randint(1, 4))
+    boxes = rng.sample([*LOCAL, *REMOTE, "unknown"], rng.randint(1, 4))
     request = {"execute": {"mboxes": [{"name": name} for name in boxes]}}
     remote, views = [name for name in boxes if name not in LOCAL], []
-    if choose.random() < 0.3:
+    if rng.random() < 0.3:
         request["execute"]["pageLoad"] = {}
-    if choose.random() < 0.4:
-        views = choose.sample(["cart", "account"], choose.randint(1, 2))
+    if rng.random() < 0.4:
+        views = rng.sample(["cart", "account"], rng.randint(1, 2))
         request["prefetch"] = {"views": [{"name": name} for name in views]}
-    if choose.random() < 0.5:
-        request["id"] = {"tntId": f"visitor-{choose.random()}"}
-    if choose.random() < 0.1:
+    if rng.random() < 0.5:
+        request["id"] = {"tntId": f"visitor-{rng.random()}"}
+    if rng.random() < 0.1:
         request["qaMode"] = {"token": "a"}
     return request, remote, [name for name in views if name == "account"]
 
 
-def check(request, remote, remote_views, answered):
+def check(request, remote, remote_views, envelope):
     """Check that the answer contains all decisions that this process can make, and names the others."""
-    goes_to_the_edge = remote or remote_views or "qaMode" in request
-    assert (answered.error is None) is not bool(goes_to_the_edge)
-    assert answered.response.status == (206 if goes_to_the_edge else 200)
-    assert sorted(answered.meta["remote_mboxes"]) == sorted(remote)
-    assert answered.meta["remote_views"] == remote_views
-    for mbox in answered.response.execute.mboxes:
+    needs_the_edge = remote or remote_views or "qaMode" in request
+    assert (envelope.error is None) is not bool(needs_the_edge)
+    assert envelope.response.status == (206 if needs_the_edge else 200)
+    assert sorted(envelope.meta["remote_mboxes"]) == sorted(remote)
+    assert envelope.meta["remote_views"] == remote_views
+    for mbox in envelope.response.execute.mboxes:
         assert [one.content for one in mbox.options or ()] == ([mbox.name] if mbox.name in LOCAL else [])
     if "pageLoad" in request["execute"]:
-        assert [one.content for one in answered.response.execute.page_load.options] == ["page"]
+        assert [one.content for one in envelope.response.execute.page_load.options] == ["page"]
     views = request.get("prefetch", {}).get("views", [])
-    shown = [view.name for view in (answered.response.prefetch.views if views else [])]
+    shown = [view.name for view in (envelope.response.prefetch.views if views else [])]
     assert shown == [view["name"] for view in views if view["name"] == "cart"]
 
 
-@pytest.mark.usefixtures("unhurried")
+@pytest.mark.usefixtures("ample_decision_time")
 @pytest.mark.parametrize("name", ["hangs", "503", "500", "refuses"])
-def test_of_many_mixed_calls_each_is_answered(name):
-    """For each way to fail: 200 calls in four threads, blocking or with a callback, and 50 awaited ones."""
+def test_many_mixed_calls_are_all_answered(name):
+    """Four threads make 200 calls, blocking or with a callback; 50 more are awaited."""
     failure, _ = FAILURES[name]
     times, failures = [], []
     with SocketServer(failure or hang) as edge:
@@ -297,26 +297,26 @@ def test_of_many_mixed_calls_each_is_answered(name):
         with hybrid(domain, timeout=400, max_workers=16, retries=1) as client:
 
             def run(seed):
-                choose = random.Random(seed)
+                rng = random.Random(seed)
                 try:
                     for _ in range(50):
-                        request, remote, views = mixed_request(choose)
+                        request, remote, views = mixed_request(rng)
                         began = time.monotonic()
-                        if choose.random() < 0.3:
-                            answered = client.get_offers({"request": request, "callback": lambda _: None}).get()
+                        if rng.random() < 0.3:
+                            envelope = client.get_offers({"request": request, "callback": lambda _: None}).get()
                         else:
-                            answered = client.get_offers({"request": request})
+                            envelope = client.get_offers({"request": request})
                         times.append(time.monotonic() - began)
-                        check(request, remote, views, answered)
+                        check(request, remote, views, envelope)
                 except BaseException as error:  # noqa: BLE001 - raised in the main thread
                     failures.append(error)
 
             async def run_awaited(seed):
-                choose = random.Random(seed)
-                mixed = [mixed_request(choose) for _ in range(50)]
+                rng = random.Random(seed)
+                mixed = [mixed_request(rng) for _ in range(50)]
                 calls = [client.get_offers_async({"request": request}) for request, _, _ in mixed]
-                for one, answered in zip(mixed, await asyncio.gather(*calls)):
-                    check(*one, answered)
+                for one, envelope in zip(mixed, await asyncio.gather(*calls)):
+                    check(*one, envelope)
 
             threads = [threading.Thread(target=run, args=(seed,)) for seed in range(4)]
             for thread in threads:

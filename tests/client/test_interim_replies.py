@@ -26,7 +26,7 @@ INTERIM = [(CONTINUE,), (PROCESSING,), (HINTS,), (CONTINUE, HINTS, PROCESSING, H
 WITH_EACH_SEQUENCE = pytest.mark.parametrize("interim", INTERIM, ids=len)
 
 
-def answering(interim, message=None, separately=True):
+def answer_after(interim, message=None, separately=True):
     """Return a handler that sends interim replies before each answer, which contains the visitor's id."""
 
     def handle(connection):
@@ -43,16 +43,16 @@ def answering(interim, message=None, separately=True):
 
 def echo(request):
     """Return the answer to ``request``, with the visitor's id and mbox."""
-    asked = json.loads(request.partition(b"\r\n\r\n")[2])
-    name = asked["execute"]["mboxes"][0]["name"]
+    body = json.loads(request.partition(b"\r\n\r\n")[2])
+    name = body["execute"]["mboxes"][0]["name"]
     mbox = {"index": 0, "name": name, "options": [{"type": "html", "content": name}]}
-    return response({**ANSWER, "requestId": asked["requestId"], "execute": {"mboxes": [mbox]}})
+    return response({**ANSWER, "requestId": body["requestId"], "execute": {"mboxes": [mbox]}})
 
 
 @WITH_EACH_SEQUENCE
 @pytest.mark.parametrize("separately", [True, False], ids=["separately", "together"])
 def test_each_visitor_gets_their_own_offer(interim, separately):
-    with SocketServer(answering(interim, separately=separately)) as server, client_of(server) as client:
+    with SocketServer(answer_after(interim, separately=separately)) as server, client_of(server) as client:
         for number in range(5):
             assert content(client.get_offers(offers(f"visitor-{number}"))) == f"visitor-{number}"
         assert server.connections == 1
@@ -60,7 +60,7 @@ def test_each_visitor_gets_their_own_offer(interim, separately):
 
 def test_visitors_of_many_threads_get_their_own_offers():
     wrong = []
-    with SocketServer(answering((CONTINUE, HINTS))) as server, client_of(server) as client:
+    with SocketServer(answer_after((CONTINUE, HINTS))) as server, client_of(server) as client:
 
         def call(thread):
             for number in range(20):
@@ -78,23 +78,23 @@ def test_visitors_of_many_threads_get_their_own_offers():
 
 
 def test_an_interim_reply_after_the_answer_is_not_used():
-    """It arrives with the answer of one visitor, or between two requests."""
+    """The interim reply arrives together with the answer, or between two requests."""
 
-    def late(connection):
+    def answer_then_hints(connection):
         while True:
             request = connection.read_request()
             if not request:
                 return
             connection.send(echo(request) + HINTS)
 
-    with SocketServer(late) as server, client_of(server) as client:
+    with SocketServer(answer_then_hints) as server, client_of(server) as client:
         for number in range(5):
             assert content(client.get_offers(offers(f"visitor-{number}"))) == f"visitor-{number}"
         assert len(server.requests) == 5
 
 
 def test_too_many_interim_replies_are_an_error():
-    with SocketServer(answering((CONTINUE,) * 200)) as server, client_of(server) as client:
+    with SocketServer(answer_after((CONTINUE,) * 200)) as server, client_of(server) as client:
         with pytest.raises(InvalidResponse, match="not valid HTTP"):
             client.get_offers(offers())
         with pytest.raises(InvalidResponse, match="not valid HTTP"):
@@ -102,28 +102,28 @@ def test_too_many_interim_replies_are_an_error():
         assert server.connections == 2
 
 
-def test_a_switch_of_protocols_is_an_error_and_closes():
+def test_a_switch_of_protocols_is_an_error_and_closes_the_connection():
     closed = threading.Event()
 
-    def switches(connection):
+    def switch(connection):
         connection.read_request()
         connection.send(SWITCHING + response(ANSWER))
         if connection.wait_for_close():
             closed.set()
 
-    with SocketServer(switches) as server, client_of(server) as client:
+    with SocketServer(switch) as server, client_of(server) as client:
         with pytest.raises(InvalidResponse, match="not valid HTTP"):
             client.get_offers(offers())
         assert closed.wait(5)
 
 
-def test_a_connection_closed_after_an_interim_reply_is_an_error():
-    def closes(connection):
+def test_closing_the_connection_after_an_interim_reply_is_an_error():
+    def close_after_hints(connection):
         connection.read_request()
         connection.send(HINTS)
         connection.close()
 
-    with SocketServer(closes) as server, client_of(server) as client:
+    with SocketServer(close_after_hints) as server, client_of(server) as client:
         with pytest.raises(ConnectionFailed) as caught:
             client.get_offers(offers())
         assert (caught.value.phase, server.connections) == ("exchange", 1)
@@ -131,12 +131,12 @@ def test_a_connection_closed_after_an_interim_reply_is_an_error():
 
 @WITH_EACH_SEQUENCE
 def test_an_artifact_is_read_after_interim_replies(interim):
-    def says(head, connection):
+    def reply(head, connection):
         for part in interim:
             connection.send(part)
         return good("<b>A</b>")
 
-    with Cdn(says) as cdn, TargetClient.create(options(cdn)) as client:
+    with Cdn(reply) as cdn, TargetClient.create(options(cdn)) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
         assert len(cdn.request_headers) == 1
 
@@ -144,12 +144,12 @@ def test_an_artifact_is_read_after_interim_replies(interim):
 def test_a_geo_location_is_read_after_interim_replies():
     place = {"x-geo-latitude": "37.75", "x-geo-longitude": "-122.4", "x-geo-city": "SAN FRANCISCO"}
 
-    def says(head, connection):
+    def reply(head, connection):
         connection.send(CONTINUE + HINTS)
         return response(place) if "/v1/geo" in head[""] else response(artifact(geoTargetingEnabled=True))
 
     found = []
-    with Cdn(says) as cdn, TargetClient.create(options(cdn, events={"geo_location_updated": found.append})) as client:
+    with Cdn(reply) as cdn, TargetClient.create(options(cdn, events={"geo_location_updated": found.append})) as client:
         context = Context(channel="web", geo=Geo(ip_address="192.0.2.1"))
         execute = ExecuteRequest(mboxes=[MboxRequest(name="home")])
         for _ in range(3):
@@ -159,10 +159,10 @@ def test_a_geo_location_is_read_after_interim_replies():
 
 
 def test_notifications_are_sent_despite_interim_replies():
-    displayed = artifact()
-    displayed["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["eventToken"] = "shown"
-    edge = SocketServer(answering((CONTINUE, HINTS), response(ANSWER)))
-    with edge, Cdn(response(displayed)) as cdn:
+    document = artifact()
+    document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["eventToken"] = "shown"
+    edge = SocketServer(answer_after((CONTINUE, HINTS), response(ANSWER)))
+    with edge, Cdn(response(document)) as cdn:
         with TargetClient.create(options(cdn, server_domain=edge.domain, max_workers=1)) as client:
             for _ in range(3):
                 assert content(client.get_offers(offers())) == "<b>A</b>"
@@ -175,7 +175,7 @@ def test_notifications_are_sent_despite_interim_replies():
 
 @WITH_EACH_SEQUENCE
 def test_the_generated_client_skips_interim_replies(interim):
-    with SocketServer(answering(interim, response({"a": 1}))) as server:
+    with SocketServer(answer_after(interim, response({"a": 1}))) as server:
         with ApiClient(Configuration(host="http://" + server.domain)) as client:
             for _ in range(3):
                 found, status, _ = client.call_api("/any", "GET", response_types_map={200: "object"})
@@ -185,8 +185,8 @@ def test_the_generated_client_skips_interim_replies(interim):
 
 @pytest.mark.parametrize("interim", [PROCESSING, HINTS, CONTINUE], ids=["102", "103", "100"])
 def test_an_interim_reply_from_a_pool_manager_is_an_error(interim):
-    """urllib3 skips only 100. It returns other interim replies, and the next answer would be another visitor's."""
-    with SocketServer(answering((interim,))) as server, urllib3.PoolManager(maxsize=1) as manager:
+    """urllib3 skips only 100 and returns other interim replies. The next call would then read this call's answer."""
+    with SocketServer(answer_after((interim,))) as server, urllib3.PoolManager(maxsize=1) as manager:
         with client_of(server, pool_manager=manager) as client:
             for number in range(4):
                 name = f"visitor-{number}"

@@ -52,8 +52,8 @@ FORMS = {
 def client(request):
     with LocalEdge() as edge:
         options = {"decisioning_method": request.param, "cdn_base_path": f"http://{edge.domain}"}
-        with client_of(edge, **options) as made:
-            yield made
+        with client_of(edge, **options) as shared:
+            yield shared
 
 
 @pytest.fixture(params=FORMS)
@@ -74,7 +74,7 @@ async def coroutine(answer):
 
 
 def generator(answer):
-    """Another one."""
+    """A generator function, whose body would not run either."""
     yield answer
 
 
@@ -117,7 +117,7 @@ def test_a_mistake_in_an_option_of_a_client_is_an_error(kind, code, text):
 
 
 def in_form(client, form):
-    """Return the methods of ``client`` by name, which make the call in the given form."""
+    """Return functions by method name. Each makes its call of ``client`` in the given form."""
 
     def bind(name):
         if form == "blocking":
@@ -131,23 +131,23 @@ def in_form(client, form):
 
 
 @pytest.fixture(scope="module", params=METHODS)
-def lasting_client(request):
+def shared_client(request):
     with LocalEdge() as edge:
         options = {"decisioning_method": request.param, "cdn_base_path": f"http://{edge.domain}"}
-        with client_of(edge, **options) as made:
-            yield made
+        with client_of(edge, **options) as shared:
+            yield shared
 
 
 @pytest.mark.parametrize(("mistake", "form"), CALL_ROWS)
-def test_a_mistake_in_a_call_is_an_error(mistake, form, lasting_client):
+def test_a_mistake_in_a_call_is_an_error(mistake, form, shared_client):
     with pytest.raises(OptionError) as caught:
-        eval(mistake.code, {**NAMES, **in_form(lasting_client, form)})
+        eval(mistake.code, {**NAMES, **in_form(shared_client, form)})
     assert str(caught.value) == mistake.text
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("row", LOGGED)
-def test_a_mistake_that_does_no_harm_is_one_line_in_the_log(row, form, caplog):
+def test_a_harmless_mistake_is_logged_in_one_line(row, form, caplog):
     kind, code, level, text = row
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
         calls = in_form(client, form)
@@ -159,7 +159,7 @@ def test_a_mistake_that_does_no_harm_is_one_line_in_the_log(row, form, caplog):
 
 
 def test_the_table_names_many_mistakes():
-    """Print it with ``pytest -s``."""
+    """``pytest -s`` prints the table."""
     rows = [(kind, f"create({code})", text) for kind, code, text in OPTION_ROWS]
     rows += [(mistake.kind, mistake.code, mistake.text) for mistake in CALLS]
     rows += [(kind, code, f"{level} {text}") for kind, code, level, text in LOGGED]
@@ -184,7 +184,7 @@ def test_a_short_time_limit_is_logged_once(caplog):
 def test_a_short_timeout_of_flush_and_close_is_logged_once(method, caplog):
     def use(timeout):
         result = getattr(client, method)(timeout)
-        return asyncio.run(_awaited(result)) if asyncio.iscoroutine(result) else result
+        return asyncio.run(_await(result)) if asyncio.iscoroutine(result) else result
 
     with TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}) as client:
         for timeout in (0, 20, 1000, None, 5, 5, "5"):
@@ -196,11 +196,11 @@ def test_a_short_timeout_of_flush_and_close_is_logged_once(method, caplog):
     assert lines == [f"The timeout of {method!r} is 5 milliseconds; did you mean seconds?"]
 
 
-async def _awaited(coroutine):
+async def _await(coroutine):
     return await coroutine
 
 
-def test_a_cookie_means_the_same_in_every_form(client, call):
+def test_a_cookie_has_the_same_effect_in_every_form(client, call):
     expires = int(time.time()) + 1000
     value = f"session#s-1#{expires}|PC#visitor-2.35_0#{expires}"
     cookie = {"name": "mbox", "value": value, "maxAge": 5, "max_age": 5}
@@ -258,7 +258,7 @@ def test_an_error_for_a_value_of_a_wrong_type_names_the_field(make, text):
 # Loggers
 
 
-class TakesText:
+class TextLogger:
     """A logger whose methods take only a message."""
 
     def __init__(self):
@@ -270,8 +270,8 @@ class TakesText:
     error = debug
 
 
-class Raises:
-    """A logger whose disk is full."""
+class FailingLogger:
+    """A logger that raises, as if its disk were full."""
 
     def debug(self, *_):
         raise OSError(28, "No space left on device")
@@ -279,8 +279,8 @@ class Raises:
     error = debug
 
 
-def test_a_logger_of_another_kind_gets_the_finished_text(call):
-    logger = TakesText()
+def test_a_logger_that_takes_only_a_message_gets_the_formatted_text(call):
+    logger = TextLogger()
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, logger=logger) as client:
         assert call(client, offers()).response.status == 200
     assert any(line.startswith("Response received from http://127.0.0.1:") for line in logger.lines)
@@ -288,7 +288,7 @@ def test_a_logger_of_another_kind_gets_the_finished_text(call):
 
 
 def test_a_logger_that_raises_does_not_fail_a_call(call):
-    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, logger=Raises()) as client:
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, logger=FailingLogger()) as client:
         assert call(client, offers()).response.status == 200
 
 
@@ -298,7 +298,7 @@ def test_a_logger_that_raises_does_not_fail_a_call(call):
 _CUSTOMER = CustomerId(id="customer-9", integration_code="crm", authenticated_state="authenticated")
 
 
-def echoes(connection):
+def echo_the_request(connection):
     """Answer with status 400, and repeat what the visitor sent."""
     while True:
         raw = connection.read_request()
@@ -314,7 +314,7 @@ def test_the_message_of_an_error_masks_the_ids_of_the_request(log_payloads, call
     secrets = ("visitor-9", "customer-9", "session-9")
     identity = VisitorId(tnt_id="visitor-9", customer_ids=[_CUSTOMER])
     options = {**offers(id=identity), "session_id": "session-9"}
-    with SocketServer(echoes) as server:
+    with SocketServer(echo_the_request) as server:
         with TargetClient.create(**options_for(server, log_payloads=log_payloads, retries=1)) as client:
             with pytest.raises(HttpStatusError) as caught:
                 call(client, options)
@@ -349,7 +349,7 @@ MASKED_BODIES = [
 
 
 @pytest.mark.parametrize(("body", "shown"), MASKED_BODIES)
-def test_values_of_the_request_are_masked_in_the_edges_text(body, shown, call):
+def test_messages_of_errors_mask_values_of_the_request_in_the_edges_text(body, shown, call):
     customer = CustomerId(id="77", integration_code="crm", authenticated_state="authenticated")
     parameters = {"email": "max@x.de", "first": "J\xfcrgen", "name": "Anna Lee", "text": "message"}
     parameters.update(age=42, height=1.85)
@@ -370,9 +370,9 @@ def test_values_of_the_request_are_masked_in_the_edges_text(body, shown, call):
 
 @pytest.fixture
 def artifact_file(tmp_path):
-    with LocalEdge() as edge, urlopen(f"http://{edge.domain}/acmeclient/production/v1/rules.json") as answered:
+    with LocalEdge() as edge, urlopen(f"http://{edge.domain}/acmeclient/production/v1/rules.json") as reply:
         path = tmp_path / "rules.json"
-        path.write_bytes(answered.read())
+        path.write_bytes(reply.read())
     return path
 
 
@@ -500,7 +500,7 @@ def _has_global_mbox(client, name):
         ("_private", ""),
     ],
 )
-def test_an_answer_names_the_attribute_that_may_be_meant(name, hint, client, call):
+def test_the_error_for_an_unknown_attribute_of_an_answer_suggests_a_similar_name(name, hint, client, call):
     envelope = call(client, offers())
     with pytest.raises(AttributeError) as caught:
         getattr(envelope, name)
@@ -513,7 +513,7 @@ def test_a_call_of_a_closed_client_is_an_error(client, call):
         call(client, offers())
 
 
-def test_awaiting_a_blocking_call_is_an_error_of_python(client):
+def test_awaiting_a_blocking_call_raises_a_type_error(client):
     async def wrong():
         await client.get_offers(offers())
 
@@ -522,7 +522,7 @@ def test_awaiting_a_blocking_call_is_an_error_of_python(client):
 
 
 @pytest.mark.parametrize("options", [None, {}, {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}])
-def test_the_constructor_of_a_client_is_an_error(options):
+def test_calling_the_constructor_of_a_client_is_an_error(options):
     with pytest.raises(OptionError, match=r"^Please use TargetClient\.create static method instead$"):
         TargetClient(options)
 
@@ -530,7 +530,7 @@ def test_the_constructor_of_a_client_is_an_error(options):
 # TLS
 
 
-def test_tls_with_a_server_of_plain_http_names_the_option(call):
+def test_the_error_of_tls_to_a_plain_http_server_names_the_option(call):
     with SocketServer(lambda connection: connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
         with client_of(server, secure=True, retries=1) as client, pytest.raises(TlsError) as caught:
             call(client, offers())
@@ -547,7 +547,7 @@ TLS_SERVERS = {
 
 
 @pytest.mark.parametrize("server", TLS_SERVERS)
-def test_plain_http_with_a_server_of_tls_names_the_option(server, call):
+def test_the_error_of_plain_http_to_a_simulated_tls_server_names_the_option(server, call):
     handler, kind = TLS_SERVERS[server]
     with SocketServer(handler) as running, client_of(running, retries=1) as client:
         with pytest.raises(kind) as caught:
@@ -556,7 +556,7 @@ def test_plain_http_with_a_server_of_tls_names_the_option(server, call):
 
 
 @pytest.mark.parametrize("on_error", ["raise", "default"])
-def test_plain_http_with_a_real_server_of_tls_names_the_option(on_error, authority, call, caplog):
+def test_the_error_of_plain_http_to_a_tls_server_names_the_option(on_error, authority, call, caplog):
     context = authority.server_context()
 
     def serve(listener):
@@ -606,7 +606,7 @@ def lines_of(caplog):
     return [(record.levelname, record.getMessage()) for record in caplog.records if record.levelno > logging.DEBUG]
 
 
-def deciding_client(method, server, **options):
+def client_with_method(method, server, **options):
     """Create a client whose on-device decisions send notifications to ``server``."""
     if method != "server-side":
         options["artifact_payload"] = artifact(home=[rule("A")])
@@ -627,18 +627,18 @@ def try_calls(count, client, call):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("on_error", ["raise", "default"])
-def test_an_outage_is_two_lines(on_error, method, call, caplog):
+def test_an_outage_is_logged_in_two_lines(on_error, method, call, caplog):
     outage, breaker = Outage(), {"failures": 5, "cooldown": 20}
     with SocketServer(outage) as server:
-        with deciding_client(method, server, on_error=on_error, circuit_breaker=breaker) as client:
+        with client_with_method(method, server, on_error=on_error, circuit_breaker=breaker) as client:
             try_calls(20, client, call)
             outage.lasts = False
 
-            def works():
+            def call_and_check_for_recovery():
                 try_calls(1, client, call)
                 return any(level == "INFO" for level, _ in lines_of(caplog))
 
-            assert eventually(works)
+            assert eventually(call_and_check_for_recovery)
             lost = client.stats()["undelivered"]
         origin = f"http://{server.domain}"
     (level, first), (info, last) = lines_of(caplog)
@@ -665,7 +665,7 @@ def test_an_outage_is_two_lines(on_error, method, call, caplog):
 def test_too_few_failures_to_open_the_circuit_are_logged_once(breaker, method, call, caplog):
     outage = Outage()
     with SocketServer(outage) as server:
-        with deciding_client(method, server, on_error="default", circuit_breaker=breaker) as client:
+        with client_with_method(method, server, on_error="default", circuit_breaker=breaker) as client:
             try_calls(3, client, call)
             if method == "server-side":
                 (line,) = lines_of(caplog)
@@ -686,7 +686,7 @@ def test_too_few_failures_to_open_the_circuit_are_logged_once(breaker, method, c
         assert lost == 4
 
 
-def test_30_failures_without_a_circuit_breaker_are_one_line(call, caplog):
+def test_30_failures_without_a_circuit_breaker_are_logged_in_one_line(call, caplog):
     with SocketServer(Outage()) as server:
         with client_of(server, on_error="default", circuit_breaker=False) as client:
             assert try_calls(30, client, call) == 30

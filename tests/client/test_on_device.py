@@ -37,8 +37,8 @@ pytestmark = pytest.mark.server
 ALWAYS = artifact(home=[rule("A")])
 
 
-def executed(identity, context=None):
-    """Return a request that executes one mbox for that visitor."""
+def execute_request(identity, context=None):
+    """Return a request that executes the mbox ``home`` for the visitor with these ids."""
     execute = ExecuteRequest(mboxes=[MboxRequest(name="home", index=0)])
     return DeliveryRequest(id=identity, context=context, execute=execute)
 
@@ -57,7 +57,7 @@ def test_changing_the_request_later_does_not_change_its_notifications():
     with SocketServer(slow) as server, client_of(ALWAYS, server.domain, max_workers=1) as client:
         for name in "ABCD":
             visitor.tnt_id, context.user_agent = name, "browser of " + name
-            client.get_offers({"request": executed(visitor, context)})
+            client.get_offers({"request": execute_request(visitor, context)})
         assert client.flush(LONG)
         sent = [body_of(request) for request in server.requests]
     assert sorted((one["id"]["tntId"], one["context"]["userAgent"]) for one in sent) == [
@@ -66,7 +66,7 @@ def test_changing_the_request_later_does_not_change_its_notifications():
 
 
 def test_changing_the_request_later_does_not_change_a_queued_decision():
-    go_on, visitor = threading.Event(), VisitorId(tnt_id="visitor-1")
+    continue_event, visitor = threading.Event(), VisitorId(tnt_id="visitor-1")
     document = artifact(home=halves())
     with client_of(document, max_workers=1) as client:
         expected = first_content(client, request_json(visitor="visitor-1"))
@@ -75,7 +75,9 @@ def test_changing_the_request_later_does_not_change_a_queued_decision():
             for name in map("visitor-{}".format, range(2, 99))
             if first_content(client, request_json(visitor=name)) != expected
         )
-        client.get_offers({"request": executed(VisitorId(tnt_id="first")), "callback": lambda _: go_on.wait(20)})
+        client.get_offers(
+            {"request": execute_request(VisitorId(tnt_id="first")), "callback": lambda _: continue_event.wait(20)}
+        )
         result = client.get_offers(
             {
                 "request": DeliveryRequest(
@@ -85,17 +87,17 @@ def test_changing_the_request_later_does_not_change_a_queued_decision():
             }
         )
         visitor.tnt_id = other
-        go_on.set()
+        continue_event.set()
         envelope = result.get(20)
     assert envelope["response"].id.tnt_id == "visitor-1"
     assert contents(envelope) == [[expected]]
 
 
 def test_changing_an_answer_does_not_change_the_next_one():
-    listed = rule(
+    rule_with_lists = rule(
         "A", meta={"activity.id": 1, "audience.ids": [1, 2]}, consequence={"options": [option({"a": [1]}, "json")]}
     )
-    document = artifact(home=[listed], changes={"responseTokens": ["audience.ids"]})
+    document = artifact(home=[rule_with_lists], changes={"responseTokens": ["audience.ids"]})
     with client_of(document) as client:
         first = decide(client)["response"].prefetch.mboxes[0].options[0]
         first.response_tokens["audience.ids"].append(99)
@@ -114,7 +116,7 @@ def test_a_parameter_that_contains_itself_is_an_option_error():
             client.get_offers({"request": request})
 
 
-def test_a_page_load_has_the_name_of_the_global_mbox_in_macros():
+def test_the_macro_mbox_name_of_a_page_load_is_the_global_mbox():
     page = rule("x", place="target-global-mbox", consequence={"options": [option("in ${mbox.name}")]})
     with client_of(artifact({"target-global-mbox": [page]})) as client:
         loaded = decide(client, request_json(mboxes=(), pageLoad={}))["response"].prefetch.page_load
@@ -132,21 +134,21 @@ def test_views_of_the_wrong_type_are_an_option_error(method):
 # Notifications
 
 
-def test_an_exception_of_a_pool_manager_loses_a_notification_but_no_worker(caplog):
+def test_an_exception_of_a_pool_manager_loses_a_notification_but_ends_no_worker(caplog):
     class Broken:
         def request(self, *_, **__):
             raise RuntimeError("the pool broke")
 
-    lost = []
-    with client_of(ALWAYS, pool_manager=Broken(), events={"send_notification_error": lost.append}) as client:
+    undelivered = []
+    with client_of(ALWAYS, pool_manager=Broken(), events={"send_notification_error": undelivered.append}) as client:
         for _ in range(3):
             decide(client, request_json("execute"), session_id="session-1")
         assert client.flush(LONG)
         assert client.stats()["undelivered"] == 3
-    assert [type(event.error) for event in lost] == [TransportError] * 3
-    assert [type(event.error.__cause__) for event in lost] == [RuntimeError] * 3
-    assert {event["session_id"] for event in lost} == {"session-1"}
-    assert lost[0].notification.notifications[0].mbox.name == "home"
+    assert [type(event.error) for event in undelivered] == [TransportError] * 3
+    assert [type(event.error.__cause__) for event in undelivered] == [RuntimeError] * 3
+    assert {event["session_id"] for event in undelivered} == {"session-1"}
+    assert undelivered[0].notification.notifications[0].mbox.name == "home"
     lines = [record for record in caplog.records if "Notifications were not delivered" in record.getMessage()]
     assert len(lines) == 1  # the others are only counted
 
@@ -190,7 +192,7 @@ def test_all_first_calls_of_an_unpickled_client_wait_for_the_artifact():
 def test_an_interrupted_start_is_repeated_by_the_next_call(monkeypatch):
     started = []
 
-    def interrupted(self):
+    def interrupt_the_first_start(self):
         started.append(True)
         if len(started) == 1:
             raise KeyboardInterrupt
@@ -198,7 +200,7 @@ def test_an_interrupted_start_is_repeated_by_the_next_call(monkeypatch):
 
     start = artifact_source.ArtifactSource.start
     client = pickle.loads(pickle.dumps(TargetClient.create(on_device(ALWAYS))))
-    monkeypatch.setattr(artifact_source.ArtifactSource, "start", interrupted)
+    monkeypatch.setattr(artifact_source.ArtifactSource, "start", interrupt_the_first_start)
     with client:
         with pytest.raises(KeyboardInterrupt):
             decide(client)
@@ -213,7 +215,7 @@ def test_the_download_error_is_the_cause_of_artifact_not_available():
     assert "404" in str(caught.value.__cause__)
 
 
-def test_a_failed_hybrid_call_reports_server_side():
+def test_a_hybrid_call_that_fails_without_an_artifact_reports_server_side():
     with client_of(None, "127.0.0.1:9", decisioning_method="hybrid", on_error="default", timeout=SHORT) as client:
         envelope = decide(client)
     assert envelope["meta"]["decisioning_method"] == "server-side"
@@ -221,14 +223,16 @@ def test_a_failed_hybrid_call_reports_server_side():
 
 
 def test_a_queued_hybrid_call_is_decided_with_the_artifact_of_its_start():
-    go_on = threading.Event()
+    continue_event = threading.Event()
     with client_of(ALWAYS, decisioning_method="hybrid", max_workers=1) as client:
-        client.get_offers({"request": DeliveryRequest.from_dict(request_json()), "callback": lambda _: go_on.wait(20)})
+        client.get_offers(
+            {"request": DeliveryRequest.from_dict(request_json()), "callback": lambda _: continue_event.wait(20)}
+        )
         result = client.get_offers({"request": DeliveryRequest.from_dict(request_json()), "callback": len})
         source = client._processes.get().artifacts
         newer = artifact(home=[rule("A")], changes={"remoteMboxes": ["home"]})
         replace_artifact(source, newer)
-        go_on.set()
+        continue_event.set()
         envelope = result.get(20)
     assert (envelope["meta"]["decisioning_method"], envelope["response"].status) == ("on-device", 200)
 
@@ -299,11 +303,11 @@ def test_a_failing_location_hint_request_delays_neither_create_nor_close(capfd):
 
 
 def test_decisions_work_without_free_file_descriptors(monkeypatch, caplog):
-    def none_left(*_):
+    def fail(*_):
         raise OSError(errno.EMFILE, "Too many open files")
 
     public_suffixes.cache_clear()
-    monkeypatch.setattr(pkgutil, "get_data", none_left)
+    monkeypatch.setattr(pkgutil, "get_data", fail)
     condition = {"==": [{"var": "page.domain"}, "www.hooli.com"]}
     page = {"address": {"url": "http://www.hooli.com/"}}
     with client_of(artifact(home=yes_or_no(condition))) as client:
@@ -315,10 +319,10 @@ def test_decisions_work_without_free_file_descriptors(monkeypatch, caplog):
 
 
 def test_a_rule_with_an_invalid_activity_id_is_skipped():
-    odd = [{**rule("odd"), "activityId": True}]
-    whole = [{**rule("A", share(0, 50)), "activityId": 1.0}, {**rule("B", share(50, 100)), "activityId": 1.0}]
-    with client_of(artifact(odd=odd, whole=whole, home=halves())) as client:
-        envelope = decide(client, request_json(mboxes=["odd", "whole", "home"]))
-    assert envelope["meta"]["remote_mboxes"] == ["odd"]
+    invalid = [{**rule("invalid"), "activityId": True}]
+    valid = [{**rule("A", share(0, 50)), "activityId": 1.0}, {**rule("B", share(50, 100)), "activityId": 1.0}]
+    with client_of(artifact(invalid=invalid, valid=valid, home=halves())) as client:
+        envelope = decide(client, request_json(mboxes=["invalid", "valid", "home"]))
+    assert envelope["meta"]["remote_mboxes"] == ["invalid"]
     nothing, as_float, as_int = contents(envelope)
     assert (nothing, as_float) == ([], as_int)

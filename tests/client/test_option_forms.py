@@ -23,8 +23,8 @@ def server():
 
 @pytest.fixture
 def client(server):
-    with TargetClient.create(**options_for(server)) as made:
-        yield made
+    with TargetClient.create(**options_for(server)) as running_client:
+        yield running_client
 
 
 FORMS = {
@@ -42,13 +42,13 @@ REQUESTS = {
 @pytest.mark.parametrize("request_form", REQUESTS)
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_sends_the_same_request(form, request_form, client, server):
-    async def awaited():
+    async def call_async():
         return await FORMS[form](client.get_offers_async, REQUESTS[request_form], **CUSTOMER)
 
     envelopes = [
         FORMS[form](client.get_offers, REQUESTS[request_form], **CUSTOMER),
         FORMS[form](client.get_offers, REQUESTS[request_form], callback=str, **CUSTOMER).get(),
-        asyncio.run(awaited()),
+        asyncio.run(call_async()),
     ]
     assert [content(envelope) for envelope in envelopes] == ["<b>A</b>"] * 3
     bodies = [body_of(raw) for raw in server.requests]
@@ -83,7 +83,7 @@ def test_an_invalid_request_is_an_option_error(request_value, client):
     assert caught.value.expected == "a DeliveryRequest or a dict"
 
 
-def test_a_dict_with_a_part_of_the_wrong_type_names_the_place(client):
+def test_the_error_about_a_part_of_the_wrong_type_names_its_place(client):
     with pytest.raises(OptionError) as caught:
         client.get_offers(request={"execute": {"mboxes": [5]}})
     assert caught.value.option.startswith("request")
@@ -103,11 +103,11 @@ def test_the_answer_of_a_failed_call_names_the_request_and_its_parts(server):
     prefetch = {"mboxes": [{"name": "home"}], "views": [{"name": "cart", "key": "c"}, {}]}
     with TargetClient.create(options_for(server, on_error="default"), target_location_hint="35") as client:
         server.stop()
-        failed = client.get_offers(request={"request_id": "r-1", "prefetch": prefetch}, timeout=500)
-    assert failed.error is not None
-    assert failed.response.prefetch.to_dict(by_alias=True, exclude_none=True) == {
+        envelope = client.get_offers(request={"request_id": "r-1", "prefetch": prefetch}, timeout=500)
+    assert envelope.error is not None
+    assert envelope.response.prefetch.to_dict(by_alias=True, exclude_none=True) == {
         "mboxes": [{"index": 0, "name": "home"}],
         "views": [{"name": "cart", "key": "c"}],
     }
-    assert not failed.view("cart")
-    assert f"request_id={failed.request.request_id!r}" in repr(failed).splitlines()[0]
+    assert not envelope.view("cart")
+    assert f"request_id={envelope.request.request_id!r}" in repr(envelope).splitlines()[0]

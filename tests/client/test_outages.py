@@ -1,4 +1,4 @@
-"""The first failure of an outage is logged, later ones are not, until the origin has answered a later call."""
+"""The first failure of an outage is logged. Later ones are not, until the origin has answered a call."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_the_opening_of_the_circuit_is_logged_if_no_failure_was_logged_before(ou
     assert not outages.is_first(NAME, failure())
     assert not outages.is_first(NAME, failure(DeadlineExceeded))
     assert not outages.is_first(NAME, failure(CircuitOpen))
-    outages.answered(ORIGIN, Deadline.after(1))  # the closing ends this outage
+    outages.answered(ORIGIN, Deadline.after(1))  # an open circuit's outage ends when the circuit closes
     assert not outages.is_first(NAME, failure())
     outages.change_circuit(OPENED._replace(is_open=False, seconds=1.5))
     assert [record.getMessage() for record in caplog.records if record.levelname != "DEBUG"] == [

@@ -27,20 +27,22 @@ pytestmark = pytest.mark.server
 needs_socks = pytest.mark.skipif(find_spec("socks") is None, reason="no PySocks: " + installing("test"))
 
 
-def blocking(client):
+def call_and_wait(client):
     return client.get_offers(offers())
 
 
-def by_callback(client):
+def call_with_callback(client):
     return client.get_offers({**offers(), "callback": id}).get(LONG / 1000)
 
 
-BY_BOTH_WAYS = pytest.mark.parametrize("call", [blocking, by_callback], ids=["blocking", "callback"])
+WITH_BOTH_CALLS = pytest.mark.parametrize(
+    "call", [call_and_wait, call_with_callback], ids=["call_and_wait", "callback"]
+)
 
 
 @pytest.fixture
-def closed():
-    """Return the address of a port on which nothing listens."""
+def refusing_port():
+    """Yield the address of a port on which nothing listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield SimpleNamespace(domain=f"127.0.0.1:{bound.getsockname()[1]}")
@@ -58,7 +60,7 @@ class Manager:
         return self._act()
 
 
-def raising(error):
+def raising_manager(error):
     def act():
         raise error
 
@@ -68,21 +70,21 @@ def raising(error):
 # Refused connections
 
 
-@BY_BOTH_WAYS
+@WITH_BOTH_CALLS
 @pytest.mark.parametrize("retries", [1, 3])
-def test_a_refused_connection_is_retried(call, retries, closed):
-    with urllib3.PoolManager() as manager, client_of(closed, pool_manager=manager, retries=retries) as client:
+def test_a_refused_connection_is_retried(call, retries, refusing_port):
+    with urllib3.PoolManager() as manager, client_of(refusing_port, pool_manager=manager, retries=retries) as client:
         with pytest.raises(ConnectionFailed, match=r"no connection to http://127\.0\.0\.1") as caught:
             call(client)
     assert (caught.value.phase, caught.value.attempts) == ("opening", retries)
     assert isinstance(caught.value.__cause__, urllib3.exceptions.NewConnectionError)
 
 
-@BY_BOTH_WAYS
-@pytest.mark.parametrize("proxied", ["http", "https"])
+@WITH_BOTH_CALLS
+@pytest.mark.parametrize("proxy_scheme", ["http", "https"])
 @pytest.mark.parametrize("kind", ["manager", "own"])
-def test_a_refused_connection_to_a_proxy_is_retried(kind, proxied, call, closed):
-    address = f"{proxied}://{closed.domain}"
+def test_a_refused_connection_to_a_proxy_is_retried(kind, proxy_scheme, call, refusing_port):
+    address = f"{proxy_scheme}://{refusing_port.domain}"
     options = {"pool_manager": urllib3.ProxyManager(address)} if kind == "manager" else {"proxy": address}
     with client_of(SimpleNamespace(domain="127.0.0.1:9"), retries=2, **options) as client:
         with pytest.raises(ConnectionFailed) as caught:
@@ -91,10 +93,10 @@ def test_a_refused_connection_to_a_proxy_is_retried(kind, proxied, call, closed)
 
 
 @needs_socks
-@BY_BOTH_WAYS
+@WITH_BOTH_CALLS
 @pytest.mark.parametrize("kind", ["manager", "own"])
-def test_a_refused_connection_to_a_socks_proxy_is_retried(kind, call, closed):
-    address = f"socks5://{closed.domain}"
+def test_a_refused_connection_to_a_socks_proxy_is_retried(kind, call, refusing_port):
+    address = f"socks5://{refusing_port.domain}"
     options = {"proxy": address}
     if kind == "manager":
         from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - needs an extra
@@ -106,21 +108,23 @@ def test_a_refused_connection_to_a_socks_proxy_is_retried(kind, call, closed):
     assert (caught.value.phase, caught.value.attempts) == ("opening", 2)
 
 
-def socks5(says):
-    """Return the handler of a SOCKS proxy that answers with the code ``says``: 0 is success, 5 a refused target."""
+def socks5_proxy(code):
+    """Return the handler of a SOCKS proxy that replies with ``code``: 0 means success, 5 that the target refused."""
 
     def handle(connection):
         sock = connection.socket
         sock.recv(3)
         connection.send(b"\x05\x00")
-        asked = sock.recv(10)
-        connection.send(bytes([5, says, 0, 1, 0, 0, 0, 0, 0, 0]))
-        if says == 0:
-            with socket.create_connection((socket.inet_ntoa(asked[4:8]), int.from_bytes(asked[8:10], "big"))) as far:
-                far.sendall(connection.read_request())
-                far.shutdown(socket.SHUT_WR)
+        request = sock.recv(10)
+        connection.send(bytes([5, code, 0, 1, 0, 0, 0, 0, 0, 0]))
+        if code == 0:
+            with socket.create_connection(
+                (socket.inet_ntoa(request[4:8]), int.from_bytes(request[8:10], "big"))
+            ) as target:
+                target.sendall(connection.read_request())
+                target.shutdown(socket.SHUT_WR)
                 while True:
-                    part = far.recv(65536)
+                    part = target.recv(65536)
                     if not part:
                         return
                     connection.send(part)
@@ -129,25 +133,29 @@ def socks5(says):
 
 
 @needs_socks
-@BY_BOTH_WAYS
+@WITH_BOTH_CALLS
 def test_a_call_goes_through_a_socks_proxy(call):
-    with SocketServer(answer(ANSWER, headers={"Connection": "close"})) as server, SocketServer(socks5(0)) as proxy:
+    with SocketServer(answer(ANSWER, headers={"Connection": "close"})) as server, SocketServer(
+        socks5_proxy(0)
+    ) as proxy:
         with client_of(server, proxy="socks5://" + proxy.domain) as client:
             assert content(call(client)) == "<b>A</b>"
         assert (server.connections, proxy.connections) == (1, 1)
 
 
 @needs_socks
-@BY_BOTH_WAYS
-def test_a_socks_proxy_that_cannot_connect_is_retried(call, closed):
-    with SocketServer(socks5(5)) as proxy, client_of(closed, proxy="socks5://" + proxy.domain, retries=3) as client:
+@WITH_BOTH_CALLS
+def test_a_socks_proxy_that_cannot_connect_is_retried(call, refusing_port):
+    with SocketServer(socks5_proxy(5)) as proxy, client_of(
+        refusing_port, proxy="socks5://" + proxy.domain, retries=3
+    ) as client:
         with pytest.raises(ConnectionFailed, match="refused") as caught:
             call(client)
         assert (caught.value.phase, caught.value.attempts, proxy.connections) == ("opening", 3, 3)
 
 
 @needs_socks
-@BY_BOTH_WAYS
+@WITH_BOTH_CALLS
 def test_a_socks_proxy_that_hangs_does_not_exceed_the_deadline(call):
     with SocketServer(lambda connection: connection.hang()) as proxy:
         with client_of(proxy, proxy="socks5://" + proxy.domain, timeout=SHORT) as client:
@@ -179,10 +187,10 @@ ERRORS = [
 ]
 
 
-@BY_BOTH_WAYS
+@WITH_BOTH_CALLS
 @pytest.mark.parametrize(("error", "kind"), ERRORS, ids=lambda value: type(value).__name__ + "-" + str(value)[:9])
 def test_any_error_of_a_manager_becomes_an_error_of_the_sdk(error, kind, call):
-    manager = raising(error)
+    manager = raising_manager(error)
     with client_of(SimpleNamespace(domain="edge.example:8080"), pool_manager=manager, retries=3) as client:
         with pytest.raises(DeliveryError) as caught:
             call(client)
@@ -192,10 +200,10 @@ def test_any_error_of_a_manager_becomes_an_error_of_the_sdk(error, kind, call):
     assert len(manager.calls) == 1  # the server may have processed the request
 
 
-@BY_BOTH_WAYS
+@WITH_BOTH_CALLS
 def test_a_manager_that_cannot_connect_is_retried(call):
     error = urllib3.exceptions.MaxRetryError(None, "/", urllib3.exceptions.NewConnectionError(None, "mine"))
-    manager = raising(error)
+    manager = raising_manager(error)
     with client_of(SimpleNamespace(domain="edge.example:8080"), pool_manager=manager, retries=3) as client:
         with pytest.raises(ConnectionFailed) as caught:
             call(client)
@@ -206,9 +214,9 @@ def test_a_manager_that_cannot_connect_is_retried(call):
 # Responses of a manager
 
 
-@BY_BOTH_WAYS
+@WITH_BOTH_CALLS
 @pytest.mark.parametrize(
-    "answered",
+    "reply",
     [
         lambda: urllib3.HTTPResponse(body=ANSWER_BYTES, status=200),
         lambda: Mock(status=200, data=ANSWER_BYTES, headers={}),
@@ -217,8 +225,8 @@ def test_a_manager_that_cannot_connect_is_retried(call):
     ],
     ids=["preloaded", "mock", "text", "object"],
 )
-def test_every_kind_of_response_is_read(answered, call):
-    manager = Manager(answered)
+def test_every_kind_of_response_is_read(reply, call):
+    manager = Manager(reply)
     with client_of(SimpleNamespace(domain="edge.example:8080"), pool_manager=manager) as client:
         for _ in range(2):
             assert content(call(client)) == "<b>A</b>"
@@ -228,7 +236,7 @@ def test_every_kind_of_response_is_read(answered, call):
 
 
 @pytest.mark.parametrize(
-    ("answered", "kind"),
+    ("reply", "kind"),
     [
         (Mock(status=503, data=b"{}", headers={}), HttpStatusError),
         (Mock(status=103, data=ANSWER_BYTES, headers={}), InvalidResponse),
@@ -238,8 +246,8 @@ def test_every_kind_of_response_is_read(answered, call):
     ],
     ids=["503", "103", "no JSON", "nothing", "mock without a status"],
 )
-def test_an_invalid_response_is_an_error(answered, kind):
-    manager = Manager(lambda: answered)
+def test_an_invalid_response_is_an_error(reply, kind):
+    manager = Manager(lambda: reply)
     with client_of(SimpleNamespace(domain="edge.example:8080"), pool_manager=manager, retries=1) as client:
         with pytest.raises(kind):
             client.get_offers(offers())

@@ -24,11 +24,11 @@ def relay(connection):
     """Answer CONNECT, and copy bytes between the two ends."""
     head = connection.read_request()
     host, _, port = head.split()[1].decode().rpartition(":")
-    with socket.create_connection((host, int(port))) as far:
+    with socket.create_connection((host, int(port))) as target_socket:
         connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        back = threading.Thread(target=copy, args=(far, connection.socket), daemon=True)
+        back = threading.Thread(target=copy, args=(target_socket, connection.socket), daemon=True)
         back.start()
-        copy(connection.socket, far)
+        copy(connection.socket, target_socket)
         back.join(5)
 
 
@@ -132,31 +132,31 @@ def test_a_proxy_with_tls_works(authority):
 
 
 def test_a_proxy_that_refuses_is_an_error(authority):
-    def refuses(connection):
+    def refuse(connection):
         connection.read_request()
         connection.send(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
 
-    with SocketServer(refuses) as proxy:
+    with SocketServer(refuse) as proxy:
         options = {"secure": True, "server_domain": "localhost:1", "proxy": proxy.domain, "timeout": 2000}
         with client_of(proxy, **options) as client, pytest.raises(ConnectionFailed, match="407") as caught:
             client.get_offers(offers())
         assert (caught.value.phase, proxy.connections) == ("refused", 1)
 
 
-@pytest.mark.parametrize("waits", ["for the answer", "to be called back"])
-def test_the_deadline_holds_if_the_proxy_takes_most_of_it(waits):
-    def late(connection):
+@pytest.mark.parametrize("form", ["blocking", "callback"])
+def test_a_slow_proxy_does_not_extend_the_deadline(form):
+    def answer_late(connection):
         connection.read_request()
         connection.wait(2)
         connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
         connection.hang()
 
-    with SocketServer(late) as proxy:
+    with SocketServer(answer_late) as proxy:
         options = {"secure": True, "server_domain": "localhost:1", "proxy": proxy.domain, "timeout": 3000, "retries": 1}
         with client_of(proxy, **options) as client:
             began = time.monotonic()
             with pytest.raises(DeadlineExceeded):
-                if waits == "for the answer":
+                if form == "blocking":
                     client.get_offers(offers())
                 else:
                     client.get_offers({**offers(), "callback": id}).get(LONG / 1000)
@@ -173,19 +173,19 @@ def test_the_environment_is_used_only_with_trust_env(proxy, target, environment)
     assert (proxy.connections, target.connections) == (1, 1)
 
 
-@pytest.mark.parametrize("exempt", ["127.0.0.1", "example.org,127.0.0.1", ",,127.0.0.1,", "*"])
-def test_no_proxy_is_respected(exempt, proxy, target, environment):
+@pytest.mark.parametrize("no_proxy", ["127.0.0.1", "example.org,127.0.0.1", ",,127.0.0.1,", "*"])
+def test_no_proxy_is_respected(no_proxy, proxy, target, environment):
     environment.setenv("http_proxy", "http://" + proxy.domain)
-    environment.setenv("no_proxy", exempt)
+    environment.setenv("no_proxy", no_proxy)
     with client_of(target, trust_env=True) as client:
         client.get_offers(offers())
     assert (proxy.connections, target.connections) == (0, 1)
 
 
-@pytest.mark.parametrize("exempt", [",,", "", "example.org"])
-def test_an_empty_no_proxy_exempts_no_host(exempt, proxy, target, environment):
+@pytest.mark.parametrize("no_proxy", [",,", "", "example.org"])
+def test_an_empty_no_proxy_exempts_no_host(no_proxy, proxy, target, environment):
     environment.setenv("http_proxy", "http://" + proxy.domain)
-    environment.setenv("no_proxy", exempt)
+    environment.setenv("no_proxy", no_proxy)
     with client_of(target, trust_env=True) as client:
         client.get_offers(offers())
     assert (proxy.connections, target.connections) == (1, 0)
@@ -200,7 +200,7 @@ def test_a_cgi_request_cannot_set_the_proxy(proxy, target, environment):
 
 
 @pytest.mark.parametrize("text", ["ftp://host:1", "http://", "://", "http://host:port", 5])
-def test_an_invalid_proxy_is_named(text):
+def test_the_error_about_an_invalid_proxy_names_the_option(text):
     with pytest.raises(OptionError) as caught:
         TargetClient.create({"client": "acme", "organization_id": "1@AdobeOrg", "proxy": text})
     assert caught.value.option == "proxy"
@@ -287,7 +287,7 @@ def test_requests_fail_if_the_environment_names_an_invalid_proxy(text, target, e
     assert target.connections == 0
 
 
-def test_an_invalid_result_of_a_pool_manager_is_named(target):
+def test_the_error_about_an_invalid_result_of_a_pool_manager_names_the_option(target):
     class Nothing:
         def request(self, *_, **__):
             return None
@@ -297,7 +297,7 @@ def test_an_invalid_result_of_a_pool_manager_is_named(target):
     assert caught.value.option == "pool_manager"
 
 
-def test_a_pool_manager_with_its_own_retries_shows_no_session_id():
+def test_the_error_of_a_pool_manager_with_retries_shows_no_session_id():
     class Retrying(urllib3.PoolManager):
         def request(self, method, url, **options):
             return super().request(method, url, **{**options, "retries": urllib3.Retry(1, backoff_factor=0)})

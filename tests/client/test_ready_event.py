@@ -16,36 +16,36 @@ OPTIONS = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}
 
 def run(script, **options):
     """Run ``script`` in a new process and return what it prints."""
-    lines = textwrap.dedent(script)
+    code = textwrap.dedent(script)
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", lines], capture_output=True, text=True, timeout=20, check=False, **options
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=20, check=False, **options
     )
     assert done.stderr == ""
     assert done.returncode == 0
     return done.stdout
 
 
-def test_it_is_emitted_once_after_create_has_returned():
+def test_client_ready_is_emitted_once_after_create_has_returned():
     emitted = []
-    came = threading.Event()
+    emission = threading.Event()
 
     def ready(event):
         emitted.append((event.type, event["type"], target_client is not None))
-        came.set()
+        emission.set()
 
     target_client = None
     target_client = TargetClient.create({**OPTIONS, "events": {"client_ready": ready}})
     assert emitted == []
-    assert came.wait(5)
+    assert emission.wait(5)
     time.sleep(0.2)
     assert emitted == [("client_ready", "client_ready", True)]
     target_client.close()
 
 
 def test_a_subscriber_may_have_no_parameter():
-    came = threading.Event()
-    with TargetClient.create({**OPTIONS, "events": {"client_ready": came.set}}):
-        assert came.wait(5)
+    emission = threading.Event()
+    with TargetClient.create({**OPTIONS, "events": {"client_ready": emission.set}}):
+        assert emission.wait(5)
 
 
 def test_an_exception_of_a_subscriber_is_logged(caplog):
@@ -67,7 +67,7 @@ def test_without_a_subscriber_no_thread_is_started():
         assert threading.active_count() == before
 
 
-def test_a_closed_client_does_not_emit_it():
+def test_a_closed_client_does_not_emit_client_ready():
     emitted = []
     TargetClient.create({**OPTIONS, "events": {"client_ready": lambda: emitted.append(1)}}).close()
     time.sleep(0.3)
@@ -75,7 +75,7 @@ def test_a_closed_client_does_not_emit_it():
 
 
 @pytest.mark.process
-def test_it_is_emitted_at_exit_if_the_script_ends_at_once():
+def test_client_ready_is_emitted_at_exit_if_the_script_ends_at_once():
     script = """
         from target_python_sdk import TargetClient
         def ready():
@@ -100,7 +100,7 @@ def test_a_subscriber_that_hangs_delays_the_exit_by_shutdown_timeout_at_most():
 
 
 @pytest.mark.process
-def test_if_no_thread_can_be_started_it_is_emitted_at_exit():
+def test_client_ready_is_emitted_at_exit_if_no_thread_can_be_started():
     script = """
         import _thread
         def refuse(*_):
@@ -116,7 +116,7 @@ def test_if_no_thread_can_be_started_it_is_emitted_at_exit():
 
 @pytest.mark.process
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no os.fork")
-def test_a_forked_child_without_calls_does_not_emit_it():
+def test_a_forked_child_without_calls_does_not_emit_client_ready():
     script = """
         import os, sys
         from target_python_sdk import TargetClient
@@ -156,13 +156,13 @@ CHILD_OF = """
 @pytest.mark.process
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no os.fork")
 @pytest.mark.parametrize("later, lines", [("", ["child", "parent"]), ("time.sleep(0.3)", ["parent"])])
-def test_a_child_forked_before_the_event_emits_it_with_its_first_call(later, lines):
+def test_a_child_that_was_forked_before_client_ready_emits_it_with_its_first_call(later, lines):
     emitted = run(CHILD_OF.replace("LATER", later)).splitlines()
     assert sorted(emitted) == ["emitted in the " + where for where in lines]
 
 
 @pytest.mark.process
-def test_if_no_thread_can_be_started_the_first_call_after_the_delay_emits_it():
+def test_the_first_call_after_the_delay_emits_client_ready_if_no_thread_can_be_started():
     script = """
         import _thread, logging, time
         logging.disable(logging.CRITICAL)
@@ -185,7 +185,7 @@ def test_if_no_thread_can_be_started_the_first_call_after_the_delay_emits_it():
 
 
 @pytest.mark.process
-def test_two_threads_for_one_event_do_not_delay_the_exit():
+def test_two_threads_that_emit_client_ready_do_not_delay_the_exit():
     script = """
         import time
         from target_python_sdk import TargetClient

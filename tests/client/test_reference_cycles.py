@@ -1,4 +1,4 @@
-"""A call that fails leaves nothing that only a garbage collection would free."""
+"""A call that fails leaves no objects that only the garbage collector could free."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from tests.support import ANSWER_BYTES
 
 pytestmark = pytest.mark.server
 
-#: Makes calls that fail, in each form, while the garbage collector is off; prints what it would have freed.
+#: Makes calls that fail, in each form, while the garbage collector is off. Prints the objects that it would have freed.
 #: The servers are in another process, so that their objects are not counted.
 SCRIPT = """
     import asyncio, contextlib, gc, json, socket, sys, threading, weakref
@@ -25,33 +25,33 @@ SCRIPT = """
 
     errors, watched = [], []
 
-    def note(error):
+    def record(error):
         errors.append(type(error).__name__)
         watched.append(weakref.ref(error))
 
-    def blocking(client):
+    def call_and_wait(client):
         try:
             client.get_offers(offers())
         except DeliveryError as error:
-            note(error)
+            record(error)
 
-    def in_a_thread(client):
-        thread = threading.Thread(target=blocking, args=(client,))
+    def call_in_a_thread(client):
+        thread = threading.Thread(target=call_and_wait, args=(client,))
         thread.start()
         thread.join()
 
-    def by_callback(client):
+    def call_with_callback(client):
         try:
-            client.get_offers({**offers(), "callback": str, "err_callback": note}).get(20)
+            client.get_offers({**offers(), "callback": str, "err_callback": record}).get(20)
         except DeliveryError as error:
-            note(error)
+            record(error)
 
-    def awaited(client):
+    def call_async(client):
         async def wait():
             try:
                 await client.get_offers_async(offers())
             except DeliveryError as error:
-                note(error)
+                record(error)
 
         loop.run_until_complete(wait())
 
@@ -71,17 +71,17 @@ SCRIPT = """
         if kind in MANAGERS:
             options["pool_manager"] = MANAGERS[kind]()
         client = client_of(SimpleNamespace(domain=domain), logger=Quiet(), max_workers=1, **options)
-        ways = (blocking, in_a_thread, by_callback, awaited)
+        ways = (call_and_wait, call_in_a_thread, call_with_callback, call_async)
         with PATCHES.get(kind, contextlib.nullcontext)():
             for way in ways:
-                way(client)  # what the first call makes stays
+                way(client)  # objects that the first call creates may stay
             assert eventually(lambda: not client.stats()["running"])
             gc.collect()
             gc.disable()
             del errors[:], watched[:]
             for way in ways * 3:
                 way(client)
-            living = not eventually(lambda: not any(one() is not None for one in watched), 5)
+            alive = not eventually(lambda: not any(one() is not None for one in watched), 5)
             gc.set_debug(gc.DEBUG_SAVEALL)
             gc.collect()
         garbage = sorted({type(one).__name__ for one in gc.garbage})
@@ -89,7 +89,7 @@ SCRIPT = """
         gc.garbage.clear()
         gc.enable()
         client.close()
-        return {"errors": sorted(set(errors)), "count": len(errors), "living": living, "garbage": garbage}
+        return {"errors": sorted(set(errors)), "count": len(errors), "alive": alive, "garbage": garbage}
 
     loop = asyncio.new_event_loop()
     print(json.dumps({case[0]: garbage_of(*case) for case in json.loads(sys.argv[1])}))
@@ -97,18 +97,18 @@ SCRIPT = """
 """
 
 
-def drops(connection):
+def drop(connection):
     connection.read_request()
     connection.close()
 
 
-def drops_in_the_middle(connection):
+def drop_in_the_middle(connection):
     connection.read_request()
     connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")
     connection.close()
 
 
-def resets(connection):
+def reset(connection):
     connection.read_request()
     connection.reset()
 
@@ -125,9 +125,9 @@ HANDLERS = {
         "InvalidResponse",
     ),
     "too large": (answer(b" " * 5000 + ANSWER_BYTES), {"max_response_bytes": 4096}, "ResponseTooLarge"),
-    "dropped": (drops, {}, "ConnectionFailed"),
-    "dropped in the middle": (drops_in_the_middle, {}, "ConnectionFailed"),
-    "reset": (resets, {"retries": 1}, "ConnectionFailed"),
+    "dropped": (drop, {}, "ConnectionFailed"),
+    "dropped in the middle": (drop_in_the_middle, {}, "ConnectionFailed"),
+    "reset": (reset, {"retries": 1}, "ConnectionFailed"),
     "timeout": (lambda connection: connection.hang(), {"timeout": 40}, "DeadlineExceeded"),
     "hook": (answer(ANSWER_BYTES), {}, "TransportError"),
     "manager": (answer(ANSWER_BYTES), {}, "TransportError"),
@@ -144,26 +144,28 @@ UNREACHABLE = {
 
 
 @pytest.fixture(scope="module")
-def seen():
-    """Return the report of a process whose calls failed, by the kind of failure."""
+def report():
+    """The report of a process that made failing calls, by kind of failure."""
     with contextlib.ExitStack() as stack:
         bound = stack.enter_context(socket.socket())
         bound.bind(("127.0.0.1", 0))
-        closed = f"127.0.0.1:{bound.getsockname()[1]}"
+        closed_port = f"127.0.0.1:{bound.getsockname()[1]}"
         cases = []
         for kind, (handler, options, _) in HANDLERS.items():
             server = stack.enter_context(SocketServer(handler))
             cases.append((kind, server.domain, {"circuit_breaker": False, **options}))
         for kind, (options, _) in UNREACHABLE.items():
-            given = {name: value.format(closed) if isinstance(value, str) else value for name, value in options.items()}
-            cases.append((kind, closed, {"circuit_breaker": False, **given}))
+            given = {
+                name: value.format(closed_port) if isinstance(value, str) else value for name, value in options.items()
+            }
+            cases.append((kind, closed_port, {"circuit_breaker": False, **given}))
         done = python(SCRIPT, json.dumps(cases))
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize("kind", [*HANDLERS, *UNREACHABLE])
-def test_a_failing_call_leaves_no_garbage(kind, seen):
+def test_a_failing_call_leaves_no_garbage(kind, report):
     name = {**HANDLERS, **UNREACHABLE}[kind][-1]
     # Twelve calls in four forms; each of the three with a callback reports its error twice.
-    assert seen[kind] == {"errors": [name], "count": 15, "living": False, "garbage": []}
+    assert report[kind] == {"errors": [name], "count": 15, "alive": False, "garbage": []}

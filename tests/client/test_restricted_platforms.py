@@ -1,4 +1,4 @@
-"""Decisions on-device where threads cannot be started, sockets cannot be made and ``ssl`` is missing, as in Pyodide."""
+"""On-device decisions without threads, sockets and ``ssl``, as in Pyodide."""
 
 import json
 import subprocess
@@ -49,31 +49,31 @@ class Loop(asyncio.BaseEventLoop):
         pass
 
 
-def shown(envelope):
+def content_of(envelope):
     return envelope.response.execute.mboxes[0].options[0].content
 
 
-lost, received = [], []
+events, received = [], []
 options = {
     "client": "acmeclient",
     "organization_id": "1234567890@AdobeOrg",
     "decisioning_method": "on-device",
     "artifact_payload": given["rules"],
     "polling_interval": given["polling_interval"],
-    "events": {"send_notification_error": lost.append},
+    "events": {"send_notification_error": events.append},
 }
 request = {"request": DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="home")]))}
 contents = []
 with TargetClient.create(options) as client:
-    contents.append(shown(client.get_offers(request)))
+    contents.append(content_of(client.get_offers(request)))
     client.get_offers({**request, "callback": received.append}).get(1)
-    contents += map(shown, received)
+    contents += map(content_of, received)
     loop = Loop()
-    contents.append(shown(loop.run_until_complete(client.get_offers_async(request))))
+    contents.append(content_of(loop.run_until_complete(client.get_offers_async(request))))
     loop.close()
     contents.append(client.get_attributes(["page"]).get_value("page", "colour"))
     undelivered = client.stats()["undelivered"]
-    errors = [isinstance(one["error"], TargetError) and bool(one["notification"].notifications) for one in lost]
+    errors = [isinstance(one["error"], TargetError) and bool(one["notification"].notifications) for one in events]
 json.dump({"contents": contents, "errors": errors, "undelivered": undelivered}, sys.stdout)
 """
 
@@ -86,7 +86,7 @@ ACTIVITIES = [
 @pytest.mark.server
 @pytest.mark.parametrize("polling_interval", [0, 300000])
 @pytest.mark.parametrize("ssl", [pytest.param(True, id="ssl"), pytest.param(False, id="no ssl")])
-def test_a_decision_is_returned_and_its_notification_fails_with_an_event(polling_interval, ssl):
+def test_a_decision_is_returned_and_an_event_reports_its_failed_notification(polling_interval, ssl):
     with LocalEdge({"activities": ACTIVITIES}) as edge:
         given = {"ssl": ssl, "polling_interval": polling_interval, "rules": edge.rules}
     done = subprocess.run(

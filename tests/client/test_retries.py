@@ -1,4 +1,4 @@
-"""The requests that are retried, how often, and after which pauses (B10, T22, T23)."""
+"""Which requests are retried, how often, and after which pauses (B10, T22, T23)."""
 
 import socket
 import time
@@ -21,7 +21,7 @@ def failing(status, **headers):
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_b10_a_status_that_means_not_processed_is_retried(status):
+def test_b10_statuses_of_requests_that_were_not_processed_are_retried(status):
     with SocketServer(replies(failing(status), failing(status), GOOD)) as server, client_of(server) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
         assert client.stats()["retries"] == 2
@@ -60,9 +60,9 @@ def test_a_repeated_request_is_identical():
     assert len(head_of(server.requests[0])["x-request-id"]) == 36
 
 
-@pytest.mark.parametrize("asked", ["86400", "Fri, 31 Dec 2100 23:59:59 GMT"])
-def test_a_requested_pause_beyond_the_deadline_ends_the_call(asked):
-    limited = failing(503, **{"Retry-After": asked})
+@pytest.mark.parametrize("retry_after", ["86400", "Fri, 31 Dec 2100 23:59:59 GMT"])
+def test_a_retry_after_beyond_the_deadline_ends_the_call(retry_after):
+    limited = failing(503, **{"Retry-After": retry_after})
     with SocketServer(replies(limited)) as server, client_of(server) as client:
         began = time.monotonic()
         with pytest.raises(HttpStatusError):
@@ -70,14 +70,14 @@ def test_a_requested_pause_beyond_the_deadline_ends_the_call(asked):
         assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("asked", ["0", "-1", "NaN", "inf", "soon", "", "Thu, 01 Jan 1970 00:00:00 GMT", "١"])
-def test_a_retry_after_that_is_zero_past_or_invalid_does_no_harm(asked):
-    limited = failing(503).replace(b"\r\n\r\n", b"\r\nRetry-After: " + asked.encode() + b"\r\n\r\n", 1)
+@pytest.mark.parametrize("retry_after", ["0", "-1", "NaN", "inf", "soon", "", "Thu, 01 Jan 1970 00:00:00 GMT", "١"])
+def test_a_retry_after_that_is_zero_past_or_invalid_does_no_harm(retry_after):
+    limited = failing(503).replace(b"\r\n\r\n", b"\r\nRetry-After: " + retry_after.encode() + b"\r\n\r\n", 1)
     with SocketServer(replies(limited, GOOD)) as server, client_of(server) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
 
 
-def test_a_refused_connection_is_retried_and_then_an_error_of_both_libraries():
+def test_a_refused_connection_is_retried_and_then_raises_an_error_of_both_libraries():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
 

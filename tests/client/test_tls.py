@@ -83,7 +83,7 @@ def test_tls_1_1_is_refused(authority):
             client.get_offers(offers())
 
 
-def test_a_server_without_tls_is_refused():
+def test_a_tls_connection_to_a_server_without_tls_is_an_error():
     def plain(connection):
         connection.socket.recv(100)
         connection.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
@@ -114,7 +114,7 @@ def test_the_client_certificate_is_sent(authority):
 
 
 @pytest.mark.parametrize("option", ["ca_certs", "client_cert"])
-def test_certificate_files_that_cannot_be_loaded_are_named_at_once(option, tmp_path):
+def test_create_names_the_option_of_certificate_files_that_cannot_be_loaded(option, tmp_path):
     broken = tmp_path / "broken.pem"
     broken.write_text("no certificate")
     for path in (str(broken), str(tmp_path / "absent.pem")):
@@ -123,7 +123,7 @@ def test_certificate_files_that_cannot_be_loaded_are_named_at_once(option, tmp_p
         assert caught.value.option == option
 
 
-def test_a_handshake_that_never_ends_exceeds_the_deadline():
+def test_the_deadline_covers_a_handshake_that_never_ends():
     def silent(connection):
         connection.hang()
 
@@ -149,8 +149,8 @@ def test_an_ip_address_is_checked_against_the_certificate(authority):
 
 
 @pytest.fixture
-def slow_to_end(monkeypatch):
-    """Delay the end of helper threads, and extend the time for which callers wait for it."""
+def slow_thread_exit(monkeypatch):
+    """Delay the exit of helper threads, and extend the time that callers wait for it."""
     end = FORK_GUARD.announce_exit
 
     def slowly():
@@ -166,8 +166,8 @@ on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only
 
 @on_linux
 @pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "refused"])
-def test_the_thread_of_a_handshake_has_exited_when_the_call_ends(trusted, authority, monkeypatch, slow_to_end):
-    # While it exits it may hold OpenSSL's locks, and a child forked then could not use TLS.
+def test_the_thread_of_a_handshake_has_exited_when_the_call_ends(trusted, authority, monkeypatch, slow_thread_exit):
+    # An exiting thread may hold OpenSSL's locks, and a child that is forked meanwhile could not use TLS.
     handshake_threads = []
     real = ssl.SSLSocket.do_handshake
 
@@ -187,26 +187,26 @@ def test_the_thread_of_a_handshake_has_exited_when_the_call_ends(trusted, author
 
 
 @on_linux
-def test_the_thread_of_a_pool_manager_call_has_exited_when_the_call_ends(slow_to_end):
-    class Noting(urllib3.PoolManager):
+def test_the_thread_of_a_pool_manager_call_has_exited_when_the_call_ends(slow_thread_exit):
+    class RecordingManager(urllib3.PoolManager):
         def request(self, *arguments, **options):
             request_threads.append(native_thread_id())
             return super().request(*arguments, **options)
 
     request_threads = []
-    with SocketServer(answer(ANSWER_BYTES)) as server, Noting() as manager:
+    with SocketServer(answer(ANSWER_BYTES)) as server, RecordingManager() as manager:
         with client_of(server, pool_manager=manager) as client:
             client.get_offers(offers())
             assert not forks.thread_exists(request_threads[-1])
     assert native_thread_id() not in request_threads
 
 
-@pytest.mark.parametrize("waits", ["for the answer", "to be called back"])
-def test_a_section_that_a_fork_waits_for_is_open_during_each_use_of_openssl(waits, authority, monkeypatch, tmp_path):
+@pytest.mark.parametrize("form", ["blocking", "callback"])
+def test_forks_wait_during_each_use_of_openssl(form, authority, monkeypatch, tmp_path):
     seen = {}
-    own = shutil.copy(authority.ca_file, tmp_path)  # a separate file, so that no other client shares the context
+    ca_copy = shutil.copy(authority.ca_file, tmp_path)  # a separate file, so that no other client shares the context
 
-    def noting(cls, name):
+    def record_sections(cls, name):
         real = getattr(cls, name)
 
         def method(self, *arguments, **options):
@@ -217,11 +217,11 @@ def test_a_section_that_a_fork_waits_for_is_open_during_each_use_of_openssl(wait
         monkeypatch.setattr(cls, name, method)
 
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
-        noting(ssl.SSLSocket, "do_handshake")
-        noting(ssl.SSLSocket, "sendall")
-        noting(ssl.SSLContext, "load_verify_locations")
-        with secure_client(server, ca_certs=own) as client:
-            if waits == "for the answer":
+        record_sections(ssl.SSLSocket, "do_handshake")
+        record_sections(ssl.SSLSocket, "sendall")
+        record_sections(ssl.SSLContext, "load_verify_locations")
+        with secure_client(server, ca_certs=ca_copy) as client:
+            if form == "blocking":
                 client.get_offers(offers())
             else:
                 client.get_offers({**offers(), "callback": id}).get(LONG / 1000)

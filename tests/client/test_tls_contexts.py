@@ -37,24 +37,24 @@ def create(**options):
 
 @pytest.fixture
 def own_ca(authority, tmp_path):
-    """Return a copy of the authority's certificate. Clients of other tests do not share its context."""
+    """Return the path of a copy of the authority's certificate, so that no other test shares the TLS context."""
     return shutil.copy(authority.ca_file, tmp_path / "own-ca.pem")
 
 
 @pytest.fixture
-def built(monkeypatch):
-    """Return weak references to the contexts that were created."""
-    found = []
+def created_contexts(monkeypatch):
+    """Return a list of weak references to the client contexts that are created."""
+    contexts = []
     real = ssl.SSLContext.__new__
 
-    def noting(cls, protocol=None, *arguments, **options):
+    def record_context(cls, protocol=None, *arguments, **options):
         context = real(cls, protocol, *arguments, **options)
         if protocol == ssl.PROTOCOL_TLS_CLIENT:
-            found.append(weakref.ref(context))
+            contexts.append(weakref.ref(context))
         return context
 
-    monkeypatch.setattr(ssl.SSLContext, "__new__", noting)
-    return found
+    monkeypatch.setattr(ssl.SSLContext, "__new__", record_context)
+    return contexts
 
 
 def one_answer_each(seen):
@@ -62,8 +62,8 @@ def one_answer_each(seen):
 
     def handle(connection):
         if connection.read_request():
-            shown = connection.socket.getpeercert() or {}
-            seen.append(shown.get("serialNumber"))
+            certificate = connection.socket.getpeercert() or {}
+            seen.append(certificate.get("serialNumber"))
             connection.send(response(ANSWER_BYTES, headers={"Connection": "close"}))
 
     return handle
@@ -73,7 +73,7 @@ def one_answer_each(seen):
 
 
 @pytest.mark.parametrize("with_certificate", [False, True])
-def test_forty_clients_share_one_context(with_certificate, authority, own_ca, tmp_path, built):
+def test_forty_clients_share_one_context(with_certificate, authority, own_ca, tmp_path, created_contexts):
     options = {"ca_certs": own_ca}
     if with_certificate:
         options["client_cert"] = (*authority.write_client_pair(tmp_path, b"secret")[:2], "secret")
@@ -87,24 +87,24 @@ def test_forty_clients_share_one_context(with_certificate, authority, own_ca, tm
         assert server.connections == 40
         for client in clients:
             client.close()
-    assert len(built) == 1
+    assert len(created_contexts) == 1
 
 
-def test_a_context_is_freed_with_its_last_client(own_ca, built):
+def test_a_context_is_freed_with_its_last_client(own_ca, created_contexts):
     client, other = create(ca_certs=own_ca), create(ca_certs=own_ca)
-    assert len(built) == 1
+    assert len(created_contexts) == 1
     client.close()
     del client
     gc.collect()
-    assert built[0]() is not None
+    assert created_contexts[0]() is not None
     other.close()
     del other
     gc.collect()
-    assert built[0]() is None
+    assert created_contexts[0]() is None
 
 
 @pytest.mark.parametrize("difference", ["verify", "ca_certs", "certificate", "password"])
-def test_other_options_have_another_context(difference, authority, own_ca, tmp_path):
+def test_clients_with_other_options_do_not_share_a_context(difference, authority, own_ca, tmp_path):
     pair = authority.write_client_pair(tmp_path)[:2]
     same = {"verify": True, "ca_certs": own_ca, "client_cert": pair}
     changes = {
@@ -123,11 +123,11 @@ def test_many_threads_create_and_share_contexts(own_ca):
     barrier, found = threading.Barrier(8), []
     holders = [TlsContexts(True, own_ca, None) for _ in range(8)]
 
-    def look(holder):
+    def get_context(contexts):
         barrier.wait(LONG / 1000)
-        found.append(holder.current())
+        found.append(contexts.current())
 
-    threads = [threading.Thread(target=look, args=(holder,)) for holder in holders]
+    threads = [threading.Thread(target=get_context, args=(contexts,)) for contexts in holders]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -144,10 +144,10 @@ def test_a_forked_child_creates_its_own_context_and_keeps_the_parents(own_ca):
     inherited = weakref.ref(contexts.current())
 
     def child():
-        own = contexts.current()
-        assert own is not inherited()
-        assert own is contexts.current()
-        assert own is TlsContexts(True, own_ca, None).current()
+        own_context = contexts.current()
+        assert own_context is not inherited()
+        assert own_context is contexts.current()
+        assert own_context is TlsContexts(True, own_ca, None).current()
         gc.collect()
         assert inherited() is not None  # freeing it could use a lock that the fork left locked
 
@@ -156,7 +156,7 @@ def test_a_forked_child_creates_its_own_context_and_keeps_the_parents(own_ca):
 
 
 def test_a_context_of_urllib3s_manager_is_not_shared(authority):
-    # urllib3 disables the check of host names on it, which must not affect other clients.
+    # urllib3 disables the check of host names on the context, which must not affect other clients.
     configuration = Configuration(host="https://localhost:1")
     configuration.ssl_ca_cert = authority.ca_file
     configuration.assert_hostname = "edge.example"
@@ -226,7 +226,7 @@ def test_invalid_renewed_files_leave_the_old_context_in_use_with_one_warning(dam
 
 
 def test_the_warning_goes_to_the_clients_own_logger(authority, tmp_path):
-    class Lines:
+    class WarningLogger:
         def __init__(self):
             self.warnings = []
 
@@ -238,14 +238,14 @@ def test_the_warning_goes_to_the_clients_own_logger(authority, tmp_path):
         def warning(self, message, *arguments):
             self.warnings.append(message % arguments)
 
-    lines = Lines()
+    logger = WarningLogger()
     pair = authority.write_client_pair(tmp_path)[:2]
     with SocketServer(one_answer_each([]), tls=authority.server_context()) as server:
-        with secure_client(server, ca_certs=authority.ca_file, client_cert=pair, logger=lines) as client:
+        with secure_client(server, ca_certs=authority.ca_file, client_cert=pair, logger=logger) as client:
             client.get_offers(offers())
             os.remove(pair[0])
             client.get_offers(offers())
-    assert len(lines.warnings) == 1
+    assert len(logger.warnings) == 1
 
 
 # Passwords
@@ -254,11 +254,11 @@ def test_the_warning_goes_to_the_clients_own_logger(authority, tmp_path):
 @pytest.mark.parametrize("password", ["secret", b"secret"])
 @pytest.mark.parametrize("files", ["two", "one", "one, key None"])
 def test_an_encrypted_key_is_used_with_its_password(files, password, authority, tmp_path):
-    certificate, key, both = authority.write_client_pair(tmp_path, b"secret")
+    certificate, key, combined = authority.write_client_pair(tmp_path, b"secret")
     value = {
         "two": (certificate, key, password),
-        "one": (both, both, password),
-        "one, key None": (both, None, password),
+        "one": (combined, combined, password),
+        "one, key None": (combined, None, password),
     }[files]
     seen = []
     with SocketServer(one_answer_each(seen), tls=authority.trust(authority.server_context())) as server:
@@ -268,11 +268,11 @@ def test_an_encrypted_key_is_used_with_its_password(files, password, authority, 
 
 
 def test_a_combined_file_without_password_may_be_given_as_a_pair(authority, tmp_path):
-    both = authority.write_client_pair(tmp_path)[2]
-    create(client_cert=(both, None)).close()
-    create(client_cert=both).close()
-    create(client_cert=(both, None, None)).close()
-    create(client_cert=(both, None, "not needed")).close()
+    combined = authority.write_client_pair(tmp_path)[2]
+    create(client_cert=(combined, None)).close()
+    create(client_cert=combined).close()
+    create(client_cert=(combined, None, None)).close()
+    create(client_cert=(combined, None, "not needed")).close()
 
 
 @pytest.mark.parametrize(
@@ -307,8 +307,8 @@ def test_a_key_of_another_certificate_is_not_reported_as_a_wrong_password(author
 @pytest.mark.parametrize("value", ["path", "pair", "triple"])
 def test_an_encrypted_key_never_prompts_on_a_terminal(value, authority, tmp_path):
     pty = pytest.importorskip("pty")
-    certificate, key, both = authority.write_client_pair(tmp_path, b"secret")
-    cert = {"path": both, "pair": (certificate, key), "triple": (certificate, key, "guess")}[value]
+    certificate, key, combined = authority.write_client_pair(tmp_path, b"secret")
+    cert = {"path": combined, "pair": (certificate, key), "triple": (certificate, key, "guess")}[value]
     program = (
         "from target_python_sdk import TargetClient\n"
         "try:\n"
@@ -319,18 +319,18 @@ def test_an_encrypted_key_never_prompts_on_a_terminal(value, authority, tmp_path
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(sys.executable, [sys.executable, "-c", program])
-    shown, end = b"", time.monotonic() + LONG / 1000  # a prompt would wait for ever
+    output, end = b"", time.monotonic() + LONG / 1000  # a prompt would wait for ever
     try:
-        while time.monotonic() < end and b"phrase" not in shown:
+        while time.monotonic() < end and b"phrase" not in output:
             if select.select([terminal], [], [], 0.2)[0]:
                 try:
-                    shown += os.read(terminal, 4096)
+                    output += os.read(terminal, 4096)
                 except OSError:  # the program ended
                     break
     finally:
         os.close(terminal)  # ends a program that waits for input
         os.waitpid(pid, 0)
-    assert shown.strip() == b"raised OptionError"
+    assert output.strip() == b"raised OptionError"
 
 
 def test_an_api_client_neither_prompts_nor_raises_foreign_errors(authority, tmp_path):
@@ -363,24 +363,24 @@ def test_a_certificate_is_sent_if_the_server_requests_it_after_the_handshake(aut
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.post_handshake_auth = True
     context.num_tickets = 0  # a ticket that arrives after the answer would make the connection unusable
-    shown = []
+    certificates = []
 
-    def ask_later(connection):
+    def authenticate_later(connection):
         # The client answers while it reads, so its certificate arrives with the next request.
         connection.read_request()
         connection.socket.verify_client_post_handshake()
         connection.send(response(ANSWER_BYTES))
         connection.read_request()
-        shown.append(connection.socket.getpeercert())
+        certificates.append(connection.socket.getpeercert())
         connection.send(response(ANSWER_BYTES))
 
     pair = authority.write_client_pair(tmp_path)[:2]
-    with SocketServer(ask_later, tls=context) as server:
+    with SocketServer(authenticate_later, tls=context) as server:
         with secure_client(server, ca_certs=authority.ca_file, client_cert=pair) as client:
             for _ in range(2):
                 assert content(client.get_offers(offers())) == "<b>A</b>"
         assert server.connections == 1
-    assert shown[0]["subjectAltName"] == (("email", "client@example.com"),)
+    assert certificates[0]["subjectAltName"] == (("email", "client@example.com"),)
 
 
 def test_authentication_after_the_handshake_is_offered_only_with_a_certificate(authority, tmp_path):

@@ -494,7 +494,8 @@ def test_b4_a_burst_from_many_threads_does_not_exceed_max_workers(server):
 
                 def burst(_, client=client):
                     for _ in range(5):
-                        client.get_offers({**offers(), "callback": lambda _: thread_counts.append(client.stats()["threads"])})
+                        options = {**offers(), "callback": lambda _: thread_counts.append(client.stats()["threads"])}
+                        client.get_offers(options)
 
                 in_threads(16, burst)
                 assert client.flush(LONG)
