@@ -41,67 +41,67 @@ def constructions(surface: Surface, count: int, seed: int) -> List[Dict[str, Any
 class _Maker:
     def __init__(self, surface: Surface, source: random.Random) -> None:
         self._surface = surface
-        self._chance = source.random
+        self._random = source.random
 
     def _pick(self, values: Sequence[Any]) -> Any:
-        return values[int(self._chance() * len(values))]
+        return values[int(self._random() * len(values))]
 
     def construction(self) -> Dict[str, Any]:
         """Return a description of a model of any class."""
         name = self._pick(sorted(self._surface))
         types = dict(self._surface[name]["types"])
-        described = self._model(name, 0)
-        if self._chance() < 0.05:
-            described["kwargs"][self._pick(("colour", "property", "local_vars_configuration", "self"))] = 1
-        if self._chance() < 0.02:
-            described["args"] = [None] * (len(types) + 1)
-        described["then"] = [self._setter(types) for _ in range(int(self._chance() * 3))] if types else []
-        return described
+        description = self._model(name, 0)
+        if self._random() < 0.05:
+            description["kwargs"][self._pick(("colour", "property", "local_vars_configuration", "self"))] = 1
+        if self._random() < 0.02:
+            description["args"] = [None] * (len(types) + 1)
+        description["then"] = [self._setter(types) for _ in range(int(self._random() * 3))] if types else []
+        return description
 
     def _setter(self, types: Dict[str, str]) -> List[Any]:
-        if self._chance() < 0.05:
+        if self._random() < 0.05:
             return ["colour", "red"]
         name = self._pick(list(types))
         return [name, self._value(name, types[name], 1)]
 
     def _model(self, name: str, depth: int) -> Dict[str, Any]:
         types = self._surface[name]["types"]
-        described: Dict[str, Any] = {"class": name, "args": [], "kwargs": {}, "then": []}
-        if types and self._chance() < 0.15:
-            first = types[: 1 + int(self._chance() * len(types))]
-            described["args"] = [self._value(each, kind, depth + 1) for each, kind in first]
-        often = self._pick((0.15, 0.5, 0.9)) / (1 + depth)
-        for each, kind in types[len(described["args"]) :]:
+        description: Dict[str, Any] = {"class": name, "args": [], "kwargs": {}, "then": []}
+        if types and self._random() < 0.15:
+            first = types[: 1 + int(self._random() * len(types))]
+            description["args"] = [self._value(each, kind, depth + 1) for each, kind in first]
+        probability = self._pick((0.15, 0.5, 0.9)) / (1 + depth)
+        for each, kind in types[len(description["args"]) :]:
             required = each in REQUIRED.get(name, ())
-            if self._chance() < (0.95 if required else often):
-                described["kwargs"][each] = self._value(each, kind, depth + 1)
-        return described
+            if self._random() < (0.95 if required else probability):
+                description["kwargs"][each] = self._value(each, kind, depth + 1)
+        return description
 
     def _value(self, name: str, kind: str, depth: int) -> Any:
-        if self._chance() < 0.06 / depth:
+        if self._random() < 0.06 / depth:
             return self._pick(WRONG)
         if kind in self._surface:
             return self._of_class(kind, depth)
         if kind.startswith("list["):
-            return [self._value(name, kind[5:-1], depth + 1) for _ in range(int(self._chance() * 3))]
+            return [self._value(name, kind[5:-1], depth + 1) for _ in range(int(self._random() * 3))]
         if kind.startswith("dict("):
-            keys = [self._pick(TEXTS) for _ in range(int(self._chance() * 3))]
+            keys = [self._pick(TEXTS) for _ in range(int(self._random() * 3))]
             return {key: self._value(name, kind[10:-1], depth + 1) for key in keys}
         return self._plain(name, kind)
 
     def _of_class(self, kind: str, depth: int) -> Any:
         constants = sorted(self._surface[kind]["constants"])
         if constants:
-            return {"$enum": [kind, self._pick(constants)]} if self._chance() < 0.9 else "nothing of ours"
+            return {"$enum": [kind, self._pick(constants)]} if self._random() < 0.9 else "nothing of ours"
         return {"$model": self._model(kind, depth)} if depth < 4 else None
 
     def _plain(self, name: str, kind: str) -> Any:
         if name == "ip_address":
             return self._pick(ADDRESSES)
         if kind == "str":
-            return self._pick(TEXTS) if self._chance() < 0.75 else {"$text": ["x", self._pick(LENGTHS)]}
+            return self._pick(TEXTS) if self._random() < 0.75 else {"$text": ["x", self._pick(LENGTHS)]}
         if kind == "bool":
-            return self._chance() < 0.5
+            return self._random() < 0.5
         if kind == "datetime":
             return {"$time": self._pick(TIMES)}
         if kind in ("int", "float"):

@@ -4,7 +4,7 @@
 a UUID                 the place of its first occurrence, so that equal ones stay equal
 supplemental data ids  the same: ``<data id of …>``
 seconds of the epoch   the distance from the start of the scenario, in minutes: ``<now+1860s>``
-milliseconds           the same: ``<now+0ms>``
+milliseconds           this distance in milliseconds: ``<now+0ms>``
 the server's port      ``<server>``
 the SDK's version      ``<version>``, in its header only
 a memory address       ``0x…``
@@ -42,25 +42,25 @@ def plain(value: Any, now: float, server: str) -> Any:
         value = UUID.sub(lambda found: seen.setdefault(found.group(), f"<uuid of {place}>"), value)
         value = DATA_ID.sub(lambda found: seen.setdefault(found.group(), f"<data id of {place}>"), value)
         value = SERVED_BY.sub("", BUCKET.sub("<of the tntId>", value))
-        value = ISO.sub(lambda found: _written(found.group(), now, "%Y-%m-%dT%H:%M:%S"), value)
-        value = HTTP_DATE.sub(lambda found: _written(found.group(), now, "%a, %d %b %Y %H:%M:%S GMT"), value)
+        value = ISO.sub(lambda found: _now_if_close(found.group(), now, "%Y-%m-%dT%H:%M:%S"), value)
+        value = HTTP_DATE.sub(lambda found: _now_if_close(found.group(), now, "%a, %d %b %Y %H:%M:%S GMT"), value)
         return ADDRESS.sub("0x…", EPOCH.sub(lambda found: _time(int(found.group()), now), value))
 
-    return _walked(value, "", text, now)
+    return _replace_in(value, "", text, now)
 
 
-def _walked(value: Any, place: str, text: Callable[[str, str], str], now: float) -> Any:
+def _replace_in(value: Any, place: str, text: Callable[[str, str], str], now: float) -> Any:
     if isinstance(value, dict):
         return {
             text(key, place + "." + key): _header(key, value[key])
             if place.endswith(".headers") and key in PLAIN_HEADERS
             else _clock(key, value[key], now)
             if key in CLOCK
-            else _walked(value[key], f"{place}.{key}".lstrip("."), text, now)
+            else _replace_in(value[key], f"{place}.{key}".lstrip("."), text, now)
             for key in sorted(value)
         }
     if isinstance(value, list):
-        return [_walked(each, f"{place}.{index}", text, now) for index, each in enumerate(value)]
+        return [_replace_in(each, f"{place}.{index}", text, now) for index, each in enumerate(value)]
     if isinstance(value, int) and not isinstance(value, bool) and len(str(value)) in (10, 13):
         moment = _time(value, now)
         return moment if moment != str(value) else value
@@ -75,7 +75,7 @@ def _time(number: int, now: float) -> str:
     return f"<now{minutes * 60 * (1000 if unit == 'ms' else 1):+d}{unit}>"
 
 
-def _written(found: str, now: float, form: str) -> str:
+def _now_if_close(found: str, now: float, form: str) -> str:
     moment = datetime.datetime.strptime(found.partition(".")[0], form).replace(tzinfo=datetime.timezone.utc)
     return "<now>" if abs(moment.timestamp() - now) < 60 else found
 

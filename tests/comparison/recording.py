@@ -50,7 +50,7 @@ def compact(value: Any) -> Any:
 
 
 def compact_model(built: Dict[str, Any]) -> Dict[str, Any]:
-    """Return a built model in compact form, without its usual behaviour."""
+    """Return the report about a model in compact form, without its behaviour if that is the usual one."""
     kept = {key: value for key, value in built.items() if key != "behaviour"}
     behaviour = list(built.get("behaviour", USUAL_BEHAVIOUR))
     if isinstance(behaviour[8], dict) and behaviour[8].get("caught as") == ["TypeError"]:

@@ -14,7 +14,7 @@ from target_python_sdk.testing import SocketServer, response
 from tests.support import ANSWER as USUAL_ANSWER
 from tests.support import body_of, head_of
 
-#: Its ``requestId`` is not that of the request. 1.1.0 does not check it, and this SDK only on a reused connection.
+#: An answer with another ``requestId`` than the request. 1.1.0 does not check it; this SDK does on reused connections.
 ANSWER = {**USUAL_ANSWER, "requestId": "0a1b"}
 
 GIVEN = Path(__file__).parent / "given"
@@ -53,8 +53,8 @@ def by_scenario(requests: List[Request]) -> Dict[str, List[Dict[str, Any]]]:
     return found
 
 
-#: An artifact with the tokens in the notifications of these tests.
-REPORTED = {
+#: An artifact that contains the tokens of these tests' notifications, so that the edge accepts them.
+ARTIFACT_WITH_TOKENS = {
     "version": "1.0.0",
     "rules": {
         "mboxes": {
@@ -76,7 +76,7 @@ REPORTED = {
 @contextlib.contextmanager
 def edge() -> Iterator[Server]:
     """Start the local edge with the activities of these tests. It also knows the tokens that they report."""
-    with LocalEdge(REPORTED) as local:
+    with LocalEdge(ARTIFACT_WITH_TOKENS) as local:
         for name in ("artifact.json", "activities.json"):
             local.load(GIVEN / name)
         yield Server(local.domain, lambda: [Request(*one[:5]) for one in local.requests])
@@ -92,14 +92,14 @@ def edge_and_encrypted() -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def odd() -> Iterator[Server]:
+def odd_answers() -> Iterator[Server]:
     """Start a server that sends the answer with the name of the first mbox."""
     with SocketServer(_answer_each) as server:
         yield Server(server.domain, lambda: [_read(raw) for raw in server.requests])
 
 
 @contextlib.contextmanager
-def nothing() -> Iterator[Server]:
+def no_server() -> Iterator[Server]:
     """Yield an address without a server."""
     yield Server("127.0.0.1:9", lambda: [])
 

@@ -23,8 +23,8 @@ PROCESSES: Dict[str, Tuple[str, Callable[[], ContextManager[servers.Server]]]] =
     "calls": ("get_offers,notifications_and_attributes", servers.edge),
     "deciding": ("deciding,options_and_events", servers.edge),
     "generated_client": ("tools,generated_client", servers.edge_and_encrypted),
-    "odd_answers": ("odd_answers,odd_answers_generated_client", servers.odd),
-    "no_answer": ("no_answer", servers.nothing),
+    "odd_answers": ("odd_answers,odd_answers_generated_client", servers.odd_answers),
+    "no_answer": ("no_answer", servers.no_server),
 }
 
 

@@ -20,10 +20,10 @@ MANY = 20000
 @pytest.fixture(scope="session")
 def python_1_1_0() -> str:
     """The path of an interpreter with 1.1.0."""
-    named = os.environ.get("TARGET_SDK_1_1_0")
-    if not named:
+    interpreter = os.environ.get("TARGET_SDK_1_1_0")
+    if not interpreter:
         pytest.skip("1.1.0 is missing: set TARGET_SDK_1_1_0 to its interpreter (see tests/comparison/__init__.py)")
-    return named
+    return interpreter
 
 
 @pytest.fixture(scope="session")
@@ -38,13 +38,13 @@ def our_models() -> Any:
     return sides.models(sys.executable, constructions(recording.read(recording.SURFACE), COUNT, SEED))
 
 
-def recorded(names: Any) -> Dict[str, Any]:
+def recording_of(names: Any) -> Dict[str, Any]:
     """Return the recording of these scenarios."""
     known = recording.read(recording.SCENARIOS)
     return {name: known[name] for name in names if name in known}
 
 
-def listed(found: Any) -> str:
+def as_text(found: Any) -> str:
     """Return differences, or entries of the list, as text."""
     return "\n".join(map(str, found))
 
@@ -53,8 +53,8 @@ def listed(found: Any) -> str:
 @pytest.mark.parametrize("process", sides.PROCESSES)
 def test_every_difference_is_known(ours: Dict[str, Any], process: str) -> None:
     """The requests and results of a call are those of 1.1.0, except for the differences in the list."""
-    found = differences(recorded(ours[process]), ours[process])
-    assert listed(judge(found, KNOWN_DIFFERENCES).unexplained) == ""
+    found = differences(recording_of(ours[process]), ours[process])
+    assert as_text(judge(found, KNOWN_DIFFERENCES).unexplained) == ""
 
 
 @pytest.mark.server
@@ -63,15 +63,15 @@ def test_every_entry_of_the_list_occurs(ours: Dict[str, Any]) -> None:
     scenarios = {name: result for process in ours.values() for name, result in process.items()}
     known = recording.read(recording.SCENARIOS)
     assert sorted(set(known) - set(scenarios)) == []
-    assert listed(judge(differences(known, scenarios), KNOWN_DIFFERENCES).unused) == ""
+    assert as_text(judge(differences(known, scenarios), KNOWN_DIFFERENCES).unused) == ""
 
 
 @pytest.mark.server
 @pytest.mark.slow
 @pytest.mark.parametrize("process", sides.PROCESSES)
-def test_the_recording_is_what_1_1_0_does(python_1_1_0: str, process: str) -> None:
+def test_1_1_0_still_gives_the_recorded_results(python_1_1_0: str, process: str) -> None:
     theirs = sides.scenarios(python_1_1_0, process)
-    assert listed(differences(recorded(theirs), theirs)) == ""
+    assert as_text(differences(recording_of(theirs), theirs)) == ""
 
 
 @pytest.mark.process
@@ -96,12 +96,12 @@ def test_every_difference_of_models_is_known(our_models: Any) -> None:
     theirs = recording.read(recording.MODELS)
     verdict = judge(differences(theirs, our_models["built"]), MODELS)
     assert len(theirs) == COUNT
-    assert listed(verdict.unexplained) == ""
-    assert listed(verdict.unused) == ""
+    assert as_text(verdict.unexplained) == ""
+    assert as_text(verdict.unused) == ""
 
 
 def test_the_recorded_models_are_of_all_kinds() -> None:
-    """There are more than 1,500 that can be built, more than 300 that cannot, and every class."""
+    """More than 1,500 can be built and more than 300 cannot, and there are models of every class."""
     theirs = recording.read(recording.MODELS)
     refused = [name for name, built in theirs.items() if "caught as" in built["made"]]
     assert len(refused) > 300
@@ -110,30 +110,30 @@ def test_the_recorded_models_are_of_all_kinds() -> None:
 
 
 @pytest.mark.process
-def test_the_recorded_models_are_what_1_1_0_builds(python_1_1_0: str) -> None:
+def test_1_1_0_still_builds_the_recorded_models(python_1_1_0: str) -> None:
     surface = recording.read(recording.SURFACE)
     theirs = sides.models(python_1_1_0, constructions(surface, COUNT, SEED))
     assert theirs["surface"] == surface
-    assert listed(differences(recording.read(recording.MODELS), theirs["built"])) == ""
+    assert as_text(differences(recording.read(recording.MODELS), theirs["built"])) == ""
 
 
 @pytest.mark.process
 @pytest.mark.soak
-def test_many_more_models(python_1_1_0: str) -> None:
-    """Compare models from another seed."""
+def test_every_difference_of_many_more_models_is_known(python_1_1_0: str) -> None:
+    """The models are made from another seed."""
     many = constructions(recording.read(recording.SURFACE), MANY, SEED + 1)
     theirs, now = (sides.models(python, many)["built"] for python in (python_1_1_0, sys.executable))
-    assert listed(judge(differences(theirs, now), MODELS).unexplained) == ""
+    assert as_text(judge(differences(theirs, now), MODELS).unexplained) == ""
 
 
-SOME = KnownDifference("B1", "a scenario", "result.x|came.y", "It is intended.", "1", "2")
+ENTRY = KnownDifference("B1", "a scenario", "result.x|other.y", "It is intended.", "1", "2")
 
 
 def test_a_difference_that_is_not_in_the_list_is_reported() -> None:
     """An entry does not cover another place, another value or another scenario."""
     theirs = {"a scenario": {"result": {"x": 1, "y": 1, "z": [1, 2]}}, "another": {"result": {"x": 1}}}
     changed = {"a scenario": {"result": {"x": 2, "y": 3, "z": [1]}}, "another": {"result": {"x": 2}}}
-    verdict = judge(differences(theirs, changed), [SOME])
+    verdict = judge(differences(theirs, changed), [ENTRY])
     assert verdict.unexplained == [
         Difference("a scenario", "result.y", 1, 3),
         Difference("a scenario", "result.z.1", 2, "<absent>"),
@@ -143,7 +143,7 @@ def test_a_difference_that_is_not_in_the_list_is_reported() -> None:
 
 
 def test_an_entry_that_does_not_occur_is_reported() -> None:
-    assert judge([], [SOME]).unused == [SOME]
+    assert judge([], [ENTRY]).unused == [ENTRY]
 
 
 def test_numbers_of_another_type_and_errors_of_another_class_differ() -> None:
@@ -193,7 +193,7 @@ def test_a_foreign_error_is_covered_only_if_the_entry_names_it() -> None:
 def test_only_values_that_differ_from_run_to_run_become_placeholders() -> None:
     """Equal ids stay equal, and times keep their distance from the start. Other numbers and texts stay as they are."""
     one, other = "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f", "ffffffff-0a1b-0a1b-0a1b-0a1b2c3d4e5f"
-    recorded = {
+    recording_of = {
         "a": [one, other, f"x {one} 0x7f00"],
         "b": {"soon": 1800001861, "now": 1800000000123, "text": "PC#v#1800000600", "long ago": 1700000000},
         "headers": {"content-length": "12", "x-exc-sdk-version": "2.0.0.dev0", "version": "2.0.0"},
@@ -201,7 +201,7 @@ def test_only_values_that_differ_from_run_to_run_become_placeholders() -> None:
         "current_time": "0800",
         "when": ["2027-01-15T08:00:03", "2027-01-15T09:00:03"],
     }
-    assert plain({"requests": recorded}, 1800000000.5, "127.0.0.1:8080") == {
+    assert plain({"requests": recording_of}, 1800000000.5, "127.0.0.1:8080") == {
         "requests": {
             "a": ["<uuid of requests.a.0>", "<uuid of requests.a.1>", "x <uuid of requests.a.0> 0x…"],
             "b": {"soon": "<now+1860s>", "now": "<now+0ms>", "text": "PC#v#<now+600s>", "long ago": 1700000000},

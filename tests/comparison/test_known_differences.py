@@ -44,14 +44,14 @@ def is_excused(one: Difference, known_differences: Sequence[KnownDifference]) ->
     return any(entry.explains(one) for entry in known_differences)
 
 
-def excused(known: Any, known_differences: Sequence[KnownDifference], replacements: Sequence[Any]) -> Sample:
+def find_excused(known: Any, known_differences: Sequence[KnownDifference], replacements: Sequence[Any]) -> Sample:
     """Change the recording at random places; return the changes that the list excuses."""
-    every = [(name, *found) for name, value in known.items() for found in places(value)]
-    source = random.Random(SEED)
+    all_places = [(name, *found) for name, value in known.items() for found in places(value)]
+    rng = random.Random(SEED)
     mutated = []
     for _ in range(SAMPLE):
-        name, place, theirs = every[int(source.random() * len(every))]
-        ours = replacements[int(source.random() * len(replacements))]
+        name, place, theirs = all_places[int(rng.random() * len(all_places))]
+        ours = replacements[int(rng.random() * len(replacements))]
         if type(ours) is not type(theirs) or ours != theirs:
             mutated.append(Difference(name, place, theirs, ours))
     return Sample(len(mutated), [one for one in mutated if is_excused(one, known_differences)])
@@ -60,7 +60,7 @@ def excused(known: Any, known_differences: Sequence[KnownDifference], replacemen
 @pytest.mark.slow
 @LISTS
 def test_hardly_any_mutation_is_excused(known: Any, known_differences: Sequence[KnownDifference]) -> None:
-    sample = excused(recording.read(known), known_differences, REPLACEMENTS)
+    sample = find_excused(recording.read(known), known_differences, REPLACEMENTS)
     assert sample.tried > 0.9 * SAMPLE
     assert len(sample.excused) / sample.tried < SHARE, "\n".join(map(str, sample.excused))
 
@@ -69,7 +69,7 @@ def test_hardly_any_mutation_is_excused(known: Any, known_differences: Sequence[
 @LISTS
 def test_no_foreign_error_is_excused(known: Any, known_differences: Sequence[KnownDifference]) -> None:
     """An ``AttributeError`` is reported at every place."""
-    assert excused(recording.read(known), known_differences, [FOREIGN_ERROR]).excused == []
+    assert find_excused(recording.read(known), known_differences, [FOREIGN_ERROR]).excused == []
 
 
 def test_no_whole_outcome_is_excused() -> None:
@@ -102,7 +102,7 @@ UNSENT = {
 
 
 def test_a_missing_last_request_is_reported() -> None:
-    """Only the scenarios in ``UNSENT`` may lack it."""
+    """Only the scenarios in ``UNSENT`` may lack their last request."""
     known = recording.read(recording.SCENARIOS)
     last = [(name, len(was["requests"]) - 1, was["requests"]) for name, was in known.items() if was["requests"]]
     unsent = [Difference(name, f"requests.{index}", asked[index], ABSENT) for name, index, asked in last]
@@ -131,11 +131,11 @@ def test_the_migration_guide_describes_every_entry() -> None:
 
 
 @pytest.mark.slow
-def test_a_broad_entry_is_found() -> None:
-    """An entry that covers whole results excuses far more than the share."""
+def test_a_broad_entry_excuses_too_many_mutations() -> None:
+    """An entry that covers whole results excuses far more than ``SHARE``."""
     wide = KnownDifference("", "deciding: *", "result*", "", ".", ".")
     known = {name: was for name, was in recording.read(recording.SCENARIOS).items() if name.startswith("deciding: ")}
-    sample = excused(known, [wide], REPLACEMENTS)
+    sample = find_excused(known, [wide], REPLACEMENTS)
     assert len(sample.excused) / sample.tried > 0.5
-    assert excused(known, [wide], [FOREIGN_ERROR]).excused == []
-    assert excused(known, [wide._replace(ours="AttributeError")], [FOREIGN_ERROR]).excused != []
+    assert find_excused(known, [wide], [FOREIGN_ERROR]).excused == []
+    assert find_excused(known, [wide._replace(ours="AttributeError")], [FOREIGN_ERROR]).excused != []

@@ -220,7 +220,7 @@ def _time(dice: random.Random) -> Json:
     )
 
 
-def _odd(dice: random.Random) -> Json:
+def _uncommon(dice: random.Random) -> Json:
     """Return a condition of a kind that Target's own audiences do not use."""
     return dice.choice([
         True,
@@ -250,5 +250,5 @@ FAMILIES: Dict[str, Callable[[random.Random], Json]] = {
     "parameter": _parameter,
     "more parameters": _parameter,
     "time": _time,
-    "odd": _odd,
+    "uncommon": _uncommon,
 }

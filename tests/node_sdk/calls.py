@@ -14,7 +14,7 @@ ADDRESSES = ("203.0.113.7", "192.0.2.1")
 def calls(seed: str, artifact: Json, count: int) -> List[Json]:
     """Return calls, each a dict with the method ``do``, the decisioning method and the options."""
     dice = random.Random(seed)
-    return [_Call(dice, artifact).made() for _ in range(count)]
+    return [_Call(dice, artifact).make() for _ in range(count)]
 
 
 class _Call:
@@ -25,17 +25,17 @@ class _Call:
         self._names = [*(set(artifact["rules"]["mboxes"]) - {PROBE}), *MBOXES, "far", "nowhere"]
         self._names.sort()
 
-    def _often(self, chance: float) -> bool:
-        return self._dice.random() < chance
+    def _happens(self, probability: float) -> bool:
+        return self._dice.random() < probability
 
-    def made(self) -> Json:
+    def make(self) -> Json:
         dice = self._dice
         do = dice.choices(["get_offers", "get_attributes", "send_notifications"], [80, 14, 6])[0]
         method = dice.choices(["on-device", "hybrid", "server-side"], [68, 28, 4])[0]
         options: Dict[str, Json] = {"request": self._request(do), "sessionId": f"session-{dice.randint(0, 99)}"}
-        if self._often(0.1):
+        if self._happens(0.1):
             options["targetCookie"] = f"PC#{dice.getrandbits(64):016x}.35_0#{NOW // 1000 + 5000}"
-        if self._often(0.1):
+        if self._happens(0.1):
             options["customerIds"] = {"crm": {"id": f"customer-{dice.randint(0, 9)}", "authState": 1}}
         made = {"do": do, "method": method, "options": options}
         if do == "get_attributes":
@@ -46,9 +46,9 @@ class _Call:
         made: Dict[str, Json] = {"context": self._context(), "id": self._id()}
         if do == "send_notifications":
             made["notifications"] = [self._notification(number) for number in range(self._dice.randint(1, 2))]
-        elif do == "get_offers" or self._often(0.3):
+        elif do == "get_offers" or self._happens(0.3):
             made.update(self._parts())
-        for name, chance, make in (
+        for name, probability, make in (
             ("property", 0.3, lambda: {"token": self._dice.choice(PROPERTIES)}),
             ("trace", 0.4 if _locations(made) == 1 else 0.02, lambda: {"authorizationToken": "token"}),
             ("requestId", 0.2, lambda: f"request-{self._dice.randint(0, 9)}"),
@@ -62,7 +62,7 @@ class _Call:
                 lambda: {"analytics": {"logging": self._dice.choice(["server_side", "client_side"])}},
             ),
         ):
-            if self._often(chance):
+            if self._happens(probability):
                 made.setdefault(name, make())
         return made
 
@@ -82,31 +82,31 @@ class _Call:
     def _context(self) -> Json:
         dice = self._dice
         made: Dict[str, Json] = {"channel": "web", "timeOffsetInMinutes": 60}
-        if self._often(0.9):
+        if self._happens(0.9):
             made["userAgent"] = dice.choice(list(USER_AGENTS.values()))
-        if self._often(0.1):
+        if self._happens(0.1):
             platform = dice.choice(["Windows", "macOS", "Linux", "Android"])
             made["clientHints"] = {"platform": platform, "browserUAWithMajorVersion": BRANDS}
-        if self._often(0.9):
+        if self._happens(0.9):
             made["address"] = self._address()
-        if self._often(0.5):
+        if self._happens(0.5):
             made["geo"] = self._geo()
         return made
 
     def _address(self) -> Json:
         made = {"url": self._dice.choice(URLS)}
-        if self._often(0.5):
+        if self._happens(0.5):
             made["referringUrl"] = self._dice.choice(URLS)
         return made
 
     def _geo(self) -> Json:
         dice = self._dice
-        if self._often(0.3):
+        if self._happens(0.3):
             return {"ipAddress": dice.choice(ADDRESSES)}
         made = {"countryCode": dice.choice(["US", "CH", "FR"]), "stateCode": dice.choice(REGIONS),
                 "city": dice.choice(CITIES), "latitude": dice.choice([37.75, 0, 47.4]),
                 "longitude": dice.choice([-122.4, 8.5, 0])}  # fmt: skip
-        return {name: value for name, value in made.items() if self._often(0.8)}
+        return {name: value for name, value in made.items() if self._happens(0.8)}
 
     def _parts(self) -> Json:
         made: Dict[str, Json] = {}
@@ -120,11 +120,11 @@ class _Call:
     def _part(self, with_views: bool) -> Json:
         made: Dict[str, Json] = {}
         while not made:
-            if self._often(0.7):
+            if self._happens(0.7):
                 made["mboxes"] = [self._mbox(index) for index in range(self._dice.choice([1, 1, 2, 3]))]
-            if self._often(0.35):
+            if self._happens(0.35):
                 made["pageLoad"] = self._details()
-            if with_views and self._often(0.4):
+            if with_views and self._happens(0.4):
                 made["views"] = [self._view() for _ in range(self._dice.choice([1, 1, 2]))]
         return made
 
@@ -136,25 +136,25 @@ class _Call:
         name: Optional[str] = self._dice.choice([*VIEWS, *VIEWS, None, "remote-view", "no-view"])
         if name is not None:
             made["name"] = name
-        if self._often(0.15):
+        if self._happens(0.15):
             made["key"] = "given-key"
         return made
 
     def _details(self) -> Json:
         dice = self._dice
         made: Dict[str, Json] = {}
-        if self._often(0.7):
-            names = [name for name in PARAMETERS if self._often(0.5)]
-            if "a.b" in names and "a.b.c" in names and self._often(0.95):  # Node.js fails if it gets both
+        if self._happens(0.7):
+            names = [name for name in PARAMETERS if self._happens(0.5)]
+            if "a.b" in names and "a.b.c" in names and self._happens(0.95):  # Node.js fails if it gets both
                 names.remove("a.b")
             made["parameters"] = {name: dice.choice(PARAMETERS[name]) for name in names}
-        if self._often(0.1):
+        if self._happens(0.1):
             made["address"] = self._address()
-        if self._often(0.1):
+        if self._happens(0.1):
             made["profileParameters"] = {"score": "7"}
-        if self._often(0.05):
+        if self._happens(0.05):
             made["order"] = {"id": "order-1", "total": 9.5, "purchasedProductIds": ["p1"]}
-        if self._often(0.05):
+        if self._happens(0.05):
             made["product"] = {"id": "p1", "categoryId": "c1"}
         return made
 

@@ -1,6 +1,6 @@
-"""Finds the cause of another experience: an attribute of the visitor that the two SDKs read differently.
+"""Finds the cause of a different experience: an attribute of the visitor that the two SDKs read differently.
 
-A call with another experience is made again, for the one location only, and once more for an mbox whose trace has
+A call whose experience differs is made again for that location only, and once more for an mbox whose trace has
 the values of all attributes. The causes are the attributes that the rules of the location read and whose values differ.
 The name of a city, region or country is a cause, too, if the rules spell it differently.
 """
@@ -14,8 +14,8 @@ from tests.node_sdk.shape import elements
 Json = Any
 
 
-def isolated(call: Json, place: str) -> List[Tuple[Json, Json]]:
-    """Return two calls for each request of a location: one for it alone, and a second whose trace shows its attributes.
+def isolated_calls(call: Json, place: str) -> List[Tuple[Json, Json]]:
+    """Return two calls for each request of a location: one for it alone, and one whose trace has its attributes.
 
     A view and a displayed mbox can be requested several times.
     """
@@ -24,9 +24,9 @@ def isolated(call: Json, place: str) -> List[Tuple[Json, Json]]:
     made = []
     for part, wanted in _requests(call, place):
         probe = {key: value for key, value in wanted.items() if key in ("parameters", "address")}
-        shown = {"execute": {"mboxes": [{**probe, "name": PROBE, "index": 0}]}, "trace": trace}
+        with_trace = {"execute": {"mboxes": [{**probe, "name": PROBE, "index": 0}]}, "trace": trace}
         alone = {mode: {part: wanted if part == "pageLoad" else [wanted]}}
-        made.append((_alone(call, alone), _alone(call, shown)))
+        made.append((_call_for(call, alone), _call_for(call, with_trace)))
     return made
 
 
@@ -48,7 +48,7 @@ def _requests(call: Json, place: str) -> List[Tuple[str, Json]]:
     return [("mboxes", one) for one in given or [{"name": mbox, "index": 1}]]  # get_attributes has added it
 
 
-def _alone(call: Json, parts: Json) -> Json:
+def _call_for(call: Json, parts: Json) -> Json:
     request = call["options"]["request"]
     rest = {
         key: value for key, value in request.items() if key not in ("execute", "prefetch", "notifications", "trace")
@@ -97,14 +97,14 @@ def _attributes(result: Json) -> Dict[str, Json]:
     made: Dict[str, Json] = {}
     for _, element in elements(result):
         for target in element.get("trace", {}).get("evaluatedCampaignTargets", {}).values():
-            made.update(_flat("", target["context"]))
+            made.update(_flatten("", target["context"]))
     return made
 
 
-def _flat(prefix: str, value: Json) -> Iterator[Tuple[str, Json]]:
+def _flatten(prefix: str, value: Json) -> Iterator[Tuple[str, Json]]:
     if isinstance(value, dict):
         for key, one in value.items():
-            yield from _flat(f"{prefix}.{key}" if prefix else key, one)
+            yield from _flatten(f"{prefix}.{key}" if prefix else key, one)
     else:
         yield prefix, json.dumps(value)
 

@@ -4,8 +4,8 @@ from collections import Counter
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 from tests.comparison.comparing import Difference, between
-from tests.node_sdk.causes import causes, isolated
-from tests.node_sdk.shape import experiences, shaped
+from tests.node_sdk.causes import causes, isolated_calls
+from tests.node_sdk.shape import experiences, shape_outcome
 
 Json = Any
 #: Makes calls with an artifact and returns their outcomes.
@@ -15,10 +15,10 @@ Side = Callable[[Json, List[Json]], List[Json]]
 def compare(artifact: Json, calls: List[Json], node: Side, ours: Side) -> List[Difference]:
     """Return the differences between the outcomes of calls.
 
-    For a call with another experience, only the causes of this are reported.
+    If the experience of a call differs, only the causes of that difference are reported.
     """
     found: List[Difference] = []
-    others: List[_Other] = []
+    others: List[_DifferentExperience] = []
     for call, theirs, mine in zip(calls, *_outcomes(artifact, calls, node, ours)):
         name = scenario(artifact, call)
         kinds = _kind(theirs["result"]), _kind(mine["result"])
@@ -28,13 +28,13 @@ def compare(artifact: Json, calls: List[Json], node: Side, ours: Side) -> List[D
         if kinds[0].startswith("error"):
             continue
         other = _other_experiences(theirs, mine)
-        others += [_Other(name, call, place, *pair) for place, pair in other.items()]
+        others += [_DifferentExperience(name, call, place, *pair) for place, pair in other.items()]
         if not other:
             found += [Difference(name, *one) for one in between("", theirs, mine)]
-    return found + _explained(artifact, others, node, ours)
+    return found + _explain(artifact, others, node, ours)
 
 
-class _Other(NamedTuple):
+class _DifferentExperience(NamedTuple):
     """Different experiences at one place of a call."""
 
     scenario: str
@@ -44,16 +44,18 @@ class _Other(NamedTuple):
     ours: List[str]
 
 
-def _explained(artifact: Json, others: List[_Other], node: Side, ours: Side) -> List[Difference]:
-    """Return a difference for each cause of another experience. Without a known cause, it holds the experiences."""
-    again = [(number, *pair) for number, other in enumerate(others) for pair in isolated(other.call, other.place)]
-    if not again:
+def _explain(artifact: Json, others: List[_DifferentExperience], node: Side, ours: Side) -> List[Difference]:
+    """Return a difference for each cause of a different experience, or one with the experiences if there is none."""
+    isolated = [
+        (number, *pair) for number, other in enumerate(others) for pair in isolated_calls(other.call, other.place)
+    ]
+    if not isolated:
         return []
-    alone = _outcomes(artifact, [one for _, one, _ in again], node, ours)
-    shown = _outcomes(artifact, [one for _, _, one in again], node, ours)
-    requests = Counter(number for number, *_ in again)
+    alone = _outcomes(artifact, [one for _, one, _ in isolated], node, ours)
+    traced = _outcomes(artifact, [one for _, _, one in isolated], node, ours)
+    requests = Counter(number for number, *_ in isolated)
     known: Dict[int, Dict[str, Any]] = {}
-    for (number, *_), first, second, theirs, mine in zip(again, *alone, *shown):
+    for (number, *_), first, second, theirs, mine in zip(isolated, *alone, *traced):
         if _other_experiences(first, second):
             found = causes(artifact, others[number].place, theirs["result"], mine["result"])
             known.setdefault(number, {}).update(found)
@@ -68,7 +70,7 @@ def _explained(artifact: Json, others: List[_Other], node: Side, ours: Side) -> 
 
 def _outcomes(artifact: Json, calls: List[Json], node: Side, ours: Side) -> Tuple[List[Json], List[Json]]:
     first, second = node(artifact, calls), ours(artifact, calls)
-    return [shaped(one) for one in first], [shaped(one) for one in second]
+    return [shape_outcome(one) for one in first], [shape_outcome(one) for one in second]
 
 
 def scenario(artifact: Json, call: Json) -> str:

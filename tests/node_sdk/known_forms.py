@@ -6,7 +6,7 @@ from tests.comparison.comparing import KnownDifference as D
 from tests.node_sdk.patterns import ABSENT, ANY, exactly, words
 
 #: The traces of locations that may show several experiences.
-LATER = "|".join(
+TRACES_OF_SEVERAL = "|".join(
     f"*.{location}.trace.{part}*"
     for location in ("mboxes.*-mbox@*", "pageLoad")
     for part in ("campaigns", "evaluatedCampaignTargets")
@@ -288,7 +288,7 @@ FORMS: Sequence[D] = [
     D(
         "traces of several",
         "*trace*",
-        LATER,
+        TRACES_OF_SEVERAL,
         "Traces contain all activities. Those of Node.js lack the activities after the match.",
         ABSENT,
         ANY,

@@ -11,9 +11,9 @@ _DATA_ID = re.compile(r"\b[0-9A-F]{16}-[0-9A-F]{16}\b")
 _CONDITIONS = ("matchedRuleConditions", "unmatchedRuleConditions", "matchedSegmentIds", "unmatchedSegmentIds")
 
 
-def shaped(outcome: Json) -> Json:
+def shape_outcome(outcome: Json) -> Json:
     """Return a copy of an outcome without random ids, with its lists as objects where an element has a name."""
-    made = _without_ids(outcome)
+    made = _without_random_ids(outcome)
     result = made["result"]
     for part in _parts(result):
         if "mboxes" in part:
@@ -23,7 +23,7 @@ def shaped(outcome: Json) -> Json:
     for _, element in elements(result):
         if "trace" in element:
             _shape_trace(element["trace"])
-    # Both repeat what the elements contain.
+    # Traces and response tokens repeat what the elements contain, so only their numbers are kept.
     for name in ("trace", "responseTokens"):
         if name in result:
             result[name] = len(result[name])
@@ -88,11 +88,11 @@ def _shape_request(sent: Json) -> Json:
     return {"what": " ".join(kinds), **sent}
 
 
-def _without_ids(value: Json) -> Json:
+def _without_random_ids(value: Json) -> Json:
     if isinstance(value, dict):
-        return {key: _without_ids(one) for key, one in value.items()}
+        return {key: _without_random_ids(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_without_ids(one) for one in value]
+        return [_without_random_ids(one) for one in value]
     if isinstance(value, str):
         return _DATA_ID.sub("<supplemental data id>", _UUID.sub("<uuid>", value))
     if isinstance(value, float) and value.is_integer():

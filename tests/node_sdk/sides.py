@@ -83,7 +83,7 @@ class Network:
         """Do nothing; there is no connection."""
 
 
-def results_of_ours(artifact: Json, calls: List[Json]) -> List[Json]:
+def results_of_this_sdk(artifact: Json, calls: List[Json]) -> List[Json]:
     """Return the results of calls to this SDK."""
     network = Network()
     options = {_snake(name): value for name, value in OPTIONS.items()}
@@ -99,13 +99,13 @@ def results_of_ours(artifact: Json, calls: List[Json]) -> List[Json]:
     with mock.patch("time.time", lambda: NOW / 1000), TargetClient.create(options) as client:
         for call in calls:
             network.sent = []
-            result = _made(client, call)
+            result = _make_call(client, call)
             client.flush(10000)
             found.append({"result": result, "sent": network.sent})
     return found
 
 
-def _made(client: TargetClient, call: Json) -> Json:
+def _make_call(client: TargetClient, call: Json) -> Json:
     given = dict(call["options"])
     options = {_snake(name): value for name, value in given.items()}
     options["request"] = DeliveryRequest.from_dict(given["request"])

@@ -16,18 +16,18 @@ from benchmarks.plan import NodeRelease
 from tests.comparison.comparing import Difference
 from tests.node_sdk.artifacts import artifact
 from tests.node_sdk.calls import calls
-from tests.node_sdk.causes import causes, isolated
+from tests.node_sdk.causes import causes, isolated_calls
 from tests.node_sdk.comparing import compare
 from tests.node_sdk.known_differences import CALLS, EXPERIENCES, KNOWN
-from tests.node_sdk.shape import experiences, shaped
-from tests.node_sdk.sides import node, results_of_node, results_of_ours
+from tests.node_sdk.shape import experiences, shape_outcome
+from tests.node_sdk.sides import node, results_of_node, results_of_this_sdk
 
 #: The number of calls with one artifact.
-TOGETHER = 20
+CALLS_PER_ARTIFACT = 20
 SEED = "2026"
 
 
-def installed() -> NodeRelease:
+def node_release() -> NodeRelease:
     """Return the SDK for Node.js, or skip the test."""
     program, folder = shutil.which("node"), os.environ.get("TARGET_NODE_SDK", "")
     if program is None:
@@ -37,15 +37,15 @@ def installed() -> NodeRelease:
     return NodeRelease(program, str(Path(folder).resolve()))
 
 
-def compared(count: int, seed: str) -> List[Difference]:
+def find_differences(count: int, seed: str) -> List[Difference]:
     """Return the differences in ``count`` random calls."""
     found: List[Difference] = []
-    with node(installed()) as process:
-        for number in range(count // TOGETHER):
+    with node(node_release()) as process:
+        for number in range(count // CALLS_PER_ARTIFACT):
             name = f"{seed}-{number}"
             document = artifact(name)
-            made = calls(name, document, TOGETHER)
-            found += compare(document, made, lambda *given: results_of_node(process, *given), results_of_ours)
+            made = calls(name, document, CALLS_PER_ARTIFACT)
+            found += compare(document, made, lambda *given: results_of_node(process, *given), results_of_this_sdk)
     return found
 
 
@@ -61,7 +61,7 @@ def unexplained(found: List[Difference]) -> List[str]:
 @pytest.mark.process
 @pytest.mark.slow
 def test_every_difference_is_in_the_list() -> None:
-    assert "\n".join(unexplained(compared(300, SEED))) == ""
+    assert "\n".join(unexplained(find_differences(300, SEED))) == ""
 
 
 @pytest.mark.process
@@ -70,7 +70,7 @@ def test_every_difference_of_20_000_calls_is_in_the_list_and_every_entry_occurs(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.WARNING, "adobe.target")  # a failure would be reported with the other log lines
-    found = compared(20000, os.environ.get("TARGET_NODE_SEED", SEED))
+    found = find_differences(20000, os.environ.get("TARGET_NODE_SEED", SEED))
     assert "\n".join(unexplained(found)) == ""
     used: Counts[str] = Counter()
     for one in found:
@@ -88,7 +88,7 @@ def test_the_same_seed_makes_the_same_calls() -> None:
 
 
 def test_the_calls_are_of_every_kind() -> None:
-    text = json.dumps([[artifact(str(n)), calls(str(n), artifact(str(n)), TOGETHER)] for n in range(60)])
+    text = json.dumps([[artifact(str(n)), calls(str(n), artifact(str(n)), CALLS_PER_ARTIFACT)] for n in range(60)])
     wanted = [
         "get_offers", "get_attributes", "send_notifications", "on-device", "hybrid", "server-side", "pageLoad", "views",
         "mboxes", "execute", "prefetch", "trace", "notifications", "property", "qaMode", "preview", "propertyTokens",
@@ -108,7 +108,7 @@ def outcome(*labels: str, **more: Any) -> Any:
     return {"result": {"response": response, "meta": {"decisioningMethod": "on-device"}}, "sent": []}
 
 
-def shown(value: str) -> Any:
+def trace_with_browser(value: str) -> Any:
     """Return a trace with one attribute."""
     target = {"campaignId": 1, "context": {"user": {"browserType": value}}}
     conditions = ("matchedRuleConditions", "unmatchedRuleConditions", "matchedSegmentIds", "unmatchedSegmentIds")
@@ -138,7 +138,7 @@ def test_another_experience_needs_a_cause_that_is_in_the_list(
     theirs: str, ours: str, place: str, explained: bool
 ) -> None:
     def side(label: str, browser: str) -> Any:
-        return lambda _, made: [outcome(label, trace=shown(browser)) for _ in made]
+        return lambda _, made: [outcome(label, trace=trace_with_browser(browser)) for _ in made]
 
     (found,) = compare(DOCUMENT, [CALL], side("A100001-0", theirs), side("A100001-1", ours))
     assert found.place == place
@@ -151,7 +151,7 @@ def test_equal_outcomes_have_no_differences() -> None:
 
 
 @pytest.mark.parametrize("theirs", [{"error": "refused"}, {"meta": {"decisioningMethod": "server-side"}}])
-def test_an_error_and_another_place_of_decision_are_differences(theirs: Any) -> None:
+def test_an_error_or_a_decision_elsewhere_is_a_difference(theirs: Any) -> None:
     other = lambda _, made: [{"result": theirs, "sent": []} for _ in made]  # noqa: E731
     ours = lambda _, made: [outcome("A100001-0") for _ in made]  # noqa: E731
     (found,) = compare(DOCUMENT, [CALL], other, ours)
@@ -159,20 +159,20 @@ def test_an_error_and_another_place_of_decision_are_differences(theirs: Any) -> 
     assert not any(known.explains(found) for known in CALLS)
 
 
-def test_a_changed_experience_of_this_sdk_would_be_found() -> None:
-    """An experience that differs without a cause is not in the list."""
+def test_a_changed_experience_without_a_cause_is_not_in_the_list() -> None:
+    """Change the experiences of this SDK's outcomes, and compare the outcomes with the unchanged ones."""
     dice = random.Random(1)
     for number in range(5):
         document = artifact(f"changed-{number}")
         made = [call for call in calls(f"changed-{number}", document, 10) if call["do"] == "get_offers"]
-        ours = results_of_ours(document, made)
+        ours = results_of_this_sdk(document, made)
         changed = json.loads(json.dumps(ours).replace(f"-{dice.randint(0, 1)}-", "-5-"))
-        pairs = zip(map(shaped, ours), map(shaped, changed))
+        pairs = zip(map(shape_outcome, ours), map(shape_outcome, changed))
         for call, (before, after) in zip(made, pairs):
             first, second = experiences(before), experiences(after)
             for place in first:
                 if first[place] != second[place]:
-                    assert isolated(call, place)
+                    assert isolated_calls(call, place)
                     assert causes(document, place, before["result"], before["result"]) == {}
                     one = Difference("get_offers on-device: ", f"experience: {place}", first[place], second[place])
                     assert not any(known.explains(one) for known in EXPERIENCES)

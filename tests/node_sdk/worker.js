@@ -31,7 +31,7 @@ const TargetClient = fromFolder("@adobe/target-nodejs-sdk");
 
 console.log = console.error; // stdout is for messages only
 
-function answered(body) {
+function jsonResponse(body) {
   return new Response(JSON.stringify(body), { headers: { "Content-Type": "application/json" } });
 }
 
@@ -41,20 +41,20 @@ async function network(url, init = {}) {
     const headers = init.headers instanceof Map ? Object.fromEntries(init.headers) : init.headers || {};
     const name = Object.keys(headers).find((key) => key.toLowerCase() === "x-forwarded-for");
     sent.push({ geo: headers[name] });
-    return answered({ ...settings.geo, "x-forwarded-for": headers[name] });
+    return jsonResponse({ ...settings.geo, "x-forwarded-for": headers[name] });
   }
   const body = JSON.parse(init.body);
   sent.push({
     path: address.pathname, query: Object.fromEntries(address.searchParams), host: address.host, body,
   });
-  return answered({ ...settings.answer, requestId: body.requestId });
+  return jsonResponse({ ...settings.answer, requestId: body.requestId });
 }
 
 function send(message) {
   fs.writeSync(1, JSON.stringify(message) + "\n");
 }
 
-async function quiet() {
+async function settle() {
   for (let turn = 0; turn < 12; turn += 1) await new Promise(turn % 4 ? setImmediate : (done) => setTimeout(done, 0));
 }
 
@@ -76,7 +76,7 @@ function clientFor(artifact, options) {
   });
 }
 
-async function made(client, call) {
+async function makeCall(client, call) {
   const options = { ...call.options, decisioningMethod: call.method };
   if (call.do === "get_offers") return client.getOffers(options);
   if (call.do === "send_notifications") return client.sendNotifications(options);
@@ -84,19 +84,19 @@ async function made(client, call) {
   return { ...attributes.getResponse(), attributes: attributes.asObject() };
 }
 
-async function results(question) {
-  const client = await clientFor(question.artifact, question.client);
-  await quiet();
+async function results(message) {
+  const client = await clientFor(message.artifact, message.client);
+  await settle();
   const all = [];
-  for (const call of question.calls) {
+  for (const call of message.calls) {
     sent = [];
     let result;
     try {
-      result = await made(client, call);
+      result = await makeCall(client, call);
     } catch (error) {
       result = { error: String(error && error.message ? error.message : error) };
     }
-    await quiet();
+    await settle();
     delete result.request;
     all.push({ result, sent });
   }

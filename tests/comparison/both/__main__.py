@@ -32,9 +32,9 @@ def main(groups: str, edge: str, encrypted: str, file: str) -> None:
     results: Dict[str, Any] = {}
     for group in groups.split(","):
         for name, scenario in __import__(group).SCENARIOS.items():
-            full = f"{group.replace('_', ' ')}: {name}"
-            announce(edge, full)
-            results[full] = run(scenario, Environment(edge, encrypted))
+            full_name = f"{group.replace('_', ' ')}: {name}"
+            announce(edge, full_name)
+            results[full_name] = run(scenario, Environment(edge, encrypted))
     with open(file, "w", encoding="utf-8") as out:
         json.dump(results, out)
     os._exit(0)  # with 1.1.0, its polling and its result handlers would keep it alive (B43, B4)

@@ -11,13 +11,13 @@ from typing import Any, Callable, Dict, List, Tuple
 #: The base classes of all errors, which are left out.
 EVERY_ERROR = ("BaseException", "Exception", "object")
 #: Attributes of an HTTP error.
-OF_HTTP = ("status", "reason", "body")
+HTTP_ATTRIBUTES = ("status", "reason", "body")
 
 
 def as_json(value: Any) -> Any:
-    """Convert a value. A model becomes a dict of its attributes, with its class as ``is``."""
+    """Convert a value. A model becomes a dict of its attributes, with the name of its class under the key ``is``."""
     if value is None or isinstance(value, (bool, int, str)):
-        return _named(value) if isinstance(value, enum.Enum) else value
+        return _enum_as_json(value) if isinstance(value, enum.Enum) else value
     if isinstance(value, float):
         return value if math.isfinite(value) else {"float": repr(value)}
     if isinstance(value, BaseException):
@@ -33,7 +33,7 @@ def _other_as_json(value: Any) -> Any:
     if isinstance(value, list):
         return [as_json(each) for each in value]
     if isinstance(value, enum.Enum):
-        return _named(value)
+        return _enum_as_json(value)
     return next(
         (convert(value) for kinds, convert in OTHERS if isinstance(value, kinds)), {"object": type(value).__name__}
     )
@@ -49,14 +49,16 @@ OTHERS: List[Tuple[Any, Callable[[Any], Any]]] = [
 ]
 
 
-def _named(member: enum.Enum) -> Dict[str, str]:
+def _enum_as_json(member: enum.Enum) -> Dict[str, str]:
     return {"enum": f"{type(member).__name__}.{member.name}"}
 
 
 def error_as_json(error: BaseException) -> Dict[str, Any]:
     """Convert an error: the class names that catch it, its text, and the attributes of an HTTP error."""
     names = [kind.__name__ for kind in type(error).__mro__ if kind.__name__ not in EVERY_ERROR]
-    answer = {name: as_json(getattr(error, name)) for name in OF_HTTP if hasattr(error, "http_resp") or _is_api(error)}
+    answer = {
+        name: as_json(getattr(error, name)) for name in HTTP_ATTRIBUTES if hasattr(error, "http_resp") or _is_api(error)
+    }
     headers = {"headers": sorted(error.headers or {})} if _is_api(error) else {}  # type: ignore[attr-defined]
     return {"caught as": names, "text": _text(error), **answer, **headers}
 
@@ -104,7 +106,7 @@ def outcome(act: Any) -> Any:
 
 
 def behaviour(model: Any, twin: Any, other: Any) -> List[Any]:
-    """Compare, copy, pickle and hash a model, with an equal one and another one."""
+    """Compare a model with an equal one and another one; copy, pickle and hash it. Return the results."""
     return [
         as_json(outcome(act))
         for act in (

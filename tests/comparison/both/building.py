@@ -1,6 +1,6 @@
 """``python building.py DESCRIPTIONS FILE``: build models from descriptions, and write their values and behaviour.
 
-A description is ``{"class", "args", "kwargs", "then"}``; ``then`` lists attributes to set afterwards. Values are
+A description is ``{"class", "args", "kwargs", "then"}``; ``then`` lists attributes to set after that. Values are
 JSON, or:
 
 ==========================  ====================================================
@@ -27,22 +27,22 @@ from as_json import as_json, behaviour, outcome  # noqa: E402
 import delivery_api_client as api  # noqa: E402
 
 
-def value(described: Any) -> Any:
+def value(description: Any) -> Any:
     """Return the described value."""
-    if isinstance(described, list):
-        return [value(each) for each in described]
-    if isinstance(described, dict):
+    if isinstance(description, list):
+        return [value(each) for each in description]
+    if isinstance(description, dict):
         for mark, make in MAKERS.items():
-            if mark in described:
-                return make(described[mark])
-        return {key: value(each) for key, each in described.items()}
-    return described
+            if mark in description:
+                return make(description[mark])
+        return {key: value(each) for key, each in description.items()}
+    return description
 
 
-def build(described: Dict[str, Any]) -> Any:
-    """Build the described model, before ``then``."""
-    arguments = [value(each) for each in described["args"]]
-    return getattr(api, described["class"])(*arguments, **value(described["kwargs"]))
+def build(description: Dict[str, Any]) -> Any:
+    """Build the described model, without setting the attributes of ``then``."""
+    arguments = [value(each) for each in description["args"]]
+    return getattr(api, description["class"])(*arguments, **value(description["kwargs"]))
 
 
 MAKERS: Dict[str, Callable[[Any], Any]] = {
@@ -57,21 +57,21 @@ MAKERS: Dict[str, Callable[[Any], Any]] = {
 }
 
 
-def built(described: Dict[str, Any]) -> Dict[str, Any]:
+def build_report(description: Dict[str, Any]) -> Dict[str, Any]:
     """Build a model; return its values and its behaviour."""
-    model = outcome(lambda: build(described))
+    model = outcome(lambda: build(description))
     result: Dict[str, Any] = {"made": as_json(model)}
     if isinstance(model, Exception):
         return result
-    if described["then"]:
+    if description["then"]:
         result["then"] = [
-            as_json(outcome(lambda one=one: setattr(model, one[0], value(one[1])))) for one in described["then"]
+            as_json(outcome(lambda one=one: setattr(model, one[0], value(one[1])))) for one in description["then"]
         ]
         result["after"] = as_json(model)
-    twin = build(described)
-    for name, given in described["then"]:
+    twin = build(description)
+    for name, given in description["then"]:
         outcome(lambda name=name, given=given: setattr(twin, name, value(given)))
-    result["behaviour"] = behaviour(model, twin, api.Option(type="other", content=described["class"]))
+    result["behaviour"] = behaviour(model, twin, api.Option(type="other", content=description["class"]))
     return result
 
 
@@ -100,9 +100,9 @@ def is_in_models(name: str) -> Any:
 def main(descriptions: str, file: str) -> None:
     """Build all models of a file of descriptions."""
     with open(descriptions, encoding="utf-8") as given:
-        described: List[Dict[str, Any]] = json.load(given)
+        models: List[Dict[str, Any]] = json.load(given)
     with open(file, "w", encoding="utf-8") as out:
-        json.dump({"surface": surface(), "built": [built(each) for each in described]}, out)
+        json.dump({"surface": surface(), "built": [build_report(each) for each in models]}, out)
     os._exit(0)
 
 

@@ -15,33 +15,33 @@ CLICK = api.Notification(id="n", type="click", timestamp=1700000000000, mbox=HOM
 
 
 def visitor(tnt_id: Any = "visitor-1.35_0", **ids: Any) -> Any:
-    """Return a visitor with a fixed id, and so in a fixed bucket."""
+    """Return a visitor whose id, and therefore bucket, is fixed."""
     return api.VisitorId(tnt_id=tnt_id, **ids)
 
 
-def decided(asked: Any = None, client: Any = None, **options: Any) -> Callable[[Environment], Any]:
-    """Return a scenario of an on-device decision. ``asked`` is a dict of request fields, or returns one."""
+def decision(request_fields: Any = None, client: Any = None, **options: Any) -> Callable[[Environment], Any]:
+    """Return a scenario of an on-device decision. ``request_fields`` is a dict, or a function that returns one."""
 
     def scenario(env: Environment) -> Any:
-        fields = {"id": visitor(), **((asked() if callable(asked) else asked) or {})}
+        fields = {"id": visitor(), **((request_fields() if callable(request_fields) else request_fields) or {})}
         return env.offers(request(**fields), env.on_device(**(client or {})), **options)
 
     return scenario
 
 
-def prefetch(*mboxes: Any, **fields: Any) -> Callable[[], Dict[str, Any]]:
+def prefetch_fields(*mboxes: Any, **fields: Any) -> Callable[[], Dict[str, Any]]:
     """Return a function that returns the fields of a prefetch request."""
     return lambda: {"prefetch": api.PrefetchRequest(mboxes=list(mboxes) or None, **fields)}
 
 
-def executed(*mboxes: Any, **context: Any) -> Callable[[], Dict[str, Any]]:
+def execute_fields(*mboxes: Any, **context: Any) -> Callable[[], Dict[str, Any]]:
     """Return a function that returns the fields of an execute request with this context."""
-    found = {"context": api.Context(channel=api.ChannelType.WEB, **context)} if context else {}
-    return lambda: {"execute": execute(*mboxes), **found}
+    context_fields = {"context": api.Context(channel=api.ChannelType.WEB, **context)} if context else {}
+    return lambda: {"execute": execute(*mboxes), **context_fields}
 
 
 def page(url: str) -> Any:
-    """Return the argument of ``executed`` for a page."""
+    """Return the argument of ``execute_fields`` for a page."""
     return {"address": api.Address(url=url)}
 
 
@@ -49,67 +49,73 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.
 CHROME = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
 
 ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
-    "one mbox, prefetched": decided(prefetch(mbox())),
-    "JSON, prefetched": decided(prefetch(mbox("flags"))),
-    "two mboxes, prefetched": decided(prefetch(mbox(index=1), mbox("flags", index=2))),
-    "mboxes without index": decided(prefetch(mbox(index=None), mbox("flags", index=None))),
-    "half of the visitors, the first": decided(prefetch(mbox("split"))),
-    "half of the visitors, the second": decided(lambda: {**prefetch(mbox("split"))(), "id": visitor("visitor-2")}),
-    "half of the visitors, by third party id": decided(
-        lambda: {**prefetch(mbox("split"))(), "id": visitor(None, third_party_id="third-1")}
+    "one mbox, prefetched": decision(prefetch_fields(mbox())),
+    "JSON, prefetched": decision(prefetch_fields(mbox("flags"))),
+    "two mboxes, prefetched": decision(prefetch_fields(mbox(index=1), mbox("flags", index=2))),
+    "mboxes without index": decision(prefetch_fields(mbox(index=None), mbox("flags", index=None))),
+    "half of the visitors, the first": decision(prefetch_fields(mbox("split"))),
+    "half of the visitors, the second": decision(
+        lambda: {**prefetch_fields(mbox("split"))(), "id": visitor("visitor-2")}
     ),
-    "half of the visitors, by marketing cloud id": decided(
-        lambda: {**prefetch(mbox("split"))(), "id": visitor(None, marketing_cloud_visitor_id="4" * 38)}
+    "half of the visitors, by third party id": decision(
+        lambda: {**prefetch_fields(mbox("split"))(), "id": visitor(None, third_party_id="third-1")}
     ),
-    "half of the visitors, by cookie": decided(
-        lambda: {**prefetch(mbox("split"))(), "id": None}, target_cookie="PC#visitor-1.35_0#4000000000"
+    "half of the visitors, by marketing cloud id": decision(
+        lambda: {**prefetch_fields(mbox("split"))(), "id": visitor(None, marketing_cloud_visitor_id="4" * 38)}
     ),
-    "no visitor id": decided(lambda: {**prefetch(mbox())(), "id": None}),
-    "one mbox, executed": decided(executed(mbox())),
-    "two mboxes, executed": decided(executed(mbox(index=1), mbox("flags", index=2))),
-    "page load, executed": decided(lambda: {"execute": api.ExecuteRequest(page_load=api.RequestDetails())}),
-    "page load, prefetched": decided(prefetch(page_load=api.RequestDetails())),
-    "views, prefetched": decided(prefetch(views=[api.ViewRequest()])),
-    "one view": decided(prefetch(views=[api.ViewRequest(name="checkout")])),
-    "a remote view": decided(prefetch(views=[api.ViewRequest(name="account")])),
-    "an unknown mbox": decided(prefetch(mbox("nowhere"))),
-    "an unknown mbox, executed": decided(executed(mbox("nowhere"))),
-    "a remote mbox": decided(prefetch(mbox("loyalty"))),
-    "the global mbox by its name": decided(executed(mbox(GLOBAL))),
-    "default content, prefetched": decided(prefetch(mbox("default"))),
-    "default content, executed": decided(executed(mbox("default"))),
-    "empty content, executed": decided(executed(mbox("empty"))),
-    "click metrics, executed": decided(executed(mbox("metrics"))),
-    "click metrics, prefetched": decided(prefetch(mbox("metrics"))),
-    "display metrics, executed": decided(executed(mbox("displays"))),
-    "macros": decided(prefetch(mbox("macros", parameters={"color": "blue"}))),
-    "no macros in the parameters": decided(prefetch(mbox("macros"))),
-    "a browser's audience": decided(executed(mbox("firefox"), user_agent=FIREFOX)),
-    "not a browser's audience": decided(executed(mbox("firefox"), user_agent=CHROME)),
-    "a platform's audience": decided(executed(mbox("linux"), user_agent=FIREFOX)),
-    "a page's audience": decided(executed(mbox("path"), **page("https://shop.example.com/Products/a?b=c#d"))),
-    "not a page's audience": decided(executed(mbox("path"), **page("https://shop.example.com/"))),
-    "a parameter's audience": decided(prefetch(mbox("color", parameters={"color": "BLUE"}))),
-    "not a parameter's audience": decided(prefetch(mbox("color", parameters={"color": "red"}))),
-    "a parameter that is missing": decided(prefetch(mbox("color"))),
-    "a number's audience": decided(prefetch(mbox("age", parameters={"age": "18"}))),
-    "not a number's audience": decided(prefetch(mbox("age", parameters={"age": "17"}))),
-    "a number that is none": decided(prefetch(mbox("age", parameters={"age": "old"}))),
-    "a property's rule": decided(prefetch(mbox("ours-only")), {"property_token": "tok-1"}),
-    "another property's rule": decided(prefetch(mbox("ours-only")), {"property_token": "tok-9"}),
-    "a property's rule, without a property": decided(prefetch(mbox("ours-only"))),
-    "two properties": decided(
-        lambda: {**prefetch(mbox("ours-only"))(), "_property": api.ModelProperty(token="tok-1")},
+    "half of the visitors, by cookie": decision(
+        lambda: {**prefetch_fields(mbox("split"))(), "id": None}, target_cookie="PC#visitor-1.35_0#4000000000"
+    ),
+    "no visitor id": decision(lambda: {**prefetch_fields(mbox())(), "id": None}),
+    "one mbox, executed": decision(execute_fields(mbox())),
+    "two mboxes, executed": decision(execute_fields(mbox(index=1), mbox("flags", index=2))),
+    "page load, executed": decision(lambda: {"execute": api.ExecuteRequest(page_load=api.RequestDetails())}),
+    "page load, prefetched": decision(prefetch_fields(page_load=api.RequestDetails())),
+    "views, prefetched": decision(prefetch_fields(views=[api.ViewRequest()])),
+    "one view": decision(prefetch_fields(views=[api.ViewRequest(name="checkout")])),
+    "a remote view": decision(prefetch_fields(views=[api.ViewRequest(name="account")])),
+    "an unknown mbox": decision(prefetch_fields(mbox("nowhere"))),
+    "an unknown mbox, executed": decision(execute_fields(mbox("nowhere"))),
+    "a remote mbox": decision(prefetch_fields(mbox("loyalty"))),
+    "the global mbox by its name": decision(execute_fields(mbox(GLOBAL))),
+    "default content, prefetched": decision(prefetch_fields(mbox("default"))),
+    "default content, executed": decision(execute_fields(mbox("default"))),
+    "empty content, executed": decision(execute_fields(mbox("empty"))),
+    "click metrics, executed": decision(execute_fields(mbox("metrics"))),
+    "click metrics, prefetched": decision(prefetch_fields(mbox("metrics"))),
+    "display metrics, executed": decision(execute_fields(mbox("displays"))),
+    "macros": decision(prefetch_fields(mbox("macros", parameters={"color": "blue"}))),
+    "no macros in the parameters": decision(prefetch_fields(mbox("macros"))),
+    "a browser's audience": decision(execute_fields(mbox("firefox"), user_agent=FIREFOX)),
+    "not a browser's audience": decision(execute_fields(mbox("firefox"), user_agent=CHROME)),
+    "a platform's audience": decision(execute_fields(mbox("linux"), user_agent=FIREFOX)),
+    "a page's audience": decision(execute_fields(mbox("path"), **page("https://shop.example.com/Products/a?b=c#d"))),
+    "not a page's audience": decision(execute_fields(mbox("path"), **page("https://shop.example.com/"))),
+    "a parameter's audience": decision(prefetch_fields(mbox("color", parameters={"color": "BLUE"}))),
+    "not a parameter's audience": decision(prefetch_fields(mbox("color", parameters={"color": "red"}))),
+    "a parameter that is missing": decision(prefetch_fields(mbox("color"))),
+    "a number's audience": decision(prefetch_fields(mbox("age", parameters={"age": "18"}))),
+    "not a number's audience": decision(prefetch_fields(mbox("age", parameters={"age": "17"}))),
+    "a number that is none": decision(prefetch_fields(mbox("age", parameters={"age": "old"}))),
+    "a property's rule": decision(prefetch_fields(mbox("ours-only")), {"property_token": "tok-1"}),
+    "another property's rule": decision(prefetch_fields(mbox("ours-only")), {"property_token": "tok-9"}),
+    "a property's rule, without a property": decision(prefetch_fields(mbox("ours-only"))),
+    "two properties": decision(
+        lambda: {**prefetch_fields(mbox("ours-only"))(), "_property": api.ModelProperty(token="tok-1")},
         {"property_token": "tok-9"},
     ),
-    "a request id": decided(lambda: {**prefetch(mbox())(), "request_id": "request-1"}),
-    "an artifact without response tokens": decided(prefetch(mbox()), {"artifact_payload": artifact(responseTokens=[])}),
-    "a trace, prefetched": decided(
-        lambda: {**prefetch(mbox())(), "trace": api.Trace(authorization_token="secret")},
+    "a request id": decision(lambda: {**prefetch_fields(mbox())(), "request_id": "request-1"}),
+    "an artifact without response tokens": decision(
+        prefetch_fields(mbox()), {"artifact_payload": artifact(responseTokens=[])}
     ),
-    "a trace, executed": decided(lambda: {"execute": execute(), "trace": api.Trace(authorization_token="secret")}),
-    "a visitor's state": decided(prefetch(mbox()), visitor=Visitor({"MCMID": "5" * 38}, {"a": 1})),
-    "an artifact of another version": decided(prefetch(mbox()), {"artifact_payload": artifact(version="2.0.0")}),
+    "a trace, prefetched": decision(
+        lambda: {**prefetch_fields(mbox())(), "trace": api.Trace(authorization_token="secret")},
+    ),
+    "a trace, executed": decision(lambda: {"execute": execute(), "trace": api.Trace(authorization_token="secret")}),
+    "a visitor's state": decision(prefetch_fields(mbox()), visitor=Visitor({"MCMID": "5" * 38}, {"a": 1})),
+    "an artifact of another version": decision(
+        prefetch_fields(mbox()), {"artifact_payload": artifact(version="2.0.0")}
+    ),
     "attributes": lambda env: as_json(
         env.on_device().get_attributes(["flags"], {"request": request(id=visitor()), "session_id": SESSION}).as_object()
     ),
@@ -122,37 +128,41 @@ ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
             "session_id": SESSION,
         }
     ),
-    "with callbacks": lambda env: env.called_back(
-        env.on_device().get_offers, {"request": request(id=visitor(), **prefetch(mbox())()), "session_id": SESSION}
+    "with callbacks": lambda env: env.call_with_callbacks(
+        env.on_device().get_offers,
+        {"request": request(id=visitor(), **prefetch_fields(mbox())()), "session_id": SESSION},
     ),
     "server-side for once": lambda env: env.offers(
         request(id=visitor()), env.on_device(), decisioning_method="server-side"
     ),
     "telemetry on": lambda env: [
-        env.offers(request(id=visitor(), **prefetch(mbox())()), env.on_device(telemetry_enabled=True))["meta"],
+        env.offers(request(id=visitor(), **prefetch_fields(mbox())()), env.on_device(telemetry_enabled=True))["meta"],
     ],
     "a server-side client, on-device for once": lambda env: env.offers(decisioning_method="on-device"),
-    "downloaded": lambda env: env.offers(request(id=visitor(), **prefetch(mbox())()), downloading(env)),
+    "downloaded": lambda env: env.offers(request(id=visitor(), **prefetch_fields(mbox())()), downloading_client(env)),
     "downloaded, with a remote mbox": lambda env: env.offers(
-        request(id=visitor(), **prefetch(mbox(index=1), mbox("loyalty", index=2))()), downloading(env)
+        request(id=visitor(), **prefetch_fields(mbox(index=1), mbox("loyalty", index=2))()), downloading_client(env)
     ),
-    "a failing geo lookup": decided(
-        prefetch(mbox()), {"artifact_payload": artifact(geoTargetingEnabled=True), "cdn_base_path": "127.0.0.1:9"}
+    "a failing geo lookup": decision(
+        prefetch_fields(mbox()),
+        {"artifact_payload": artifact(geoTargetingEnabled=True), "cdn_base_path": "127.0.0.1:9"},
     ),
-    "a maximum_wait_ready that is negative": decided(prefetch(mbox()), {"maximum_wait_ready": -1}),
-    "a polling_interval as text": decided(prefetch(mbox()), {"polling_interval": "300"}),
-    "without a hint": lambda env: env.offers(request(id=visitor(), **prefetch(mbox())()), after_its_start(env)),
+    "a maximum_wait_ready that is negative": decision(prefetch_fields(mbox()), {"maximum_wait_ready": -1}),
+    "a polling_interval as text": decision(prefetch_fields(mbox()), {"polling_interval": "300"}),
+    "without a hint": lambda env: env.offers(
+        request(id=visitor(), **prefetch_fields(mbox())()), client_after_its_start(env)
+    ),
 }
 
 
-def after_its_start(env: Environment) -> Any:
-    """Create a client, and give it time to request its hint."""
+def client_after_its_start(env: Environment) -> Any:
+    """Create a client, and give it time to request its location hint."""
     client = env.on_device(target_location_hint=None)
     time.sleep(0.3)
     return client
 
 
-def downloading(env: Environment, method: str = "on-device") -> Any:
+def downloading_client(env: Environment, method: str = "on-device") -> Any:
     """Create a client that downloads the artifact of the edge."""
     return env.client(
         decisioning_method=method,
@@ -171,16 +181,16 @@ def hybrid(asked: Any, **options: Any) -> Callable[[Environment], Any]:
 
 
 HYBRID: Dict[str, Callable[[Environment], Any]] = {
-    "a local mbox": hybrid(prefetch(mbox())),
-    "a local mbox, executed": hybrid(executed(mbox())),
-    "a remote mbox": hybrid(prefetch(mbox("loyalty"))),
-    "a local and a remote mbox": hybrid(executed(mbox(index=1), mbox("loyalty", index=2))),
-    "an unknown mbox": hybrid(prefetch(mbox("nowhere"))),
-    "a local view": hybrid(prefetch(views=[api.ViewRequest(name="checkout")])),
-    "a remote view": hybrid(prefetch(views=[api.ViewRequest(name="account")])),
-    "all views": hybrid(prefetch(views=[api.ViewRequest()])),
+    "a local mbox": hybrid(prefetch_fields(mbox())),
+    "a local mbox, executed": hybrid(execute_fields(mbox())),
+    "a remote mbox": hybrid(prefetch_fields(mbox("loyalty"))),
+    "a local and a remote mbox": hybrid(execute_fields(mbox(index=1), mbox("loyalty", index=2))),
+    "an unknown mbox": hybrid(prefetch_fields(mbox("nowhere"))),
+    "a local view": hybrid(prefetch_fields(views=[api.ViewRequest(name="checkout")])),
+    "a remote view": hybrid(prefetch_fields(views=[api.ViewRequest(name="account")])),
+    "all views": hybrid(prefetch_fields(views=[api.ViewRequest()])),
     "page load": hybrid(lambda: {"execute": api.ExecuteRequest(page_load=api.RequestDetails())}),
-    "on-device for once": hybrid(prefetch(mbox("loyalty")), decisioning_method="on-device"),
+    "on-device for once": hybrid(prefetch_fields(mbox("loyalty")), decisioning_method="on-device"),
     "a server-side client, hybrid for once": lambda env: env.offers(decisioning_method="hybrid"),
     "attributes of a remote mbox": lambda env: as_json(
         env.on_device(decisioning_method="hybrid")
@@ -200,7 +210,7 @@ def polling_as_usual(seconds: float) -> Callable[[Environment], Any]:
     def scenario(env: Environment) -> Any:
         client = env.on_device(polling_interval=None, artifact_location=location(env))
         time.sleep(seconds)
-        return env.offers(request(id=visitor(), **prefetch(mbox())()), client)
+        return env.offers(request(id=visitor(), **prefetch_fields(mbox())()), client)
 
     return scenario
 
@@ -234,7 +244,7 @@ def stand_alone_polling_as_usual(env: Environment) -> Any:
     engine = package.TargetDecisioningEngine(config)
     engine.initialize()
     time.sleep(A_WHILE)
-    asked = request(id=visitor(), **prefetch(mbox())())
+    asked = request(id=visitor(), **prefetch_fields(mbox())())
     answer = engine.get_offers(requests.TargetDeliveryRequest(request=asked, session_id=SESSION))
     artifacts = engine.get_raw_artifact() == artifact()
     engine.stop_polling()
@@ -242,7 +252,7 @@ def stand_alone_polling_as_usual(env: Environment) -> Any:
 
 
 def stand_alone(env: Environment) -> Any:
-    """Use the engine without a client, as 1.1.0's tests did."""
+    """Use the engine without a client."""
     package = importlib.import_module("target_decisioning_engine")
     configs = importlib.import_module("target_decisioning_engine.types.decisioning_config")
     requests = importlib.import_module("target_decisioning_engine.types.target_delivery_request")
@@ -251,13 +261,13 @@ def stand_alone(env: Environment) -> Any:
     )
     engine = package.TargetDecisioningEngine(config)
     engine.initialize()
-    asked = request(id=visitor(), **prefetch(mbox(), mbox("flags", index=2))())
+    asked = request(id=visitor(), **prefetch_fields(mbox(), mbox("flags", index=2))())
     answer = engine.get_offers(requests.TargetDeliveryRequest(request=asked, session_id=SESSION))
     return {
         "ready": engine.is_ready(),
         "answer": as_json(answer),
-        "remote": engine.has_remote_dependency(request(**prefetch(mbox("loyalty"))())),
-        "not remote": engine.has_remote_dependency(request(**prefetch(mbox())())),
+        "remote": engine.has_remote_dependency(request(**prefetch_fields(mbox("loyalty"))())),
+        "not remote": engine.has_remote_dependency(request(**prefetch_fields(mbox())())),
         "artifact": engine.get_raw_artifact() == artifact(),
         "stop": as_json(engine.stop_polling()),
     }

@@ -45,7 +45,7 @@ class Visitor:
 
     def __init__(self, values: Any = None, state: Any = None, supplemental: Any = None) -> None:
         self._values, self._state, self._supplemental = values or {}, state or {}, supplemental
-        self.asked: List[Any] = []
+        self.consumers: List[Any] = []
 
     def get_visitor_values(self) -> Any:
         """Return ids such as MCMID."""
@@ -57,7 +57,7 @@ class Visitor:
 
     def get_supplemental_data_id(self, consumer: Any) -> Any:
         """Return the supplemental data id."""
-        self.asked.append(consumer)
+        self.consumers.append(consumer)
         return self._supplemental
 
 
@@ -74,8 +74,13 @@ class Environment:
 
     def options(self, **options: Any) -> Dict[str, Any]:
         """Return the options of a client of the edge, without those that are None."""
-        usual = {"client": "acmeclient", "organization_id": ORGANIZATION, "server_domain": self.edge, "secure": False}
-        return {name: value for name, value in {**usual, **options}.items() if value is not None}
+        defaults = {
+            "client": "acmeclient",
+            "organization_id": ORGANIZATION,
+            "server_domain": self.edge,
+            "secure": False,
+        }
+        return {name: value for name, value in {**defaults, **options}.items() if value is not None}
 
     def client(self, **options: Any) -> Any:
         """Create a client of the edge."""
@@ -84,9 +89,9 @@ class Environment:
         return client
 
     def on_device(self, **options: Any) -> Any:
-        """Create an on-device client with the artifact. With a hint, it sends no request when it starts."""
-        usual = {"artifact_payload": artifact(), "target_location_hint": "35", "polling_interval": 0}
-        return self.client(**{"decisioning_method": "on-device", "telemetry_enabled": False, **usual, **options})
+        """Create an on-device client with the artifact, and a location hint so that it does not request one."""
+        defaults = {"artifact_payload": artifact(), "target_location_hint": "35", "polling_interval": 0}
+        return self.client(**{"decisioning_method": "on-device", "telemetry_enabled": False, **defaults, **options})
 
     def offers(self, asked: Any = None, client: Any = None, **options: Any) -> Any:
         """Call ``get_offers``; return its result."""
@@ -98,7 +103,7 @@ class Environment:
         asked = request(notifications=list(notifications))
         return self.client().send_notifications({"request": asked, "session_id": SESSION, **options})
 
-    def called_back(self, call: Any, options: Dict[str, Any]) -> Dict[str, Any]:
+    def call_with_callbacks(self, call: Any, options: Dict[str, Any]) -> Dict[str, Any]:
         """Call with callbacks; return the callbacks' arguments and the state of the result."""
         given: List[Any] = []
         done = threading.Event()
@@ -119,15 +124,15 @@ class Environment:
     def event(self, name: str, **options: Any) -> Any:
         """Create a client; return its events of that name, or none after the time limit."""
         given: List[Any] = []
-        came = threading.Event()
+        received = threading.Event()
 
         def take(event: Any) -> None:
             given.append(event)
-            came.set()
+            received.set()
 
-        failed = outcome(lambda: self.client(**{**options, "events": {name: take}}))
-        came.wait(PATIENCE if not isinstance(failed, Exception) else 0)
-        return {"create": as_json(failed) if isinstance(failed, Exception) else "a client", "given": as_json(given)}
+        creation = outcome(lambda: self.client(**{**options, "events": {name: take}}))
+        received.wait(PATIENCE if not isinstance(creation, Exception) else 0)
+        return {"create": as_json(creation) if isinstance(creation, Exception) else "a client", "given": as_json(given)}
 
     def end(self) -> None:
         """Close the clients, if they can be closed, so that pending notifications are sent."""

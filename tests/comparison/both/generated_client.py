@@ -37,7 +37,7 @@ def only_data(env: Environment) -> Any:
     return delivery(env).execute_with_http_info(ORGANIZATION, SESSION, request(), _return_http_data_only=True)
 
 
-def later(env: Environment) -> Any:
+def call_async(env: Environment) -> Any:
     """Call with ``async_req`` and without callbacks."""
     result = delivery(env).execute(ORGANIZATION, SESSION, request(), async_req=True)
     result.wait(PATIENCE)
@@ -49,16 +49,16 @@ def called_back(name: str) -> Callable[[Environment], Any]:
 
     def scenario(env: Environment) -> Any:
         given: Any = []
-        came = threading.Event()
+        received = threading.Event()
 
-        def tell(which: str) -> Any:
-            return lambda value: (given.append([which, as_json(value)]), came.set())
+        def record(which: str) -> Any:
+            return lambda value: (given.append([which, as_json(value)]), received.set())
 
         asked = request(execute=execute(mbox(name)))
         delivery(env).execute(
-            ORGANIZATION, SESSION, asked, async_req=True, callback=tell("data"), err_callback=tell("error")
+            ORGANIZATION, SESSION, asked, async_req=True, callback=record("data"), err_callback=record("error")
         )
-        came.wait(PATIENCE)
+        received.wait(PATIENCE)
         return given
 
     return scenario
@@ -86,14 +86,14 @@ def default_headers(env: Environment) -> Any:
     return api.DeliveryApi(client).execute(ORGANIZATION, SESSION, request(), headers={"X-Once": "now"})
 
 
-def raw(env: Environment) -> Any:
+def unparsed_answer(env: Environment) -> Any:
     """Call with ``_preload_content=False``, which returns urllib3's response."""
     answer = delivery(env).execute(ORGANIZATION, SESSION, request(), _preload_content=False)
     answer = answer[0] if isinstance(answer, tuple) else answer
     return {"status": answer.status, "json": json.loads(answer.data)["status"]}
 
 
-def odd(name: str) -> Callable[[Environment], Any]:
+def odd_answer(name: str) -> Callable[[Environment], Any]:
     """Return a scenario of ``execute`` with an answer of ``odd_answers``."""
     return executing(lambda: request(execute=execute(mbox(name))))
 
@@ -128,12 +128,12 @@ class Answer:
         self.data = data
 
 
-def sanitized(value: Any) -> Callable[[Environment], Any]:
+def sanitizing(value: Any) -> Callable[[Environment], Any]:
     """Return a scenario of ``sanitize_for_serialization``."""
     return lambda env: api.ApiClient().sanitize_for_serialization(value() if callable(value) else value)
 
 
-def deserialized(text: Any, kind: Any) -> Callable[[Environment], Any]:
+def deserializing(text: Any, kind: Any) -> Callable[[Environment], Any]:
     """Return a scenario of ``deserialize``."""
     return lambda env: api.ApiClient().deserialize(Answer(text), kind)
 
@@ -144,7 +144,7 @@ def moment(**zone: Any) -> Any:
 
 
 def user_agent(env: Environment) -> Any:
-    """Return the default header and a custom one."""
+    """Return the type of the default header, and a custom header as it is read and as it is sent."""
     client = api.ApiClient()
     before = type(client.user_agent).__name__
     client.user_agent = "mine/1"
@@ -163,7 +163,7 @@ EXECUTING: Dict[str, Callable[[Environment], Any]] = {
     ),
     "execute_with_http_info": with_http_info,
     "execute_with_http_info, data only": only_data,
-    "execute, later": later,
+    "execute, later": call_async,
     "execute, called back": called_back("home"),
     "execute, with a callback and at once": callback_at_once("home"),
     "execute, unencrypted and without verifying": lambda env: delivery(env, verify_ssl=False).execute(
@@ -172,7 +172,7 @@ EXECUTING: Dict[str, Callable[[Environment], Any]] = {
     "execute, encrypted": encrypted(),
     "execute, encrypted and without verifying": encrypted(verify_ssl=False),
     "headers and cookie of the client": default_headers,
-    "the answer as it came": raw,
+    "the answer as it came": unparsed_answer,
     "client as a context": lambda env: type(api.ApiClient().__enter__()).__name__,
     "user agent": user_agent,
     "last_response": last_response,
@@ -181,27 +181,27 @@ EXECUTING: Dict[str, Callable[[Environment], Any]] = {
 
 
 class Renamed(api.MboxRequest):
-    """A subclass whose ``to_dict`` returns something else."""
+    """A subclass of ``MboxRequest`` whose ``to_dict`` returns something else."""
 
     def to_dict(self) -> Any:
         return {"renamed": self.name}
 
 
 class Nowhere(api.Address):
-    """Another subclass like this."""
+    """A subclass of ``Address`` whose ``to_dict`` returns something else."""
 
     def to_dict(self) -> Any:
         return {"nowhere": self.url}
 
 
 def with_subclasses() -> Any:
-    """Return a request with these subclasses, in a list and as attributes."""
+    """Return a request with models of both subclasses, in a list and as attributes."""
     context = api.Context(channel=api.ChannelType.WEB, address=Nowhere(url="https://example.com/"))
     return request(context=context, execute=execute(Renamed(name="home", index=1), mbox("flags", index=2)))
 
 
 def texts_of_subclasses(env: Environment) -> Any:
-    """Return the dict and the texts of a request with these subclasses."""
+    """Return the dict and the texts of a request with models of both subclasses."""
     asked, executed = with_subclasses(), with_subclasses().execute
     return {
         "to_dict": asked.to_dict(),
@@ -211,7 +211,7 @@ def texts_of_subclasses(env: Environment) -> Any:
     }
 
 
-OF_THEIR_OWN: Dict[str, Callable[[Environment], Any]] = {
+SUBCLASSES: Dict[str, Callable[[Environment], Any]] = {
     "told": texts_of_subclasses,
     "in a dict": lambda env: as_json(api.Notification(parameters={"a": Renamed(name="home")}).to_dict()),
     "sanitized": lambda env: api.ApiClient().sanitize_for_serialization(with_subclasses()),
@@ -220,44 +220,44 @@ OF_THEIR_OWN: Dict[str, Callable[[Environment], Any]] = {
 }
 
 SERIALIZING: Dict[str, Callable[[Environment], Any]] = {
-    "sanitize a request": sanitized(request),
-    "sanitize a list": sanitized(lambda: [mbox(), {"a": mbox()}, None]),
-    "sanitize a tuple": sanitized(lambda: (1, "a", mbox())),
-    "sanitize a time": sanitized(moment),
-    "sanitize a time with a zone": sanitized(lambda: moment(tzinfo=datetime.timezone.utc)),
-    "sanitize a date": sanitized(lambda: moment().date()),
-    "sanitize None": sanitized(None),
-    "sanitize a text": sanitized("text"),
-    "sanitize a number": sanitized(1.5),
-    "sanitize None inside parameters": sanitized(lambda: mbox(parameters={"a": None})),
-    "sanitize an empty list": sanitized(lambda: api.ExecuteRequest(mboxes=[])),
-    "sanitize a property": sanitized(lambda: request(_property=api.ModelProperty(token="t"))),
-    "sanitize an answer": sanitized(lambda: api.DeliveryResponse(status=200, client="c")),
-    "sanitize something else": sanitized(object),
-    "deserialize an answer": deserialized('{"status": 200, "requestId": "r", "more": 1}', "DeliveryResponse"),
-    "deserialize a request": deserialized(
+    "sanitize a request": sanitizing(request),
+    "sanitize a list": sanitizing(lambda: [mbox(), {"a": mbox()}, None]),
+    "sanitize a tuple": sanitizing(lambda: (1, "a", mbox())),
+    "sanitize a time": sanitizing(moment),
+    "sanitize a time with a zone": sanitizing(lambda: moment(tzinfo=datetime.timezone.utc)),
+    "sanitize a date": sanitizing(lambda: moment().date()),
+    "sanitize None": sanitizing(None),
+    "sanitize a text": sanitizing("text"),
+    "sanitize a number": sanitizing(1.5),
+    "sanitize None inside parameters": sanitizing(lambda: mbox(parameters={"a": None})),
+    "sanitize an empty list": sanitizing(lambda: api.ExecuteRequest(mboxes=[])),
+    "sanitize a property": sanitizing(lambda: request(_property=api.ModelProperty(token="t"))),
+    "sanitize an answer": sanitizing(lambda: api.DeliveryResponse(status=200, client="c")),
+    "sanitize something else": sanitizing(object),
+    "deserialize an answer": deserializing('{"status": 200, "requestId": "r", "more": 1}', "DeliveryResponse"),
+    "deserialize a request": deserializing(
         '{"context": {"channel": "web"}, "property": {"token": "t"}}', "DeliveryRequest"
     ),
-    "deserialize a list": deserialized('[{"name": "a"}, {"index": 2}]', "list[MboxRequest]"),
-    "deserialize a dict": deserialized('{"a": {"token": "t"}}', "dict(str, ModelProperty)"),
-    "deserialize by a class": deserialized('{"name": "a"}', api.MboxRequest),
-    "deserialize an int": deserialized('"5"', "int"),
-    "deserialize a float": deserialized("5", "float"),
-    "deserialize a bool": deserialized("true", "bool"),
-    "deserialize a text": deserialized('"a"', "str"),
-    "deserialize a text that is no JSON": deserialized("plain", "str"),
-    "deserialize no JSON as an answer": deserialized("plain", "DeliveryResponse"),
-    "deserialize a time": deserialized('"2020-01-02T03:04:05Z"', "datetime"),
-    "deserialize a date": deserialized('"2020-01-02"', "date"),
-    "deserialize what is no time": deserialized('"yesterday"', "datetime"),
-    "deserialize an object": deserialized('{"a": [1]}', "object"),
-    "deserialize null": deserialized("null", "DeliveryResponse"),
-    "deserialize a kind nobody knows": deserialized('{"a": 1}', "Nobody"),
-    "deserialize an order": deserialized(
+    "deserialize a list": deserializing('[{"name": "a"}, {"index": 2}]', "list[MboxRequest]"),
+    "deserialize a dict": deserializing('{"a": {"token": "t"}}', "dict(str, ModelProperty)"),
+    "deserialize by a class": deserializing('{"name": "a"}', api.MboxRequest),
+    "deserialize an int": deserializing('"5"', "int"),
+    "deserialize a float": deserializing("5", "float"),
+    "deserialize a bool": deserializing("true", "bool"),
+    "deserialize a text": deserializing('"a"', "str"),
+    "deserialize a text that is no JSON": deserializing("plain", "str"),
+    "deserialize no JSON as an answer": deserializing("plain", "DeliveryResponse"),
+    "deserialize a time": deserializing('"2020-01-02T03:04:05Z"', "datetime"),
+    "deserialize a date": deserializing('"2020-01-02"', "date"),
+    "deserialize what is no time": deserializing('"yesterday"', "datetime"),
+    "deserialize an object": deserializing('{"a": [1]}', "object"),
+    "deserialize null": deserializing("null", "DeliveryResponse"),
+    "deserialize a kind nobody knows": deserializing('{"a": 1}', "Nobody"),
+    "deserialize an order": deserializing(
         '{"id": "o", "time": "2020-01-02T03:04:05.678+02:00", "total": 5, "purchasedProductIds": ["a"]}', "Order"
     ),
-    "deserialize an order's broken limit": deserialized('{"total": -1}', "Order"),
-    "deserialize without what is required": deserialized("{}", "CustomerId"),
+    "deserialize an order's broken limit": deserializing('{"total": -1}', "Order"),
+    "deserialize without what is required": deserializing("{}", "CustomerId"),
 }
 
 
@@ -320,5 +320,5 @@ ODD = (
     "an id that is a text", "a number as content", "a long tntId", "unknown fields", "wrong types",
 )  # fmt: skip
 
-OWN = {"models of their own, " + name: scenario for name, scenario in OF_THEIR_OWN.items()}
-SCENARIOS = {**EXECUTING, **OWN, **SERIALIZING, **CONFIGURING}
+SUBCLASS_SCENARIOS = {"models of their own, " + name: scenario for name, scenario in SUBCLASSES.items()}
+SCENARIOS = {**EXECUTING, **SUBCLASS_SCENARIOS, **SERIALIZING, **CONFIGURING}

@@ -233,7 +233,7 @@ REQUESTS: Dict[str, Callable[[Environment], Any]] = {
     "the request afterwards": lambda env: afterwards(env, request()),
     "one request for two visitors": shared_request,
     "two calls of one client": twice,
-    "with callbacks": lambda env: env.called_back(
+    "with callbacks": lambda env: env.call_with_callbacks(
         env.client().get_offers, {"request": request(), "session_id": SESSION}
     ),
     "with err_callback alone": lambda env: env.offers(err_callback=print),
@@ -284,7 +284,7 @@ def customer(name: str, state: str = api.AuthenticatedState.AUTHENTICATED) -> An
 def consumer(env: Environment, **options: Any) -> Any:
     """Call with a visitor; return the consumer ids that it received."""
     seen = Visitor(supplemental="B" * 33)
-    return {"envelope": as_json(env.offers(visitor=seen, **options)), "asked for": seen.asked}
+    return {"envelope": as_json(env.offers(visitor=seen, **options)), "asked for": seen.consumers}
 
 
 def hint_afterwards(env: Environment) -> Any:

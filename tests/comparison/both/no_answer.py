@@ -9,7 +9,7 @@ from environment import SESSION, Environment, request
 
 SCENARIOS: Dict[str, Callable[[Environment], Any]] = {
     "connection refused": lambda env: env.offers(client=unreachable_client(env)),
-    "connection refused, called back": lambda env: env.called_back(
+    "connection refused, called back": lambda env: env.call_with_callbacks(
         unreachable_client(env).get_offers, {"request": request(), "session_id": SESSION}
     ),
 }

@@ -17,27 +17,27 @@ def notification(**fields: Any) -> Any:
     return api.Notification(**{"id": "n-1", "type": api.MetricType.CLICK, "timestamp": TIME, **fields})
 
 
-def shown(**fields: Any) -> Any:
+def display(**fields: Any) -> Any:
     """Return a notification that the mbox ``home`` was displayed."""
     place = api.NotificationMbox(name="home", state="state")
     return notification(type=api.MetricType.DISPLAY, mbox=place, tokens=["t-1", "t-2"], **fields)
 
 
-def prefetched(env: Environment) -> Any:
+def prefetch_and_notify(env: Environment) -> Any:
     """Prefetch, then notify a display with the cookie of the answer; return the prefetched option, too."""
     asked = request(prefetch=api.PrefetchRequest(mboxes=[mbox()]), id=api.VisitorId(tnt_id="visitor-1.35_0"))
     answer = env.offers(asked)
     option = answer["response"].prefetch.mboxes[0].options[0]
-    return env.notify(shown(id="after-prefetch"), target_cookie=answer["target_cookie"]["value"]), option
+    return env.notify(display(id="after-prefetch"), target_cookie=answer["target_cookie"]["value"]), option
 
 
 NOTIFICATIONS: Dict[str, Callable[[Environment], Any]] = {
     "a click": lambda env: env.notify(notification(mbox=api.NotificationMbox(name="home"), tokens=["t"])),
-    "a display": lambda env: env.notify(shown()),
+    "a display": lambda env: env.notify(display()),
     "a view": lambda env: env.notify(notification(view=api.NotificationView(name="checkout", key="k", state="s"))),
     "a page load": lambda env: env.notify(notification(page_load=api.NotificationPageLoad(state="s"))),
     "all fields": lambda env: env.notify(
-        shown(
+        display(
             impression_id="i-1",
             parameters={"a": "b"},
             profile_parameters={"c": "d"},
@@ -46,7 +46,7 @@ NOTIFICATIONS: Dict[str, Callable[[Environment], Any]] = {
             address=api.Address(url="https://example.com/"),
         )
     ),
-    "several": lambda env: env.notify(notification(), shown(id="n-2"), notification(id="n-3")),
+    "several": lambda env: env.notify(notification(), display(id="n-2"), notification(id="n-3")),
     "one without id": lambda env: env.notify(notification(id=None), notification(id="good")),
     "one without type": lambda env: env.notify(notification(type=None), notification(id="good")),
     "one without timestamp": lambda env: env.notify(notification(timestamp=None), notification(id="good")),
@@ -62,15 +62,15 @@ NOTIFICATIONS: Dict[str, Callable[[Environment], Any]] = {
     "no request": lambda env: env.client().send_notifications({"request": None}),
     "no options": lambda env: env.client().send_notifications(None),
     "options of a client": lambda env: env.client(environment_id=5, property_token="tok").send_notifications(
-        {"request": request(notifications=[shown()])}
+        {"request": request(notifications=[display()])}
     ),
     "a cookie and customers": lambda env: env.notify(
-        shown(), target_cookie="PC#visitor-1.35_0#4000000000", session_id="own", target_location_hint="28"
+        display(), target_cookie="PC#visitor-1.35_0#4000000000", session_id="own", target_location_hint="28"
     ),
-    "with callbacks": lambda env: env.called_back(
-        env.client().send_notifications, {"request": request(notifications=[shown()]), "session_id": SESSION}
+    "with callbacks": lambda env: env.call_with_callbacks(
+        env.client().send_notifications, {"request": request(notifications=[display()]), "session_id": SESSION}
     ),
-    "a prefetch, then its display": prefetched,
+    "a prefetch, then its display": prefetch_and_notify,
 }
 
 
@@ -79,10 +79,10 @@ def attributes(
 ) -> Dict[str, Any]:
     """Call ``get_attributes``; return the results of all methods of its ``AttributesProvider``."""
     options = {"request": request() if asked is None else asked, "session_id": SESSION, **options}
-    return every_way((client or env.client()).get_attributes(list(names), options), names)
+    return results_of_methods((client or env.client()).get_attributes(list(names), options), names)
 
 
-def every_way(provider: Any, names: Any) -> Dict[str, Any]:
+def results_of_methods(provider: Any, names: Any) -> Dict[str, Any]:
     """Return the results of all methods of a provider."""
     return {
         "as_object": {name: as_json(outcome(lambda name=name: provider.as_object(name))) for name in names},
@@ -98,15 +98,19 @@ def without_request(env: Environment) -> Any:
     """Call twice without a request, then with options but no request."""
     client = env.client()
     return [
-        as_json(outcome(lambda: every_way(client.get_attributes(["flags"]), ["flags"]))),
-        as_json(outcome(lambda: every_way(client.get_attributes(["more-flags"]), ["more-flags"]))),
+        as_json(outcome(lambda: results_of_methods(client.get_attributes(["flags"]), ["flags"]))),
+        as_json(outcome(lambda: results_of_methods(client.get_attributes(["more-flags"]), ["more-flags"]))),
         as_json(
-            outcome(lambda: every_way(client.get_attributes(["flags"], {"session_id": "own"}), ["flags", "more-flags"]))
+            outcome(
+                lambda: results_of_methods(
+                    client.get_attributes(["flags"], {"session_id": "own"}), ["flags", "more-flags"]
+                )
+            )
         ),
     ]
 
 
-def called_back_twice(env: Environment) -> Any:
+def call_with_callback_twice(env: Environment) -> Any:
     """Use one dict of options, with a callback, for two calls."""
     given: Any = []
     client = env.client()
@@ -129,7 +133,7 @@ def with_callback(env: Environment) -> Any:
     client = env.client()
     options = {"request": request(), "session_id": SESSION, "callback": given.append}
     client.get_attributes(["flags"], options).wait(PATIENCE)
-    return [every_way(provider, ["flags"]) for provider in given]
+    return [results_of_methods(provider, ["flags"]) for provider in given]
 
 
 ATTRIBUTES: Dict[str, Callable[[Environment], Any]] = {
@@ -148,7 +152,7 @@ ATTRIBUTES: Dict[str, Callable[[Environment], Any]] = {
         [attributes(env, asked=asked) and asked for asked in [request(execute=execute(mbox("flags", index=7)))]]
     ),
     "with a callback": with_callback,
-    "with a callback, twice": called_back_twice,
+    "with a callback, twice": call_with_callback_twice,
     # Last, because 1.1.0 keeps these mboxes for the rest of the process (B22).
     "without a request": without_request,
 }

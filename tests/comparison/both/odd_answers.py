@@ -15,26 +15,26 @@ NAMES = (
 )  # fmt: skip
 
 
-def answered(name: str) -> Callable[[Environment], Any]:
+def call_for_answer(name: str) -> Callable[[Environment], Any]:
     """Return a scenario of a call with that answer."""
     return lambda env: env.offers(request(execute=execute(mbox(name))))
 
 
 def called_back(name: str) -> Callable[[Environment], Any]:
     """Return the same scenario with callbacks."""
-    return lambda env: env.called_back(
+    return lambda env: env.call_with_callbacks(
         env.client().get_offers, {"request": request(execute=execute(mbox(name))), "session_id": SESSION}
     )
 
 
-def refused(env: Environment) -> Any:
+def call_another_host(env: Environment) -> Any:
     """Call a host without a server. 1.1.0 calls the first host of the process again (B1)."""
     return env.offers(client=env.client(server_domain="127.0.0.1:9"))
 
 
 SCENARIOS: Dict[str, Callable[[Environment], Any]] = {
-    **{name: answered(name) for name in NAMES},
+    **{name: call_for_answer(name) for name in NAMES},
     "slow, with a timeout": lambda env: env.offers(request(execute=execute(mbox("slow"))), env.client(timeout=300)),
     **{"called back, " + name: called_back(name) for name in ("400", "503", "204", "not JSON", "wrong types")},
-    "another host": refused,
+    "another host": call_another_host,
 }

@@ -1,9 +1,9 @@
 """``DeliveryApi.execute`` with the answers of ``odd_answers``."""
 
-from generated_client import ODD, callback_at_once, called_back, odd
+from generated_client import ODD, callback_at_once, called_back, odd_answer
 
 SCENARIOS = {
-    **{"execute, " + name: odd(name) for name in ODD},
+    **{"execute, " + name: odd_answer(name) for name in ODD},
     **{"execute, with a callback and at once, " + name: callback_at_once(name) for name in ("400", "not JSON")},
     **{"execute, called back, " + name: called_back(name) for name in ("400", "503", "204", "not JSON")},
 }

@@ -110,10 +110,10 @@ def ready(handler: Callable[[Any], Any], **options: Any) -> Callable[[Environmen
 
     def scenario(env: Environment) -> Any:
         given: Any = []
-        came = threading.Event()
-        env.client(**options, events={"client_ready": handler(lambda *event: (given.extend(event), came.set()))})
-        came.wait(1)
-        return {"called": came.is_set(), "given": given}
+        received = threading.Event()
+        env.client(**options, events={"client_ready": handler(lambda *event: (given.extend(event), received.set()))})
+        received.wait(1)
+        return {"called": received.is_set(), "given": given}
 
     return scenario
 
@@ -139,7 +139,7 @@ CONFIG = (
 )  # fmt: skip
 
 
-def emitted(env: Environment) -> Any:
+def emit_events(env: Environment) -> Any:
     """Send events of the application; return those that its handler gets."""
     given: Any = []
     client = env.client(events={"mine": given.append})
@@ -157,7 +157,7 @@ EVENTS: Dict[str, Callable[[Environment], Any]] = {
         "artifact_download_failed", **downloading(env, "nothing-here.json")
     ),
     "no subscriber": lambda env: type(env.client(events={})).__name__,
-    "client.event_emitter": emitted,
+    "client.event_emitter": emit_events,
     "client.config": config_afterwards,
     "client.decisioning_engine": lambda env: env.client().decisioning_engine,
     "client.logger": lambda env: env.client().logger.name,

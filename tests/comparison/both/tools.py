@@ -241,15 +241,15 @@ CONSTANTS = {
 }  # fmt: skip
 
 
-def called(package: str, row: Row) -> Callable[[Environment], Any]:
+def call_function(package: str, row: Row) -> Callable[[Environment], Any]:
     """Return a scenario of one function: its results, and its arguments afterwards if it changes them."""
     module, name, calls = row
 
     def scenario(env: Environment) -> Any:
         function = getattr(importlib.import_module(f"{package}.{module}"), name)
         results = [as_json(outcome(lambda given=given: function(*given))) for given in calls]
-        changed = [as_json(list(given)) for given in calls] if name in CHANGE_THEIR_ARGUMENTS else None
-        return {"results": results, "arguments": changed}
+        arguments = [as_json(list(given)) for given in calls] if name in CHANGE_THEIR_ARGUMENTS else None
+        return {"results": results, "arguments": arguments}
 
     return scenario
 
@@ -370,8 +370,8 @@ def timings(env: Environment) -> Any:
 
 
 SCENARIOS: Dict[str, Callable[[Environment], Any]] = {
-    **{"{1}.{2}".format(*("", *row)): called("target_python_sdk", row) for row in COOKIES + HELPER},
-    **{"{1}.{2}".format(*("", *row)): called("target_tools", row) for row in TOOLS},
+    **{"{1}.{2}".format(*("", *row)): call_function("target_python_sdk", row) for row in COOKIES + HELPER},
+    **{"{1}.{2}".format(*("", *row)): call_function("target_tools", row) for row in TOOLS},
     **{"constants of " + module: constants(module, names) for module, names in CONSTANTS.items()},
     **{"modules as attributes of " + package: modules_as_attributes(package) for package in ATTRIBUTES},
     "cookies.create_target_cookie": target_cookie,
