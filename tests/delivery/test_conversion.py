@@ -1,4 +1,4 @@
-"""Values of any type mean the same in every place of a call, whichever method decides it."""
+"""Values of any type are converted in the same way in every place of a call, for every decisioning method."""
 
 import collections
 import copy
@@ -129,26 +129,29 @@ class PoolManager:
         return urllib3.HTTPResponse(io.BytesIO(ANSWER_BYTES), status=200, preload_content=False)
 
 
-def client_by(method, **options):
-    """Return a client that decides by ``method``, its pool manager, and no network."""
+def client_with_method(method, **options):
+    """Return a client with this decisioning method and without a network, and its pool manager."""
     pool_manager = PoolManager()
     document = artifact(home=[rule("A", condition={"==": [{"var": "mbox.plan"}, "gold"]})])
-    chosen = {**REQUIRED, "pool_manager": pool_manager, "decisioning_method": method, "polling_interval": 0}
-    chosen["target_location_hint"] = "35"  # so that the client does not request one
+    defaults = {**REQUIRED, "pool_manager": pool_manager, "decisioning_method": method, "polling_interval": 0}
+    defaults["target_location_hint"] = "35"  # so that the client does not request one
     if method != "server-side":
-        chosen["artifact_payload"] = document
-    return TargetClient.create({**chosen, **options}), pool_manager
+        defaults["artifact_payload"] = document
+    return TargetClient.create({**defaults, **options}), pool_manager
 
 
-def executing(**fields):
+def execute_request(**fields):
     return DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(**{"name": "home", **fields})]))
 
 
 #: A request with a value in one place, and the place as an error names it.
 PLACES = {
-    "parameters": (lambda value: executing(parameters={"plan": value}), "request.execute.mboxes[0].parameters['plan']"),
+    "parameters": (
+        lambda value: execute_request(parameters={"plan": value}),
+        "request.execute.mboxes[0].parameters['plan']",
+    ),
     "profile parameters": (
-        lambda value: executing(profile_parameters={"plan": value}),
+        lambda value: execute_request(profile_parameters={"plan": value}),
         "request.execute.mboxes[0].profile_parameters['plan']",
     ),
     "mbox name": (
@@ -168,27 +171,31 @@ PLACES = {
         "request.prefetch.views[0].parameters['plan']",
     ),
     "an id": (
-        lambda value: DeliveryRequest(id=VisitorId.from_dict({"thirdPartyId": value}), execute=executing().execute),
+        lambda value: DeliveryRequest(
+            id=VisitorId.from_dict({"thirdPartyId": value}), execute=execute_request().execute
+        ),
         "request.id.third_party_id",
     ),
     "the context": (
-        lambda value: DeliveryRequest(context={"channel": "web", "userAgent": value}, execute=executing().execute),
+        lambda value: DeliveryRequest(
+            context={"channel": "web", "userAgent": value}, execute=execute_request().execute
+        ),
         "request.context.user_agent",
     ),
     "an address": (
-        lambda value: executing(address=Address.from_dict({"url": value})),
+        lambda value: execute_request(address=Address.from_dict({"url": value})),
         "request.execute.mboxes[0].address.url",
     ),
     "a product": (
-        lambda value: executing(product={"categoryId": value}),
+        lambda value: execute_request(product={"categoryId": value}),
         "request.execute.mboxes[0].product.category_id",
     ),
     "purchased products": (
-        lambda value: executing(order=Order(purchased_product_ids=[value])),
+        lambda value: execute_request(order=Order(purchased_product_ids=[value])),
         "request.execute.mboxes[0].order.purchased_product_ids[0]",
     ),
     "tokens of a notification": (
-        lambda value: DeliveryRequest(notifications=[{"tokens": [value]}], execute=executing().execute),
+        lambda value: DeliveryRequest(notifications=[{"tokens": [value]}], execute=execute_request().execute),
         "request.notifications[0].tokens[0]",
     ),
 }
@@ -230,7 +237,7 @@ def assert_plain(value):
 @pytest.mark.parametrize("value", NOT_JSON, ids=lambda value: type(value).__name__)
 def test_a_value_that_json_cannot_hold_is_an_error_that_names_the_place(value, place, method):
     build, path = PLACES[place]
-    client, pool_manager = client_by(method)
+    client, pool_manager = client_with_method(method)
     with client, pytest.raises(OptionError) as caught:
         client.get_offers({"request": build(value)})
     assert caught.value.option.startswith(path)
@@ -241,8 +248,8 @@ def test_a_value_that_json_cannot_hold_is_an_error_that_names_the_place(value, p
 @by_method
 @pytest.mark.parametrize("value", [*TEXTS, "gold"], ids=lambda value: type(value).__name__)
 def test_a_value_is_converted_alike_for_every_decisioning_method(value, method):
-    client, pool_manager = client_by(method)
-    request = executing(parameters={value: value, "plan": value}, profile_parameters={"plan": value})
+    client, pool_manager = client_with_method(method)
+    request = execute_request(parameters={value: value, "plan": value}, profile_parameters={"plan": value})
     request.id = VisitorId(marketing_cloud_visitor_id="4" * 38)  # without it, customer ids are not sent
     options = {
         "session_id": value,
@@ -268,9 +275,9 @@ def test_the_name_of_an_mbox_may_be_a_member_of_an_enum(method):
     class Mbox(str, enum.Enum):
         HOME = "home"
 
-    client, _ = client_by(method)
+    client, _ = client_with_method(method)
     with client:
-        request = executing(name=Mbox.HOME, parameters={"plan": "gold"})
+        request = execute_request(name=Mbox.HOME, parameters={"plan": "gold"})
         attributes = client.get_attributes([Mbox.HOME], {"request": request})
         envelope = attributes.get_response()
     assert [mbox.name for mbox in envelope["request"].execute.mboxes] == ["home"]
@@ -284,24 +291,26 @@ def test_the_name_of_an_mbox_may_be_a_member_of_an_enum(method):
 LOG = Log()
 
 
-def prepared(**options):
+def prepare(**options):
     settings = client_settings(REQUIRED, LOG)
     return prepare_request(call_options({"request": DeliveryRequest(), **options}, settings, LOG), settings, None, LOG)
 
 
-@pytest.mark.parametrize("of", [Text, collections.UserString, NumpyScalar, str.encode], ids=lambda of: of.__name__)
-def test_cookie_session_and_hint_may_be_text_of_any_type_or_bytes(of):
+@pytest.mark.parametrize(
+    "convert", [Text, collections.UserString, NumpyScalar, str.encode], ids=lambda convert: convert.__name__
+)
+def test_cookie_session_and_hint_may_be_text_of_any_type_or_bytes(convert):
     cookie = "session#s1#4000000000|PC#device.28_0#4000000000"
-    found = prepared(target_cookie=of(cookie))
+    found = prepare(target_cookie=convert(cookie))
     assert (found.session_id, found.request.id.tnt_id) == ("s1", "device.28_0")
-    assert prepared(session_id=of("s2")).session_id == "s2"
-    found = prepared(target_location_hint=of("31"))
+    assert prepare(session_id=convert("s2")).session_id == "s2"
+    found = prepare(target_location_hint=convert("31"))
     assert (found.cluster, found.refused_hints) == ("31", 0)
     assert type(found.cluster) is str
 
 
-def member(value):
-    """Return a member of an Enum that is text or a number and prints as something else."""
+def as_enum_member(value):
+    """Return a member of an ``Enum`` that equals ``value``, but whose ``str()`` differs."""
     kind = type(value)
     return (
         enum.IntEnum("Numbers", {"MEMBER": value}).MEMBER
@@ -310,8 +319,8 @@ def member(value):
     )
 
 
-def unusual(value):
-    """Return the same text or number as an object of another class."""
+def as_other_class(value):
+    """Return the same text or number as an instance of another class."""
     return Text(value) if isinstance(value, str) else decimal.Decimal(value)
 
 
@@ -349,10 +358,10 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-@pytest.mark.parametrize("of", [member, unusual])
-def test_an_option_of_a_client_may_have_a_value_of_any_type(option, of):
+@pytest.mark.parametrize("convert", [as_enum_member, as_other_class])
+def test_an_option_of_a_client_may_have_a_value_of_any_type(option, convert):
     expected = client_settings({**REQUIRED, option: OPTIONS[option]}, LOG)
-    found = client_settings({**REQUIRED, option: of(OPTIONS[option])}, LOG)
+    found = client_settings({**REQUIRED, option: convert(OPTIONS[option])}, LOG)
     assert found == expected
     assert type(getattr(found, option)) is type(getattr(expected, option))
     assert f"{getattr(found, option)}" == f"{getattr(expected, option)}"
@@ -383,13 +392,15 @@ def test_the_timeout_of_a_call_may_be_a_number_of_any_type(timeout):
 # Parts
 
 
-def test_a_request_without_anything_to_convert_is_shared():
-    request = executing(parameters={"plan": "gold"}, index=1)
+def test_a_request_with_nothing_to_convert_is_not_copied():
+    request = execute_request(parameters={"plan": "gold"}, index=1)
     assert convert_request(request) is request
 
 
-def test_only_what_was_converted_is_copied():
-    request = DeliveryRequest(context=Context(channel="web"), execute=executing(parameters={"plan": Plan.GOLD}).execute)
+def test_only_converted_parts_are_copied():
+    request = DeliveryRequest(
+        context=Context(channel="web"), execute=execute_request(parameters={"plan": Plan.GOLD}).execute
+    )
     converted = convert_request(request)
     assert converted is not request
     assert converted.context is request.context
@@ -399,10 +410,10 @@ def test_only_what_was_converted_is_copied():
 @pytest.mark.parametrize("value", [Plan.GOLD, decimal.Decimal(150), {"a": [Plan.GOLD]}], ids=repr)
 def test_the_callers_objects_are_not_changed(value, place):
     request = PLACES[place][0](value)
-    before, shown = copy.deepcopy(request), repr(request)
+    before, text = copy.deepcopy(request), repr(request)
     convert_request(request)
     assert request == before
-    assert repr(request) == shown
+    assert repr(request) == text
 
 
 def test_none_is_dropped_from_lists_of_parts():
@@ -414,12 +425,12 @@ def test_none_is_dropped_from_lists_of_parts():
 
 
 def test_none_is_kept_among_parameters():
-    assert convert_request(executing(parameters={"plan": None})).execute.mboxes[0].parameters == {"plan": None}
+    assert convert_request(execute_request(parameters={"plan": None})).execute.mboxes[0].parameters == {"plan": None}
 
 
 def test_a_datetime_becomes_text_in_free_json_and_is_kept_in_a_field_of_that_type():
     moment = datetime.datetime(2026, 1, 2, 3, 4, 5)
-    request = executing(parameters={"at": moment}, order=Order(time=moment))
+    request = execute_request(parameters={"at": moment}, order=Order(time=moment))
     (mbox,) = convert_request(request).execute.mboxes
     assert mbox.parameters == {"at": "2026-01-02T03:04:05+00:00"}
     assert mbox.order.time is moment
@@ -429,18 +440,18 @@ def test_a_datetime_becomes_text_in_free_json_and_is_kept_in_a_field_of_that_typ
     ("key", "name"), [(Plan.GOLD, "gold"), (5, "5"), (1.5, "1.5"), (True, "true"), (None, "null"), (Level.HIGH, "150")]
 )
 def test_keys_are_those_that_json_writes(key, name):
-    (mbox,) = convert_request(executing(parameters={key: "x"})).execute.mboxes
+    (mbox,) = convert_request(execute_request(parameters={key: "x"})).execute.mboxes
     assert mbox.parameters == {name: "x"} == json.loads(json.dumps({name: "x"}))
 
 
 def test_mappings_and_tuples_become_dicts_and_lists():
     given = types.MappingProxyType({"a": (1, types.MappingProxyType({"b": 2}))})
-    (mbox,) = convert_request(executing(parameters=given)).execute.mboxes
+    (mbox,) = convert_request(execute_request(parameters=given)).execute.mboxes
     assert mbox.parameters == {"a": [1, {"b": 2}]}
 
 
 def test_a_model_among_parameters_becomes_its_dict():
-    (mbox,) = convert_request(executing(parameters={"a": Address(url="x")})).execute.mboxes
+    (mbox,) = convert_request(execute_request(parameters={"a": Address(url="x")})).execute.mboxes
     assert mbox.parameters == {"a": {"url": "x"}}
 
 
@@ -448,16 +459,16 @@ def test_a_model_among_parameters_becomes_its_dict():
 def test_a_value_that_contains_itself_is_an_error(method):
     endless = {}
     endless["a"] = endless
-    client, _ = client_by(method)
+    client, _ = client_with_method(method)
     with client, pytest.raises(OptionError, match="nested too deeply, or contains itself"):
-        client.get_offers({"request": executing(parameters=endless)})
+        client.get_offers({"request": execute_request(parameters=endless)})
 
 
 def test_a_value_may_be_nested_deeply():
     value = "x"
     for _ in range(MAX_DEPTH - 1):
         value = [value]
-    assert convert_request(executing(parameters={"a": value}))
+    assert convert_request(execute_request(parameters={"a": value}))
 
 
 @pytest.mark.parametrize(
@@ -475,13 +486,16 @@ def test_a_value_may_be_nested_deeply():
             DeliveryRequest(execute=ExecuteRequest(mboxes=[["hero"]])),
             "request.execute.mboxes[0]: expected a MboxRequest or a dict, got a list of 1 item",
         ),
-        (executing(parameters=["a"]), "request.execute.mboxes[0].parameters: expected a dict, got a list of 1 item"),
         (
-            executing(parameters={"a": float("nan")}),
+            execute_request(parameters=["a"]),
+            "request.execute.mboxes[0].parameters: expected a dict, got a list of 1 item",
+        ),
+        (
+            execute_request(parameters={"a": float("nan")}),
             "request.execute.mboxes[0].parameters['a']: nan is not a JSON number",
         ),
         (
-            executing(parameters={"a": b"secret"}),
+            execute_request(parameters={"a": b"secret"}),
             "request.execute.mboxes[0].parameters['a']: "
             "expected a value that JSON can hold, got a bytes (value not shown)",
         ),
@@ -507,5 +521,5 @@ def test_attributes_of_a_subclass_are_not_converted():
 
 def test_customer_ids_may_be_models_with_values_of_any_type():
     given = [CustomerId.from_dict({"id": Plan.GOLD, "integrationCode": Text("crm"), "authenticatedState": "unknown"})]
-    (found,) = prepared(customer_ids=given).request.id.customer_ids
+    (found,) = prepare(customer_ids=given).request.id.customer_ids
     assert (type(found.id), found.id, type(found.integration_code)) == (str, "gold", str)

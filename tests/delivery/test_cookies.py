@@ -18,7 +18,7 @@ NOW = 1_700_000_000.25
 LATER = 4000000000
 
 
-def test_the_cookie_reads_as_it_is_documented():
+def test_a_cookie_in_the_documented_form_is_parsed():
     assert parse_target_cookie("session#abc#4000000000|PC#def.35_0#4000000000", NOW) == {
         "session": "abc",
         "PC": "def.35_0",
@@ -77,7 +77,7 @@ def test_without_a_device_the_cookie_expires_with_the_session():
     assert target_cookie("abc", None, NOW)["maxAge"] == 1860
 
 
-def test_the_hint_cookie_lives_as_long_as_a_session():
+def test_the_location_hint_cookie_expires_with_the_session():
     assert location_hint_cookie("35") == {"name": "mboxEdgeCluster", "value": "35", "maxAge": 1860, "max_age": 1860}
 
 
@@ -98,7 +98,7 @@ def test_a_written_cookie_can_be_parsed(session, device):
 
 
 @given(st.text(max_size=300))
-def test_no_cookie_raises(text):
+def test_parsing_raises_for_no_text(text):
     parse_target_cookie(text, NOW)
     parse_target_cookie("session#" + text + "#" + str(LATER), NOW)
     parse_target_cookie(text + "#1#" + text, NOW)

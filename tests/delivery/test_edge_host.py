@@ -122,7 +122,7 @@ def test_b32_the_cluster_comes_from_the_cookie_then_the_request_then_the_hints()
         (35, None),
     ],
 )
-def test_only_an_edges_own_host_names_a_cluster(edge_host, cluster):
+def test_only_the_host_of_an_edge_names_a_cluster(edge_host, cluster):
     assert cluster_of_edge_host(edge_host) == cluster
 
 
@@ -141,7 +141,7 @@ def test_b1_the_host_is_that_of_the_client_or_of_the_cluster():
         ("[::1]:81", False, ("http", "::1", 81)),
     ],
 )
-def test_the_server_domain_gets_every_delivery(domain, secure, origin):
+def test_all_deliveries_go_to_the_server_domain(domain, secure, origin):
     options = {"client": "acme", "organization_id": "1", "server_domain": domain, "secure": secure}
     settings = client_settings(options, Log())
     for cluster in (None, "35"):

@@ -73,39 +73,39 @@ def places(value, path=()):
             yield from places(item, (*path, index))
 
 
-def strange_document(chance):
+def strange_document(rng):
     """Return an answer in which a few nodes have been replaced or renamed."""
     document = copy.deepcopy(FULL)
-    for _ in range(chance.randint(1, 3)):
-        path = chance.choice(list(places(document)))
+    for _ in range(rng.randint(1, 3)):
+        path = rng.choice(list(places(document)))
         if not path:
-            return copy.deepcopy(chance.choice(STRANGE))
+            return copy.deepcopy(rng.choice(STRANGE))
         parent = document
         for step in path[:-1]:
             parent = parent[step]
-        if isinstance(parent, dict) and chance.random() < 0.2:
-            parent[chance.choice(["", "$_type", "__class__", path[-1] * 2])] = parent.pop(path[-1])
+        if isinstance(parent, dict) and rng.random() < 0.2:
+            parent[rng.choice(["", "$_type", "__class__", path[-1] * 2])] = parent.pop(path[-1])
         else:
-            parent[path[-1]] = copy.deepcopy(chance.choice(STRANGE))
+            parent[path[-1]] = copy.deepcopy(rng.choice(STRANGE))
     return document
 
 
-def strange_bytes(chance, document):
+def strange_bytes(rng, document):
     """Return the JSON of ``document``, half of the time with a few bytes inserted, removed or repeated."""
     body = bytearray(json.dumps(document).encode())
-    if chance.random() < 0.5:
+    if rng.random() < 0.5:
         return bytes(body)
-    for _ in range(chance.randint(1, 4)):
-        position = chance.randrange(len(body) + 1)
-        kind = chance.randrange(4)
+    for _ in range(rng.randint(1, 4)):
+        position = rng.randrange(len(body) + 1)
+        kind = rng.randrange(4)
         if kind == 0:
             del body[position:]
         elif kind == 1:
-            body[position:position] = bytes([chance.randrange(256)])
+            body[position:position] = bytes([rng.randrange(256)])
         elif kind == 2:
-            body[position : position + chance.randrange(9)] = b""
+            body[position : position + rng.randrange(9)] = b""
         else:
-            body[position:position] = body[position : position + 40] * chance.randint(1, 3)
+            body[position:position] = body[position : position + 40] * rng.randint(1, 3)
     return bytes(body)
 
 
@@ -125,11 +125,11 @@ def outcome(body, status=200):
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [3000, pytest.param(100000, marks=pytest.mark.fuzz)])
 def test_mutated_answers_become_an_envelope_or_an_sdk_error(count):
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     seen = {"envelopes": 0, "errors": 0}
     for _ in range(count):
-        body = strange_bytes(chance, strange_document(chance))
-        status = chance.choice([200, 200, 200, 206, 400, 503])
+        body = strange_bytes(rng, strange_document(rng))
+        status = rng.choice([200, 200, 200, 206, 400, 503])
         try:
             envelope = outcome(body, status)
         except DeliveryError as error:

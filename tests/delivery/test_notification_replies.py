@@ -59,7 +59,7 @@ def test_replies_without_content_are_accepted(status, body):
 @pytest.mark.parametrize(
     ("status", "body"), [(200, b""), (200, b"<html>"), (200, b"[]"), (302, b"{}"), (400, b"{}"), (503, b"")]
 )
-def test_replies_that_get_offers_refuses_are_refused_with_the_same_error(status, body):
+def test_invalid_replies_raise_the_same_error_as_in_get_offers(status, body):
     with pytest.raises(DeliveryError) as expected:
         delivery_response(reply(body, status))
     with pytest.raises(type(expected.value)) as caught:

@@ -136,9 +136,9 @@ GOOD = [
 ]
 
 
-@pytest.mark.parametrize(("option", "value", "name", "meant"), GOOD)
-def test_a_valid_option_is_accepted(option, value, name, meant):
-    assert getattr(settings(**{option: value}), name) == meant
+@pytest.mark.parametrize(("option", "value", "name", "result"), GOOD)
+def test_a_valid_option_is_accepted(option, value, name, result):
+    assert getattr(settings(**{option: value}), name) == result
 
 
 def test_a_client_code_may_have_underscores():
@@ -152,9 +152,9 @@ def test_none_means_not_given(option):
 
 
 def test_the_defaults_are_those_of_the_table():
-    chosen = settings()
+    configuration = settings()
     defaults = ClientSettings(**REQUIRED)
-    assert chosen._replace(query="") == defaults
+    assert configuration._replace(query="") == defaults
     assert (defaults.timeout, defaults.polling_interval, defaults.maximum_wait_ready) == (3.0, 300.0, 10.0)
     assert (defaults.max_workers, defaults.max_pending, defaults.queue_timeout) == (32, 10000, 30.0)
     assert (defaults.retries.attempts, defaults.shutdown_timeout) == (3, 2.0)
@@ -272,7 +272,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("option", "value"), BAD)
-def test_a_bad_option_is_named_with_what_was_expected(option, value):
+def test_the_error_names_a_bad_option_and_what_was_expected(option, value):
     with pytest.raises(OptionError) as caught:
         TargetClient.create({**REQUIRED, option: value})
     error = caught.value
@@ -283,7 +283,7 @@ def test_a_bad_option_is_named_with_what_was_expected(option, value):
     assert re.match(rf"(Invalid option ')?{option}\b", str(error))
 
 
-def test_every_option_is_tried():
+def test_every_option_has_good_and_bad_values():
     known = {name for name in ClientSettings._fields if name not in ("query", "tls")}
     assert known - {row[0] for row in BAD} == {"cdn_environment", "decisioning_method"}
     assert known - {row[0] for row in GOOD} == {"client", "organization_id", "retries", "proxy"}
@@ -313,22 +313,22 @@ def test_invalid_client_options_raise_with_the_messages_of_1_1_0(options, messag
 
 
 @pytest.mark.parametrize("options", [None, {}, {"client": "acmeclient", "organization_id": "1"}])
-def test_only_create_makes_clients(options):
+def test_the_constructor_of_a_client_raises(options):
     with pytest.raises(OptionError, match=r"^Please use TargetClient\.create static method instead$"):
         TargetClient(options)
 
 
 @pytest.mark.parametrize("method", ["on-device", "hybrid", "server-side"])
 def test_the_decisioning_method_of_a_call_overrides_that_of_its_client(method):
-    log, chosen = Log(), settings(decisioning_method=method)
-    assert call_options(offers(), chosen, log).decisioning_method is DecisioningMethod(method)
+    log, configuration = Log(), settings(decisioning_method=method)
+    assert call_options(offers(), configuration, log).decisioning_method is DecisioningMethod(method)
     for other in DecisioningMethod:
-        by_member = call_options({**offers(), "decisioning_method": other}, chosen, log)
-        by_text = call_options({**offers(), "decisioning_method": other.value}, chosen, log)
+        by_member = call_options({**offers(), "decisioning_method": other}, configuration, log)
+        by_text = call_options({**offers(), "decisioning_method": other.value}, configuration, log)
         assert by_member.decisioning_method is by_text.decisioning_method is other
 
 
-def test_an_unknown_option_is_one_log_line_with_the_nearest_known_one(caplog):
+def test_an_unknown_option_is_logged_with_the_nearest_known_one(caplog):
     TargetClient.create({**REQUIRED, "time_out": 5, "entirely_else": 1})
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warnings == [
@@ -337,10 +337,10 @@ def test_an_unknown_option_is_one_log_line_with_the_nearest_known_one(caplog):
     ]
 
 
-def test_an_unknown_option_of_a_call_is_named_too(caplog):
-    log, chosen = Log(), settings()
+def test_an_unknown_option_of_a_call_is_logged_once(caplog):
+    log, configuration = Log(), settings()
     for _ in range(3):
-        call_options({**offers(), "sessionid": "x", "another": 1, "third_one": 1}, chosen, log)
+        call_options({**offers(), "sessionid": "x", "another": 1, "third_one": 1}, configuration, log)
     assert "did you mean 'session_id'?" in caplog.text
     assert len(caplog.records) == 3  # one line for each name, not for each call
 
@@ -374,7 +374,8 @@ def call(**options):
     return call_options({"request": DeliveryRequest(), **options}, settings(), Log())
 
 
-def test_a_request_may_be_given_as_events_as_on_a_page_of_adobes_documentation(caplog):
+def test_the_option_events_of_a_call_may_be_the_request(caplog):
+    """An example in Adobe's documentation does this."""
     caplog.set_level(logging.INFO)
     request = DeliveryRequest()
     assert call_options({"events": request}, settings(), Log()).request is request
@@ -430,7 +431,7 @@ def test_notifications_are_required(request_):
 
 
 @pytest.mark.parametrize("option", ["callback", "err_callback"])
-def test_a_callback_is_callable(option):
+def test_a_callback_that_is_not_callable_is_an_error(option):
     with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
         client.get_offers({**offers(), option: "print"})
     assert str(caught.value) == "Callback must be a callable function"
@@ -482,7 +483,7 @@ BAD_PARTS = [
 
 
 @pytest.mark.parametrize(("part", "place"), BAD_PARTS)
-def test_an_invalid_part_of_the_request_is_named_before_anything_is_sent(part, place):
+def test_the_error_names_an_invalid_part_of_the_request_before_anything_is_sent(part, place):
     request = DeliveryRequest(**part)
     with TargetClient.create({**REQUIRED, "server_domain": "127.0.0.1:1"}) as client:
         with pytest.raises(OptionError) as caught:
@@ -495,7 +496,7 @@ def test_an_invalid_part_of_the_request_is_named_before_anything_is_sent(part, p
 
 
 @pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}, b"bytes"])
-def test_a_value_that_json_cannot_represent_is_named_before_anything_is_sent(value):
+def test_the_error_names_a_value_that_json_cannot_represent_before_anything_is_sent(value):
     execute = ExecuteRequest(mboxes=[MboxRequest(name="home", parameters={"x": value})])
     with TargetClient.create({**REQUIRED, "server_domain": "127.0.0.1:1"}) as client:
         with pytest.raises(OptionError) as caught:
@@ -504,7 +505,7 @@ def test_a_value_that_json_cannot_represent_is_named_before_anything_is_sent(val
 
 
 @pytest.mark.server
-def test_telemetry_alone_may_be_sent():
+def test_a_request_may_contain_only_telemetry():
     with TargetClient.create({**REQUIRED, "server_domain": "127.0.0.1:1", "retries": 1, "secure": False}) as client:
         with pytest.raises(Exception) as caught:
             client.send_notifications({"request": DeliveryRequest(telemetry=Telemetry())})
@@ -512,7 +513,7 @@ def test_telemetry_alone_may_be_sent():
 
 
 @pytest.mark.server
-def test_views_alone_may_be_asked_for():
+def test_a_request_may_contain_only_views():
     request = DeliveryRequest(prefetch=PrefetchRequest(views=[ViewRequest()]))
     with TargetClient.create({**REQUIRED, "server_domain": "127.0.0.1:1", "retries": 1, "secure": False}) as client:
         with pytest.raises(Exception) as caught:

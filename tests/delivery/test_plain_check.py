@@ -1,4 +1,4 @@
-"""The check that lets usual requests skip the conversion agrees with the conversion."""
+"""The check that lets common requests skip the conversion agrees with the conversion."""
 
 import collections
 import decimal
@@ -47,7 +47,7 @@ texts = st.dictionaries(st.text(max_size=2), st.text(max_size=2), max_size=2)
 
 
 def models(cls: Type[Model], others: Any) -> "st.SearchStrategy[Any]":
-    """Return a strategy for models of ``cls``. Some fields have their own kind of value, others one of ``others``."""
+    """Return a strategy for models of ``cls``. Each field has a value of its declared type, or one of ``others``."""
     fields = {name: st.one_of(values_of(field.kind, others), others) for name, field in fields_of(cls).items()}
     names = st.lists(st.sampled_from(sorted(fields)), max_size=3, unique=True)
     changes = names.flatmap(lambda chosen: st.fixed_dictionaries({name: fields[name] for name in chosen}))
@@ -67,7 +67,7 @@ def values_of(kind: Any, others: Any) -> "st.SearchStrategy[Any]":
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(models(DeliveryRequest, st.none() | odd_values))
-def test_a_request_that_passes_the_check_is_its_own_conversion(request: DeliveryRequest) -> None:
+def test_a_request_that_passes_the_check_is_not_changed_by_the_conversion(request: DeliveryRequest) -> None:
     if plain_check(DeliveryRequest)(request):
         assert _convert_part(DeliveryRequest, request) == request
         assert convert_request(request) is request
@@ -96,7 +96,7 @@ def places(cls: Type[Model], path: Any = ()) -> Any:
 
 
 @pytest.mark.parametrize("path", list(places(DeliveryRequest)), ids=lambda path: ".".join(name for _, name in path))
-def test_odd_values_in_each_place_are_found(path: Any) -> None:
+def test_odd_values_in_any_place_fail_the_check(path: Any) -> None:
     for odd in ODD_VALUES:
         value: Any = odd
         for cls, name in reversed(path):
@@ -108,7 +108,7 @@ def test_odd_values_in_each_place_are_found(path: Any) -> None:
             assert not plain_check(DeliveryRequest)(value), odd
 
 
-def test_the_usual_request_passes_the_check() -> None:
+def test_a_common_request_passes_the_check() -> None:
     request = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="a", index=1, parameters={"a": "b"})]))
     assert plain_check(DeliveryRequest)(request)
 

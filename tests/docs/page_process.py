@@ -29,7 +29,7 @@ def replace_edges(edge: str, closed_port: int) -> None:
     if edge == DOWN:
         LocalEdge.domain = property(lambda self: f"127.0.0.1:{closed_port}")  # type: ignore[method-assign, assignment]
     default_edge = LocalEdge().start()
-    genuine = client._constructor_options
+    original = client._constructor_options
 
     def constructor_options(options: Any, keywords: Any) -> Dict[str, Any]:
         given: Dict[str, Any] = {**(options or {}), **keywords}
@@ -38,7 +38,7 @@ def replace_edges(edge: str, closed_port: int) -> None:
             given.setdefault("cdn_base_path", "http://" + default_edge.domain)
         if edge == DOWN:
             given["maximum_wait_ready"] = SHORT_WAIT
-        return genuine(given, {})
+        return original(given, {})
 
     client._constructor_options = constructor_options
 

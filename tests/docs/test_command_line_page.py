@@ -48,14 +48,14 @@ def output_of(command: str, edge: LocalEdge) -> str:
     """Return the output of a command. The address of the page is that of ``edge``."""
     if command.startswith("target-sdk edge "):
         return f"{ADDRESS}\n"
-    shown = io.StringIO()
-    with contextlib.redirect_stdout(shown):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
         main([word.replace(ADDRESS, f"http://{edge.domain}") for word in command.split()[1:]])
-    return shown.getvalue()
+    return output.getvalue()
 
 
 def blocks_with_output(text: str) -> List[str]:
-    """Return the blocks of commands as they should be."""
+    """Return the blocks of commands with their real output."""
     expected = []
     with LocalEdge("old.json") as edge:
         for block in BLOCK.findall(text):

@@ -105,10 +105,10 @@ def test_the_page_recognizes_the_visitor_and_reports_displays_and_clicks(shop: S
     (shown,) = [experience for experience in EXPERIENCES if experience in page]
     assert {cookie.name for cookie in browser.cookies} == {"mbox", "mboxEdgeCluster"}
 
-    _, again = browser.open("/")
-    assert shown in again, "the visitor was not recognized"
+    _, second_page = browser.open("/")
+    assert shown in second_page, "the visitor was not recognized"
 
-    assert browser.run_script(again) == [204, 204]
+    assert browser.run_script(second_page) == [204, 204]
     reported = json.loads(browser.open(shop.reported)[1])["notifications"]
     assert [(each["type"], each["mbox"]["name"]) for each in reported] == [("display", "hero"), ("click", "hero")]
     assert all(each["tokens"] and each["timestamp"] > 1.7e12 for each in reported)

@@ -58,7 +58,7 @@ def test_the_first_block_runs_alone(
 
 
 def test_the_main_pages_have_examples() -> None:
-    """Otherwise the test above would test nothing."""
+    """Otherwise the tests above would pass without running an example."""
     assert {"README.md", "getting-started.md", "calls.md", "callbacks.md"} <= {page.name for page in WITH_EXAMPLES}
 
 
@@ -91,8 +91,8 @@ def _section(page: Path, title: str) -> str:
 def test_every_client_option_is_in_a_table(root: Path) -> None:
     """The tables have no other names and no name twice."""
     page = root / "docs" / "client.md"
-    named = _first_cells_in(_section(page, "Options"))
-    assert sorted(named) == sorted(ClientOptions.__annotations__)
+    option_names = _first_cells_in(_section(page, "Options"))
+    assert sorted(option_names) == sorted(ClientOptions.__annotations__)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 9), reason="ast.unparse exists since Python 3.9")
@@ -113,7 +113,7 @@ def test_every_counter_is_in_the_table(root: Path) -> None:
 
 
 def test_the_methods_of_1_1_0s_result_are_in_the_table(root: Path) -> None:
-    """The four methods of ``AsyncResult`` that 1.1.0 had."""
+    """1.1.0's ``AsyncResult`` had these four methods."""
     table = _section(root / "docs" / "callbacks.md", "AsyncResult")
     assert {"get", "wait", "ready", "successful"} <= set(_first_cells_in(table))
 

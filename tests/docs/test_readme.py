@@ -24,7 +24,7 @@ VARIABLE = [
 ]
 
 
-def masked(text: str) -> str:
+def mask(text: str) -> str:
     """Replace ports, ids and times with placeholders."""
     for pattern, placeholder in VARIABLE:
         text = re.sub(pattern, placeholder, text)
@@ -37,13 +37,13 @@ def test_the_readme_shows_the_output_of_the_demo(root: Path) -> None:
     demo = [sys.executable, "-m", "target_python_sdk", "demo"]
     done = subprocess.run(demo, cwd=str(root), capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
-    assert masked(fenced_after(root / "README.md", MARKER)) == masked(done.stdout)
+    assert mask(fenced_after(root / "README.md", MARKER)) == mask(done.stdout)
 
 
 def test_only_variable_values_are_replaced() -> None:
     """Different experiences remain different."""
-    assert masked("ada  127.0.0.1:4711  blue  12.5 ms") == masked("ada  127.0.0.1:80  blue  3 ms")
-    assert masked("ada  blue") != masked("ada  green")
+    assert mask("ada  127.0.0.1:4711  blue  12.5 ms") == mask("ada  127.0.0.1:80  blue  3 ms")
+    assert mask("ada  blue") != mask("ada  green")
 
 
 @pytest.mark.parametrize("page", PAGES_ON_INSTALLATION)

@@ -29,14 +29,14 @@ class RecordedCallback:
 
     def __call__(self) -> None:
         before = sys.getprofile()
-        sys.setprofile(self._note)
+        sys.setprofile(self._record_locals)
         try:
             self._callback()
         finally:
             sys.setprofile(before)
             self._returned.set()
 
-    def _note(self, frame: FrameType, event: str, _: object) -> None:
+    def _record_locals(self, frame: FrameType, event: str, _: object) -> None:
         if event == "return" and frame.f_code is self._callback.__code__:
             self._locals = dict(frame.f_locals)
 

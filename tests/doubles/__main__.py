@@ -6,7 +6,7 @@ from typing import List
 from tests.doubles import table
 from tests.doubles.calls import FORMS
 from tests.doubles.catalog import ALL, Double
-from tests.doubles.cells import Cell, CellFailed, missing, started
+from tests.doubles.cells import Cell, CellFailed, missing, run_in_parallel
 from tests.doubles.run import STARTS
 
 
@@ -15,7 +15,7 @@ def main() -> int:
     failures: List[str] = []
     cells = [Cell(one, form, start) for one in ALL if not missing(one) for form in FORMS for start in STARTS]
 
-    with started(cells) as futures:
+    with run_in_parallel(cells) as futures:
 
         def text(double: Double, form: str) -> str:
             if missing(double):
@@ -28,7 +28,7 @@ def main() -> int:
                     failures.append(f"{double.name}, {form}, {start}: {error}")
             return double.effect if len(failures) == before else "FAILS"
 
-        print(table.rendered(text))  # noqa: T201 - the output of a program
+        print(table.render(text))  # noqa: T201 - the output of a program
     print("\n".join(failures), file=sys.stderr)  # noqa: T201 - likewise
     return 1 if failures else 0
 

@@ -60,24 +60,24 @@ def mocket(domain: str) -> Iterator[None]:
         yield
 
 
-def _streamed(*_: Any, **__: Any) -> urllib3.HTTPResponse:
+def _streamed_response(*_: Any, **__: Any) -> urllib3.HTTPResponse:
     return urllib3.HTTPResponse(body=io.BytesIO(BODY), status=200, headers=dict(JSON_HEADERS), preload_content=False)
 
 
-def _preloaded(*_: Any, **__: Any) -> urllib3.HTTPResponse:
+def _preloaded_response(*_: Any, **__: Any) -> urllib3.HTTPResponse:
     return urllib3.HTTPResponse(body=BODY, status=200, headers=dict(JSON_HEADERS))
 
 
 @contextlib.contextmanager
 def patched_manager_urlopen(_: str) -> Iterator[None]:
-    with mock.patch("urllib3.PoolManager.urlopen", side_effect=_streamed):
+    with mock.patch("urllib3.PoolManager.urlopen", side_effect=_streamed_response):
         yield
 
 
 @contextlib.contextmanager
 def patched_manager(_: str) -> Iterator[None]:
     with mock.patch("urllib3.PoolManager") as manager:
-        manager.return_value.request.side_effect = _preloaded
+        manager.return_value.request.side_effect = _preloaded_response
         yield
 
 
@@ -94,7 +94,7 @@ def patched_manager_of_rest(_: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def patched_pool_urlopen(_: str) -> Iterator[None]:
-    with mock.patch("urllib3.HTTPConnectionPool.urlopen", side_effect=_preloaded):
+    with mock.patch("urllib3.HTTPConnectionPool.urlopen", side_effect=_preloaded_response):
         yield
 
 

@@ -102,7 +102,7 @@ def create_connection_forbidden(_: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _spied(name: str) -> Iterator[List[Any]]:
+def _spy_on(name: str) -> Iterator[List[Any]]:
     original = getattr(http.client.HTTPConnection, name)
     seen: List[Any] = []
 
@@ -115,8 +115,8 @@ def _spied(name: str) -> Iterator[List[Any]]:
 
 
 def putrequest_spied(_: str) -> "contextlib.AbstractContextManager[List[Any]]":
-    return _spied("putrequest")
+    return _spy_on("putrequest")
 
 
 def endheaders_spied(_: str) -> "contextlib.AbstractContextManager[List[Any]]":
-    return _spied("endheaders")
+    return _spy_on("endheaders")

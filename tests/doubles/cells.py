@@ -19,7 +19,7 @@ from tests.doubles.run import MARK, STOP
 from tests.support import body_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-#: Seconds. A cell takes one or two; a double that hangs must end.
+#: Seconds. A cell takes one or two; after this limit its process is killed.
 LIMIT = 60
 
 
@@ -50,7 +50,7 @@ def missing(double: Double) -> List[str]:
 
 
 @contextlib.contextmanager
-def started(cells: Iterable[Cell]) -> "Iterator[Dict[Cell, Future[None]]]":
+def run_in_parallel(cells: Iterable[Cell]) -> "Iterator[Dict[Cell, Future[None]]]":
     """Run cells, as many at a time as there are processors; futures raise ``CellFailed``."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         futures = {cell: pool.submit(run, cell) for cell in cells}

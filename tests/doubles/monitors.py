@@ -4,7 +4,7 @@ import contextlib
 import os
 from typing import Any, Dict, Iterator, List
 
-#: For each span of the application: what the headers of its requests must contain, one item for each child span.
+#: By span of the application: texts that the headers of its requests must contain, one for each child span.
 Children = Dict[str, List[str]]
 
 
@@ -58,7 +58,7 @@ class Sentry:
 
         events: List[Any] = []
 
-        class Kept(Transport):
+        class Recording(Transport):
             def capture_envelope(self, envelope: Any) -> None:
                 events.append(envelope.get_transaction_event())
 
@@ -69,7 +69,7 @@ class Sentry:
         sentry_sdk.init(
             dsn="http://key@127.0.0.1:9/1",
             traces_sample_rate=1.0,
-            transport=Kept,
+            transport=Recording,
             before_breadcrumb=self._keep_crumb,
         )
 
@@ -104,12 +104,12 @@ class ElasticApm:
 
         events: List[Any] = []
 
-        class Kept(elasticapm.Client):  # type: ignore[misc, name-defined, unused-ignore]
+        class Recording(elasticapm.Client):  # type: ignore[misc, name-defined, unused-ignore]
             def queue(self, event_type: str, data: Any, flush: bool = False) -> None:
                 events.append((event_type, data))
 
         self._events = events
-        self._client = Kept(
+        self._client = Recording(
             service_name="tests",
             disable_send=True,
             cloud_provider="none",
@@ -146,13 +146,13 @@ class Datadog:
 
         spans: List[Any] = []
 
-        class Kept(TraceFilter):
+        class Recording(TraceFilter):
             def process_trace(self, trace: List[Any]) -> None:
                 spans.extend(trace)
 
         self._spans = spans
         self._tracer = tracer
-        tracer.configure(trace_processors=[Kept()])
+        tracer.configure(trace_processors=[Recording()])
         patch(urllib3=True, raise_errors=True)
 
     @contextlib.contextmanager

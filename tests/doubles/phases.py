@@ -31,7 +31,7 @@ def outcome(call: Caller, name: str, **options: Any) -> Report:
         return {"error": type(error).__name__, "text": str(error), "ours": ours, "causes": _causes(error)}
 
 
-def switched(call: Caller, switch: Switch) -> Report:
+def call_with_switch(call: Caller, switch: Switch) -> Report:
     """Call with the double on and off in turn; idle connections stay open from one turn to the next."""
     report: Report = {}
     for number in (1, 2):
@@ -44,8 +44,8 @@ def switched(call: Caller, switch: Switch) -> Report:
     return report
 
 
-def monitored(call: Caller, make: Callable[[], Any]) -> Report:
-    """Call under two spans of the application: a worker must not keep the first one."""
+def call_with_monitor(call: Caller, make: Callable[[], Any]) -> Report:
+    """Call in two spans of the application, one after the other: a worker must not keep the first one."""
     monitor = make()
     pages = ["inside-1", "inside-2"]
     report: Report = {}
@@ -57,18 +57,18 @@ def monitored(call: Caller, make: Callable[[], Any]) -> Report:
     return report
 
 
-def replayed(call: Caller, stop_server: Callable[[], None]) -> Report:
+def record_and_replay(call: Caller, stop_server: Callable[[], None]) -> Report:
     """Record a cassette, stop the server, and replay it."""
     import vcr  # noqa: PLC0415
 
     with TemporaryDirectory() as folder:
         cassette = str(Path(folder, "cassette.yaml"))
-        return _replayed(
+        return _record_and_replay(
             call, lambda mode: vcr.use_cassette(cassette, record_mode="once" if mode == "once" else "none"), stop_server
         )
 
 
-def _replayed(call: Caller, cassette: Callable[[str], Any], stop_server: Callable[[], None]) -> Report:
+def _record_and_replay(call: Caller, cassette: Callable[[str], Any], stop_server: Callable[[], None]) -> Report:
     report: Report = {}
     with cassette("once"):
         report["recorded"] = outcome(call, "recorded")
@@ -80,8 +80,8 @@ def _replayed(call: Caller, cassette: Callable[[str], Any], stop_server: Callabl
     return report
 
 
-def replayed_by_plugin(call: Caller, stop_server: Callable[[], None]) -> Report:
-    """Do the same with ``pytest.mark.vcr`` in runs of pytest."""
+def record_and_replay_with_plugin(call: Caller, stop_server: Callable[[], None]) -> Report:
+    """Record a cassette with ``pytest.mark.vcr`` in a run of pytest, stop the server, and replay it in another run."""
     import pytest  # noqa: PLC0415
 
     from tests.doubles import recorded  # noqa: PLC0415
@@ -94,8 +94,8 @@ def replayed_by_plugin(call: Caller, stop_server: Callable[[], None]) -> Report:
 
         def run(name: str, *options: str) -> None:
             recorded.ACT = lambda: report.update({name: outcome(call, name)})
-            usual = ("-q", "-c", str(ini), "--rootdir", folder, "--noconftest", "-p", "no:cacheprovider")
-            pytest.main([recorded.__file__, *usual, "-p", "pytest_recording.plugin", *options])
+            common_options = ("-q", "-c", str(ini), "--rootdir", folder, "--noconftest", "-p", "no:cacheprovider")
+            pytest.main([recorded.__file__, *common_options, "-p", "pytest_recording.plugin", *options])
 
         run("recorded", "--record-mode=once")
         report["outside-1"] = outcome(call, "outside-1")
@@ -105,7 +105,7 @@ def replayed_by_plugin(call: Caller, stop_server: Callable[[], None]) -> Report:
     return report
 
 
-def frozen(call: Caller) -> Report:
+def call_with_frozen_clock(call: Caller) -> Report:
     """Call while the clock stands still and while it jumps."""
     import freezegun  # noqa: PLC0415
 
@@ -119,8 +119,10 @@ def frozen(call: Caller) -> Report:
         report[HANGING] = outcome(call, HANGING, timeout=SHORT)
         if call.form != PLAIN:  # urllib3 has no deadline for a whole call, and no circuit breaker
             report[DRIPPING] = outcome(call, DRIPPING, timeout=SHORT)
-            report["opened"] = _first(lambda: outcome(call, FAILING), lambda end: end.get("error") == "CircuitOpen")
-            report["closed"] = _first(lambda: outcome(call, "closed"), lambda end: "content" in end)
+            report["opened"] = _first_matching(
+                lambda: outcome(call, FAILING), lambda end: end.get("error") == "CircuitOpen"
+            )
+            report["closed"] = _first_matching(lambda: outcome(call, "closed"), lambda end: "content" in end)
     report["passed-3"] = outcome(call, "passed-3")
     return report
 
@@ -130,10 +132,10 @@ def _jumping(clock: Any) -> Iterator[None]:
     """Move the frozen clock by an hour, again and again, until the block ends."""
     import threading  # noqa: PLC0415
 
-    ended = threading.Event()
+    stop = threading.Event()
 
     def jump() -> None:
-        while not ended.wait(0.02):
+        while not stop.wait(0.02):
             clock.tick(3600)
 
     thread = threading.Thread(target=jump)
@@ -141,15 +143,15 @@ def _jumping(clock: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        ended.set()
+        stop.set()
         thread.join()
 
 
-def _first(act: Callable[[], Report], wanted: Callable[[Report], bool]) -> Report:
-    """Return the first result that is wanted, or the last of many."""
+def _first_matching(act: Callable[[], Report], matches: Callable[[Report], bool]) -> Report:
+    """Return the first result for which ``matches`` is true, or the last of many."""
     for _ in range(200):
         result = act()
-        if wanted(result):
+        if matches(result):
             break
         time.sleep(0.05)
     return result
@@ -160,7 +162,7 @@ def _module_of_errors() -> Any:
 
 
 def _causes(error: BaseException) -> List[str]:
-    """Return the class names of an error and of everything behind it."""
+    """Return the class names of an error and of all its causes."""
     found: List[BaseException] = []
     waiting: List[Any] = [error]
     while waiting:

@@ -1,4 +1,4 @@
-"""A test that ``phases.replayed_by_plugin`` runs with pytest-recording; not part of the suite."""
+"""A test that ``phases.record_and_replay_with_plugin`` runs with pytest-recording; not part of the suite."""
 
 from typing import Any, Callable
 

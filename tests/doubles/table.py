@@ -10,10 +10,10 @@ FIRST = "Double or monitor"
 
 def expected() -> str:
     """Return the table as it is when every cell passes."""
-    return rendered(lambda double, _: double.effect)
+    return render(lambda double, _: double.effect)
 
 
-def rendered(cell: Callable[[Double, str], str]) -> str:
+def render(cell: Callable[[Double, str], str]) -> str:
     """Return the table with the texts that ``cell`` returns for each double and form."""
     lines = [(FIRST, *FORMS), ("---",) * (1 + len(FORMS))]
     lines += [(double.name, *(cell(double, form) for form in FORMS)) for double in ALL]

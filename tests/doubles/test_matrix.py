@@ -9,7 +9,7 @@ import pytest
 from tests.doubles import table
 from tests.doubles.calls import FORMS
 from tests.doubles.catalog import ALL
-from tests.doubles.cells import Cell, missing, started
+from tests.doubles.cells import Cell, missing, run_in_parallel
 from tests.doubles.run import STARTS
 
 CELLS = [Cell(double, form, start) for double in ALL for form in FORMS for start in STARTS]
@@ -19,7 +19,7 @@ CELLS = [Cell(double, form, start) for double in ALL for form in FORMS for start
 def futures(request: pytest.FixtureRequest) -> "Iterator[Dict[Cell, Future[None]]]":
     """The selected cells, which run at the same time."""
     selected = [item.callspec.params.get("cell") for item in request.session.items if hasattr(item, "callspec")]
-    with started(cell for cell in selected if isinstance(cell, Cell) and not missing(cell.double)) as running:
+    with run_in_parallel(cell for cell in selected if isinstance(cell, Cell) and not missing(cell.double)) as running:
         yield running
 
 

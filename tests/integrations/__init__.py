@@ -1,1 +1,1 @@
-"""In task queues and servers, without a real one."""
+"""Integrations with task queues and servers, tested without a real one."""

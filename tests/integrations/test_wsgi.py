@@ -71,7 +71,7 @@ class Browser:
         self.starts: List[Tuple[str, Headers]] = []
         self.written: List[bytes] = []
 
-    def ask(self, **values: Any) -> bytes:
+    def get_page(self, **values: Any) -> bytes:
         """Return the body of the response to ``GET /``."""
         answer = self.application(environ_of(**values), self._start)
         try:
@@ -93,7 +93,7 @@ PLAIN: Headers = [("Content-Type", "text/plain")]
 PERSONAL: Headers = [("Cache-Control", "private"), ("Vary", "Cookie")]
 
 
-def remembering(*envelopes: Any) -> Callable[..., Iterable[bytes]]:
+def remembering_application(*envelopes: Any) -> Callable[..., Iterable[bytes]]:
     """Return an application that stores the cookies of these answers."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -189,7 +189,7 @@ def test_the_context_describes_the_browser_and_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "known"),
+    ("address", "normalized"),
     [
         ("2001:DB8::1", "2001:db8::1"),
         ("::ffff:198.51.100.9", "198.51.100.9"),
@@ -205,9 +205,9 @@ def test_the_context_describes_the_browser_and_the_page() -> None:
         (None, None),
     ],
 )
-def test_an_address_is_normalized_and_an_invalid_one_is_ignored(address: Any, known: Optional[str]) -> None:
+def test_an_address_is_normalized_and_an_invalid_one_is_ignored(address: Any, normalized: Optional[str]) -> None:
     """The schema refuses invalid addresses."""
-    assert address_of(REMOTE_ADDR=address) == known
+    assert address_of(REMOTE_ADDR=address) == normalized
 
 
 FORWARDED = {
@@ -295,7 +295,7 @@ def test_an_invalid_request_is_left_to_the_client() -> None:
     assert visit.options(DeliveryRequest(context=parts))["request"].context is parts
 
 
-def test_one_request_has_one_session() -> None:
+def test_all_calls_of_a_request_share_a_session() -> None:
     """Without a cookie, calls made at the same time share the session id of the visit."""
     visit = visit_of(environ_of())
     assert visit.options()["session_id"] == visit.options()["session_id"] == visit.session_id
@@ -326,25 +326,27 @@ def test_the_second_call_sends_the_cookie_of_the_first_answer() -> None:
         ),
     ],
 )
-def test_cookies_are_set(style: CookieOptions, values: Dict[str, Any], attributes: str) -> None:
+def test_each_cookie_is_set_with_its_attributes(style: CookieOptions, values: Dict[str, Any], attributes: str) -> None:
     """Each cookie has its own header, with the attributes that browsers and at.js expect."""
-    browser = Browser(remembering(envelope_with()), cookies=style)
-    assert browser.ask(**values) == b"ok"
+    browser = Browser(remembering_application(envelope_with()), cookies=style)
+    assert browser.get_page(**values) == b"ok"
     assert browser.cookies() == [f"mbox={MBOX}; {attributes}", "mboxEdgeCluster=35; " + attributes]
     assert browser.starts[-1][1][:1] == PLAIN
 
 
 def test_no_cookies_are_set_without_an_answer() -> None:
     """The application's headers are unchanged."""
-    browser = Browser(remembering())
-    browser.ask(HTTP_COOKIE="mbox=" + MBOX)
+    browser = Browser(remembering_application())
+    browser.get_page(HTTP_COOKIE="mbox=" + MBOX)
     assert browser.starts == [("200 OK", PLAIN)]
 
 
 def test_the_last_of_several_answers_counts() -> None:
     """There is one header for each name."""
-    browser = Browser(remembering(envelope_with("first", "34"), envelope_with("second"), envelope_with("third", None)))
-    browser.ask()
+    browser = Browser(
+        remembering_application(envelope_with("first", "34"), envelope_with("second"), envelope_with("third", None))
+    )
+    browser.get_page()
     assert [cookie.partition(";")[0] for cookie in browser.cookies()] == ["mbox=third", "mboxEdgeCluster=35"]
 
 
@@ -357,7 +359,7 @@ def test_a_cookie_of_the_application_is_not_set_twice() -> None:
         return [b""]
 
     browser = Browser(application)
-    browser.ask()
+    browser.get_page()
     assert [each.partition(";")[0] for each in browser.cookies()] == ["other=1", "mboxEdgeCluster=35"]
     assert ("set-cookie", "mbox=own; Path=/") in browser.starts[-1][1]
 
@@ -369,8 +371,8 @@ def test_a_cookie_of_the_application_is_not_set_twice() -> None:
 )  # fmt: skip
 def test_an_answer_cannot_inject_headers(value: Any) -> None:
     """An invalid value is not set; the other cookie is."""
-    browser = Browser(remembering(envelope_with(value)))
-    browser.ask()
+    browser = Browser(remembering_application(envelope_with(value)))
+    browser.get_page()
     assert browser.cookies() == ["mboxEdgeCluster=35; Max-Age=60; Path=/; SameSite=Lax"]
 
 
@@ -378,8 +380,8 @@ def test_an_answer_cannot_inject_headers(value: Any) -> None:
                                     envelope_with(max_age="60; Domain=evil"), envelope_with(max_age=None)])  # fmt: skip
 def test_an_answer_without_cookies_sets_none(answer: Any) -> None:
     """For example, an application may pass an error."""
-    browser = Browser(remembering(answer))
-    browser.ask()
+    browser = Browser(remembering_application(answer))
+    browser.get_page()
     assert browser.cookies() == []
 
 
@@ -396,9 +398,9 @@ def test_an_answer_without_cookies_sets_none(answer: Any) -> None:
     ],
 )
 def test_an_invalid_argument_raises_at_once(arguments: Dict[str, Any]) -> None:
-    """It is not reported only by the first request."""
+    """The constructor raises, not the first request."""
     with pytest.raises(OptionError) as caught:
-        TargetMiddleware(remembering(), **arguments)
+        TargetMiddleware(remembering_application(), **arguments)
     assert caught.value.option in ("domain", "same_site", "trusted_proxies")
 
 
@@ -419,7 +421,7 @@ class Body:
         self.closed += 1
 
 
-def test_the_body_passes_through() -> None:
+def test_the_body_is_returned_unchanged() -> None:
     """It is the same object, so that ``close``, ``len`` and ``wsgi.file_wrapper`` work."""
     body = Body()
 
@@ -428,7 +430,7 @@ def test_the_body_passes_through() -> None:
         return body
 
     assert TargetMiddleware(application)(environ_of(), lambda *_: lambda _: None) is body
-    assert Browser(application).ask() == b"ok"
+    assert Browser(application).get_page() == b"ok"
     assert body.closed == 1
 
 
@@ -441,7 +443,7 @@ def test_an_application_may_call_start_response_late() -> None:
         yield b"ok"
 
     browser = Browser(application)
-    assert browser.ask() == b"ok"
+    assert browser.get_page() == b"ok"
     assert len(browser.cookies()) == 2
 
 
@@ -455,7 +457,7 @@ def test_an_application_may_use_the_write_callable() -> None:
         return [b"k"]
 
     browser = Browser(application)
-    assert browser.ask() == b"ok"
+    assert browser.get_page() == b"ok"
     assert len(browser.cookies()) == 2
 
 
@@ -478,19 +480,19 @@ def test_an_error_page_has_the_cookies_too() -> None:
 
     assert list(TargetMiddleware(application)(environ_of(), start)) == [b"sorry"]
     assert seen == [("200 OK", 1, None), ("500 Oops", 5, ValueError)]
-    assert Browser(application).ask() == b"sorry"
+    assert Browser(application).get_page() == b"sorry"
 
 
 def test_the_visit_and_the_environ_form_no_reference_cycle() -> None:
     """The request is freed at its end, without the garbage collector."""
     environ = environ_of()
-    list(TargetMiddleware(remembering())(environ, lambda *_: lambda _: None))
+    list(TargetMiddleware(remembering_application())(environ, lambda *_: lambda _: None))
     visit = environ[ENVIRON_KEY]
     assert not [value for value in vars(visit).values() if value is environ]
     assert ENVIRON_KEY not in visit._environ
 
 
-def test_a_late_cookie_is_not_set_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_late_cookie_is_not_set_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The log line does not show the value."""
     visits: List[Visit] = []
 
@@ -500,7 +502,7 @@ def test_a_late_cookie_is_not_set_and_logged(caplog: pytest.LogCaptureFixture) -
         return [b"ok"]
 
     browser = Browser(application)
-    browser.ask()
+    browser.get_page()
     with caplog.at_level(logging.DEBUG, "adobe.target"):
         visits[0].remember(envelope_with())
     assert browser.cookies() == []
@@ -526,13 +528,15 @@ def shop(client: TargetClient, *names: str) -> Callable[..., Iterable[bytes]]:
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
         visit: Visit = environ[ENVIRON_KEY]
-        got: List[Any] = []
-        failed: List[Any] = []
-        client.get_offers(visit.options(REQUEST, callback=got.append, err_callback=failed.append)).wait()
+        answers: List[Any] = []
+        errors: List[Any] = []
+        client.get_offers(visit.options(REQUEST, callback=answers.append, err_callback=errors.append)).wait()
         if names:
-            client.get_attributes(list(names), visit.options(callback=got.append, err_callback=failed.append)).wait()
-        start_response("502 Bad Gateway" if failed else "200 OK", list(PLAIN))
-        return [got[0].response.execute.mboxes[0].options[0].content.encode() if got else b"default"]
+            client.get_attributes(
+                list(names), visit.options(callback=answers.append, err_callback=errors.append)
+            ).wait()
+        start_response("502 Bad Gateway" if errors else "200 OK", list(PLAIN))
+        return [answers[0].response.execute.mboxes[0].options[0].content.encode() if answers else b"default"]
 
     return application
 
@@ -542,10 +546,10 @@ def test_a_returning_visitor_is_recognized(edge: LocalEdge) -> None:
     """The cookies of answers that were passed to callbacks are set, and identify the visitor."""
     with TargetClient.create(options_for(edge)) as client:
         browser = Browser(shop(client, "demo-engineering-flags"))
-        first = browser.ask(HTTP_USER_AGENT="Mozilla/5.0", HTTP_HOST="shop.example", QUERY_STRING="q=1")
+        first = browser.get_page(HTTP_USER_AGENT="Mozilla/5.0", HTTP_HOST="shop.example", QUERY_STRING="q=1")
         set_first = [cookie.partition(";")[0] for cookie in browser.cookies()]
         assert [cookie.partition("=")[0] for cookie in set_first] == ["mbox", "mboxEdgeCluster"]
-        assert browser.ask(HTTP_COOKIE="; ".join(set_first)) == first
+        assert browser.get_page(HTTP_COOKIE="; ".join(set_first)) == first
 
     bodies = [request.body for request in edge.requests]
     assert bodies[0]["context"]["userAgent"] == "Mozilla/5.0"
@@ -586,7 +590,7 @@ def test_an_answer_after_the_response_sets_no_cookie(edge: LocalEdge) -> None:
 
     with TargetClient.create(options_for(edge, max_workers=1)) as client:
         browser = Browser(application)
-        assert browser.ask() == b"ok"
+        assert browser.get_page() == b"ok"
         go.set()
         assert eventually(lambda: done)
     assert browser.cookies() == []
@@ -601,7 +605,7 @@ def test_a_failed_call_reaches_err_callback() -> None:
         "secure": False, "retries": 1,
     }) as client:  # fmt: skip
         browser = Browser(shop(client))
-        assert browser.ask() == b"default"
+        assert browser.get_page() == b"default"
     assert browser.starts == [("502 Bad Gateway", [*PLAIN, *PERSONAL])]
 
 

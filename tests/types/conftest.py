@@ -1,4 +1,4 @@
-"""Leaves out the comparison with the schema's YAML if that is not present; the table of facts is committed."""
+"""Do not collect the comparison with the schema's YAML if the schema is missing. The table of facts is committed."""
 
 from tests.conftest import SHARED
 

@@ -36,11 +36,11 @@ def fields_of(name: str) -> List[Dict[str, Any]]:
     """Return the rows of a class, or of a part of a class, in the constructor's order."""
     if name in CLASSES:
         return list(CLASSES[name]["fields"])
-    whole = CLASSES[PARTS[name]["part_of"]]["fields"]
-    return [row for row in whole if row["name"] in PARTS[name]["fields"]]
+    all_fields = CLASSES[PARTS[name]["part_of"]]["fields"]
+    return [row for row in all_fields if row["name"] in PARTS[name]["fields"]]
 
 
-def enforced(row: Dict[str, Any]) -> List[str]:
+def enforced_limits(row: Dict[str, Any]) -> List[str]:
     """Return the limits that are enforced for a row."""
     return list(row.get("enforced", row.get("schema", {})))
 
@@ -49,11 +49,11 @@ def limits() -> Iterator[Limit]:
     """Yield every enforced limit, by class."""
     for name in [*CLASSES, *PARTS]:
         for row in fields_of(name):
-            for kind in enforced(row):
+            for kind in enforced_limits(row):
                 yield Limit(name, row["name"], kind, row["schema"][kind])
 
 
 def minimal_arguments(name: str) -> Dict[str, Any]:
     """Return the required arguments of a constructor."""
-    required: Tuple[str, ...] = tuple(row["name"] for row in fields_of(name) if "required" in enforced(row))
+    required: Tuple[str, ...] = tuple(row["name"] for row in fields_of(name) if "required" in enforced_limits(row))
     return {field: 1 if field == "status" else "x" for field in required}

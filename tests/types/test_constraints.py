@@ -39,16 +39,17 @@ def text_of(limit: Limit) -> str:
     return f"Invalid value for `{limit.field}`, {WORDS[limit.kind].format(limit.value)}"
 
 
-def test_there_are_all_53_limits_of_1_1_0_but_the_one_on_the_context():
+def test_52_of_the_53_limits_of_1_1_0_are_enforced():
+    """1.1.0 also required the context of a request."""
     assert len(ALL_LIMITS) == 52
 
 
 @each_limit
-def test_a_constructor_accepts_the_limit_and_refuses_what_is_beyond(limit):
+def test_a_constructor_accepts_the_limit_and_refuses_a_value_beyond_it(limit):
     within, beyond = within_and_beyond(limit)
     arguments = minimal_arguments(limit.type)
-    built = type_named(limit.type)(**{**arguments, limit.field: within})
-    assert getattr(built, limit.field) == within
+    valid_model = type_named(limit.type)(**{**arguments, limit.field: within})
+    assert getattr(valid_model, limit.field) == within
     with pytest.raises(ValueError) as refusal:
         type_named(limit.type)(**{**arguments, limit.field: beyond})
     assert str(refusal.value) == text_of(limit)
@@ -82,7 +83,7 @@ def test_a_value_from_the_network_may_exceed_the_limit(limit):
 
 
 @each_limit
-def test_a_field_that_is_left_out_is_checked_only_for_being_required(limit):
+def test_an_omitted_field_is_an_error_only_if_it_is_required(limit):
     if limit.kind == "required":
         others = {name: value for name, value in minimal_arguments(limit.type).items() if name != limit.field}
         with pytest.raises(ValueError, match=f"Invalid value for `{limit.field}`, must not be `None`"):

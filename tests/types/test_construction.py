@@ -107,7 +107,7 @@ def test_all_of_in_the_schema_is_inheritance():
 
 
 @pytest.mark.parametrize("name", [*CLASSES, *PLAIN_ENUMS, *PARTS])
-def test_there_is_no_discriminator(name):
+def test_the_discriminator_is_none(name):
     assert type_named(name)(**(minimal_arguments(name) if name not in PLAIN_ENUMS else {})).discriminator is None
 
 
@@ -149,7 +149,7 @@ def test_a_subclass_is_not_equal_to_its_base():
 # Equality
 
 
-def test_models_are_equal_when_class_and_fields_are():
+def test_models_are_equal_if_their_classes_and_fields_are():
     assert Geo(city="Basel") == Geo(city="Basel")
     assert Geo(city="Basel") != Geo(city="Bern")
     assert RequestDetails(parameters={}) != MboxRequest(parameters={})
@@ -170,7 +170,7 @@ def test_additional_attributes_of_a_subclass_are_compared():
     assert RequestWithATenant("acme") != RequestWithATenant("other")
 
 
-def test_comparing_with_another_type_uses_its_own_comparison():
+def test_comparing_with_another_type_uses_the_comparison_of_that_type():
     assert Geo() == mock.ANY
 
 
@@ -183,7 +183,7 @@ def test_a_model_has_no_hash(name):
 # Text
 
 
-def test_the_text_of_a_model_is_its_dict_as_pprint_has_it():
+def test_the_text_of_a_model_is_its_dict_as_formatted_by_pprint():
     context = Context(channel="web", geo=Geo(city="Basel"))
     assert context.to_str() == repr(context) == str(context) == pprint.pformat(context.to_dict())
 
@@ -196,9 +196,9 @@ def option() -> Option:
     return Option(type="actions", content=[Action(type="setHtml", content={"a": None})], response_tokens={"a": 1})
 
 
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_a_copy_is_an_equal_but_separate_object(option, copied):
-    twin = copied(option)
+@pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_is_an_equal_but_separate_object(option, make_copy):
+    twin = make_copy(option)
     assert twin == option and twin is not option and type(twin) is Option
     twin.type = "html"
     assert option.type == "actions"
@@ -247,7 +247,7 @@ def test_replacing_an_unknown_field_is_a_type_error():
 # Pickles of 1.1.0
 
 
-def loaded_from(state: Dict[str, Any], cls: type) -> Any:
+def load_state(state: Dict[str, Any], cls: type) -> Any:
     """Return the object that unpickling creates from a class and a state."""
     model = cls.__new__(cls)
     model.__setstate__(state)
@@ -256,27 +256,27 @@ def loaded_from(state: Dict[str, Any], cls: type) -> Any:
 
 def test_a_pickle_of_1_1_0_loads():
     state = {"_type": "html", "_content": "x", "_event_token": None, "_response_tokens": {}, "discriminator": None}
-    option = loaded_from(state, Option)
+    option = load_state(state, Option)
     assert option == Option(type="html", content="x", response_tokens={})
     assert "discriminator" not in vars(option)
 
 
 @every_class
-def test_every_field_of_1_1_0_finds_its_place(name):
+def test_every_field_in_a_pickle_of_1_1_0_is_loaded(name):
     state: Dict[str, Any] = {"discriminator": None}
     expected: Dict[str, Any] = {}
     for number, row in enumerate(row for row in fields_of(name) if "since" not in row):
         field = row["name"]
         state["_DeliveryRequest__property" if field == "_property" else "_" + field] = number
         expected[field] = number
-    found = loaded_from(state, type_named(name))
+    found = load_state(state, type_named(name))
     assert {field: getattr(found, field) for field in expected} == expected
     assert set(vars(found)) == set(found.attribute_map)
 
 
 def test_a_field_that_1_1_0_did_not_have_gets_its_default():
-    assert loaded_from({"_channel": "web", "_beacon": True}, Context) == Context(channel="web", beacon=True)
+    assert load_state({"_channel": "web", "_beacon": True}, Context) == Context(channel="web", beacon=True)
 
 
 def test_an_additional_attribute_in_a_pickle_of_1_1_0_is_kept():
-    assert loaded_from({"_request_id": "r1", "_tenant": "acme"}, DeliveryRequest)._tenant == "acme"
+    assert load_state({"_request_id": "r1", "_tenant": "acme"}, DeliveryRequest)._tenant == "acme"

@@ -34,7 +34,7 @@ class Basket(Model):
     count: ClassVar[int] = 0
 
     label: Annotated[Optional[str], Required, MaxLength(3), MinLength(2)] = None
-    """Checked twice."""
+    """Has two limits."""
 
     fruit: Annotated[Optional[str], Fruit] = None
     """From a closed set."""
@@ -49,7 +49,7 @@ class Basket(Model):
     """A number."""
 
     colour: Annotated[Optional[str], Pattern("^#"), JsonName("webRGBColour")] = None
-    """Named otherwise on the wire."""
+    """Has another name on the wire."""
 
     extra: Annotated[Any, OneOf("string", "array")] = None
     """Anything."""
@@ -146,7 +146,7 @@ def test_a_subclass_with_postponed_annotations_may_declare_class_variables():
     assert namespace["Place"](city="Basel").to_dict() == Geo(city="Basel").to_dict()
 
 
-def test_a_constructor_is_written_when_it_is_first_needed():
+def test_a_constructor_is_generated_when_it_is_first_used():
     class Late(Model):
         name: Optional[str] = None
 
@@ -155,7 +155,7 @@ def test_a_constructor_is_written_when_it_is_first_needed():
     assert callable(vars(Late)["__init__"])
 
 
-def test_the_tables_are_made_when_one_of_them_is_first_looked_at():
+def test_the_tables_are_built_when_one_of_them_is_first_read():
     class Late(Model):
         name: Annotated[Optional[str], MaxLength(1)] = None
 

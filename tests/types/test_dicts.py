@@ -82,7 +82,7 @@ def test_the_dict_to_send_has_wire_names_and_no_unset_fields():
     }
 
 
-def test_either_argument_works_alone():
+def test_by_alias_and_exclude_none_can_be_used_alone():
     assert Trace("t").to_dict(by_alias=True) == {"authorizationToken": "t", "usage": None}
     assert Trace("t").to_dict(exclude_none=True) == {"authorization_token": "t"}
 
@@ -176,7 +176,7 @@ def test_nested_models_have_their_classes():
     assert response.prefetch.mboxes == [PrefetchMboxResponse(state="s")]
 
 
-def test_models_among_the_data_are_taken_as_they_are():
+def test_models_among_the_data_are_kept():
     visitor = VisitorId(tnt_id="t")
     assert DeliveryRequest.from_dict({"id": visitor}).id is visitor
     assert ExecuteRequest.from_dict({"mboxes": [MboxRequest(name="a")]}).mboxes == [MboxRequest(name="a")]
@@ -228,7 +228,7 @@ def test_the_time_of_an_order_is_parsed(text, moment):
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "2024-02-30T00:00:00Z", "2024-02-29", "2024-02-29T25:00:00Z", "2024-02-29T12:30:0٢Z", 5]
 )
-def test_a_time_that_cannot_be_read_stays_as_it_is(text):
+def test_a_time_that_cannot_be_parsed_is_kept_unchanged(text):
     assert Order.from_dict({"time": text}).time == text
 
 

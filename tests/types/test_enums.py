@@ -42,14 +42,14 @@ def test_instances_of_different_enums_differ():
     assert ChannelType() != LoggingType()
 
 
-def test_constants_are_reached_through_an_instance_too():
+def test_constants_are_attributes_of_instances_too():
     assert ChannelType().WEB == "web"
 
 
 # DecisioningMethod
 
 
-def test_there_is_one_decisioning_method():
+def test_decisioning_method_is_the_same_class_in_each_module():
     assert DecisioningMethod is enums.DecisioningMethod is target_python_sdk.DecisioningMethod
 
 

@@ -33,7 +33,7 @@ def envelope() -> TargetDeliveryResponse:
     )
 
 
-def test_only_the_visitor_state_is_there_without_a_value():
+def test_an_empty_envelope_has_only_the_visitor_state():
     assert TargetDeliveryResponse() == {"visitor_state": None}
 
 
@@ -72,20 +72,20 @@ def test_the_session_is_an_attribute_and_no_key(envelope):
     assert "session_id" not in envelope
 
 
-def test_it_is_a_dict_and_equal_to_a_plain_one(envelope):
+def test_an_envelope_is_a_dict_and_equal_to_a_plain_one(envelope):
     assert isinstance(envelope, dict)
     assert envelope == dict(envelope)
 
 
-def test_it_can_be_written_as_json_if_its_values_can():
+def test_an_envelope_can_be_written_as_json_if_its_values_can():
     assert json.loads(json.dumps(TargetDeliveryResponse(target_cookie=COOKIE)))["target_cookie"]["maxAge"] == 1860
 
 
 @pytest.mark.parametrize(
-    "copied", [copy.copy, copy.deepcopy, lambda one: one.copy(), lambda one: pickle.loads(pickle.dumps(one))]
+    "make_copy", [copy.copy, copy.deepcopy, lambda one: one.copy(), lambda one: pickle.loads(pickle.dumps(one))]
 )
-def test_a_copy_is_an_envelope_of_the_same_session(envelope, copied):
-    twin = copied(envelope)
+def test_a_copy_is_an_envelope_of_the_same_session(envelope, make_copy):
+    twin = make_copy(envelope)
     assert type(twin) is TargetDeliveryResponse
     assert twin == envelope and twin is not envelope
     assert twin.session_id == "s1"

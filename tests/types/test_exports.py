@@ -8,7 +8,7 @@ import delivery_api_client
 import target_python_sdk.types
 from target_tools import errors
 
-OF_1_1_0 = """
+NAMES_OF_1_1_0 = """
 Action Address AnalyticsPayload AnalyticsRequest AnalyticsResponse ApiException ApiKeyError ApiTypeError ApiValueError
 Application AudienceManager AuthenticatedState Browser ChannelType Context CustomerId DecisioningMethod DeliveryRequest
 DeliveryResponse DeviceType ExecuteRequest ExecuteResponse ExperienceCloud Geo LoggingType MboxRequest MboxRequestAllOf
@@ -19,17 +19,17 @@ QAModePreviewIndex RequestDetails Screen ScreenOrientationType Telemetry Telemet
 UnexpectedError View ViewRequest ViewRequestAllOf VisitorId Window
 """.split()  # noqa: SIM905  a list of 65 literals would be two pages
 
-NEWER = ["ClientHints", "ExecutionMode", "TelemetryRequest"]
+NEWER_NAMES = ["ClientHints", "ExecutionMode", "TelemetryRequest"]
 
 #: The classes of 1.1.0's transport, which ``delivery_api_client`` defines itself, as it does ``DecisioningMethod``.
-OF_THE_TRANSPORT = ["ApiClient", "Configuration", "DeliveryApi"]
+TRANSPORT_NAMES = ["ApiClient", "Configuration", "DeliveryApi"]
 
 
 def test_the_list_of_1_1_0_is_complete():
-    assert len(OF_1_1_0) + len(OF_THE_TRANSPORT) == 68
+    assert len(NAMES_OF_1_1_0) + len(TRANSPORT_NAMES) == 68
 
 
-@pytest.mark.parametrize("name", sorted({*OF_1_1_0, *NEWER} - {"DecisioningMethod"}))
+@pytest.mark.parametrize("name", sorted({*NAMES_OF_1_1_0, *NEWER_NAMES} - {"DecisioningMethod"}))
 def test_a_name_of_1_1_0_is_the_same_object_as_the_current_one(name):
     home = errors if hasattr(errors, name) else target_python_sdk.types
     assert getattr(delivery_api_client, name) is getattr(home, name)
@@ -42,7 +42,7 @@ def test_exported_names_exist_once_and_are_sorted(package):
 
 
 def test_delivery_api_client_exports_nothing_else():
-    assert set(delivery_api_client.__all__) == {*OF_1_1_0, *NEWER, *OF_THE_TRANSPORT, "__version__"}
+    assert set(delivery_api_client.__all__) == {*NAMES_OF_1_1_0, *NEWER_NAMES, *TRANSPORT_NAMES, "__version__"}
 
 
 def test_the_version_is_that_of_the_generated_client_of_1_1_0():

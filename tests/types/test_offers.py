@@ -23,18 +23,18 @@ def answer(**response):
     )
 
 
-def prefetched(*options, name="hero", **more):
+def prefetch_answer(*options, name="hero", **more):
     mbox = {"index": 0, "name": name, "options": list(options), "state": "s-1", **more}
     return answer(prefetch={"mboxes": [mbox]})
 
 
-def executed(*options, name="hero", **more):
+def execute_answer(*options, name="hero", **more):
     return answer(execute={"mboxes": [{"index": 0, "name": name, "options": list(options), **more}]})
 
 
-@pytest.mark.parametrize("made", [prefetched, executed])
-def test_an_offer_has_its_content(made):
-    offer = made(HERO, FLAGS, MORE_FLAGS).offer("hero")
+@pytest.mark.parametrize("make_answer", [prefetch_answer, execute_answer])
+def test_an_offer_has_its_content(make_answer):
+    offer = make_answer(HERO, FLAGS, MORE_FLAGS).offer("hero")
     assert offer
     assert offer.html == "<h1>Hi</h1>"
     assert offer.json == {"cart": "new", "depth": 2}
@@ -49,10 +49,10 @@ def test_an_offer_has_its_content(made):
 NOTHING = {
     "no response": TargetDeliveryResponse(),
     "an empty response": answer(),
-    "another mbox": executed(HERO, name="other"),
+    "another mbox": execute_answer(HERO, name="other"),
     "no options": answer(execute={"mboxes": [{"index": 0, "name": "hero"}]}),
-    "an option without content": executed({"type": "html", "responseTokens": TOKENS}),
-    "a null option": executed(None),
+    "an option without content": execute_answer({"type": "html", "responseTokens": TOKENS}),
+    "a null option": execute_answer(None),
     "a null mbox": answer(execute={"mboxes": [None]}, prefetch={"mboxes": [None], "views": [None]}),
 }
 
@@ -69,14 +69,14 @@ def test_an_offer_without_content_is_falsy_and_safe_to_read(reason):
 
 
 def test_changing_what_an_offer_returns_does_not_change_the_answer():
-    envelope = executed(FLAGS)
-    envelope.offer("flags").json["cart"] = "changed"
+    envelope = execute_answer(FLAGS)
+    envelope.offer("hero").json["cart"] = "changed"
     assert envelope.offer("hero").json == {"cart": "new", "depth": 1}
 
 
 def test_the_display_of_a_prefetched_offer_carries_tokens_and_state():
     before = int(time.time() * 1000)
-    offer = prefetched(HERO, FLAGS, MORE_FLAGS).offer("hero")
+    offer = prefetch_answer(HERO, FLAGS, MORE_FLAGS).offer("hero")
     notification = offer.display()
     assert before <= notification.timestamp <= int(time.time() * 1000)
     assert notification.to_dict(by_alias=True, exclude_none=True) == {
@@ -90,15 +90,17 @@ def test_the_display_of_a_prefetched_offer_carries_tokens_and_state():
     assert offer.display().id != notification.id
 
 
-def test_the_display_of_an_executed_offer_was_counted_already():
-    offer = executed({"type": "html", "content": "x"}).offer("hero")
+def test_reporting_the_display_of_an_executed_offer_is_an_error():
+    offer = execute_answer({"type": "html", "content": "x"}).offer("hero")
     with pytest.raises(OptionError, match="it was not prefetched, so its display was counted with the call"):
         offer.display()
 
 
-@pytest.mark.parametrize("made", [prefetched, executed])
-def test_a_click_carries_the_token_of_the_click_metric(made):
-    notification = made(HERO, metrics=[{"type": "display", "eventToken": "x"}, None, CLICK]).offer("hero").click()
+@pytest.mark.parametrize("make_answer", [prefetch_answer, execute_answer])
+def test_a_click_carries_the_token_of_the_click_metric(make_answer):
+    notification = (
+        make_answer(HERO, metrics=[{"type": "display", "eventToken": "x"}, None, CLICK]).offer("hero").click()
+    )
     assert notification.type == "click"
     assert notification.tokens == ["clicked-1"]
     assert notification.mbox.name == "hero"
@@ -149,7 +151,7 @@ def test_the_page_load_has_an_offer(part):
     assert not answer().page_load
 
 
-def test_cookies_fit_the_set_cookie_functions_of_frameworks():
+def test_cookies_can_be_passed_to_the_set_cookie_functions_of_frameworks():
     envelope = TargetDeliveryResponse(
         target_cookie={"name": "mbox", "value": "session#s1#1", "maxAge": 1860, "max_age": 1860},
         target_location_hint_cookie={"name": "mboxEdgeCluster", "value": "35", "maxAge": 60, "max_age": 60},
@@ -196,14 +198,14 @@ def test_the_repr_of_an_answer_shows_what_was_decided_and_no_visitor():
 
 
 def test_an_offer_can_be_written_as_json():
-    written = prefetched(HERO).offer("hero").to_json()
+    written = prefetch_answer(HERO).offer("hero").to_json()
     assert written == {"kind": "mbox", "name": "hero", "key": None, "options": [HERO]}
     assert json.loads(json.dumps(written)) == written
-    assert executed().offer("other").to_json() == {"kind": "mbox", "name": "other", "key": None, "options": []}
+    assert execute_answer().offer("other").to_json() == {"kind": "mbox", "name": "other", "key": None, "options": []}
 
 
 def test_an_answer_can_be_written_as_json():
-    envelope = executed(HERO)
+    envelope = execute_answer(HERO)
     envelope["response"].id = VisitorId(tnt_id="v.35_0")
     written = json.loads(json.dumps(envelope.to_json()))
     assert written["response"]["id"] == {"tntId": "v.35_0"}
@@ -239,18 +241,18 @@ def test_fastapi_returns_an_answer():
 
     @app.get("/")
     def page() -> TargetDeliveryResponse:
-        return executed(HERO)
+        return execute_answer(HERO)
 
     @app.get("/json")
     def as_json():
-        return executed(HERO).to_json()
+        return execute_answer(HERO).to_json()
 
     @app.get("/offer")
     def offer():
-        return executed(HERO).offer("hero").to_json()
+        return execute_answer(HERO).offer("hero").to_json()
 
     client = testclient.TestClient(app)
-    written = json.loads(json.dumps(executed(HERO).to_json()))
+    written = json.loads(json.dumps(execute_answer(HERO).to_json()))
     assert client.get("/").json() == client.get("/json").json() == written
     assert client.get("/offer").json()["options"] == written["response"]["execute"]["mboxes"][0]["options"]
     assert client.get("/openapi.json").status_code == 200

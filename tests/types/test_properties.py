@@ -1,4 +1,4 @@
-"""Properties of all models, tested with generated ones."""
+"""Properties that hold for all models, tested with generated models."""
 
 import copy
 import datetime
@@ -98,7 +98,7 @@ def test_copies_and_pickles_are_equal(model):
 
 @relaxed
 @given(any_model)
-def test_a_pickle_of_1_1_0_holds_the_same(model):
+def test_a_pickle_of_1_1_0_loads_as_an_equal_model(model):
     state = {"_" + name: value for name, value in vars(model).items()}
     if "__property" in state:
         state["_DeliveryRequest__property"] = state.pop("__property")

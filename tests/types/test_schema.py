@@ -47,12 +47,12 @@ def test_wire_names_types_and_limits_are_those_of_the_schema(schemas, name):
     properties, required = _properties(schemas, schemas[CLASSES[name]["component"]])
     excused = {row["wire"] for row in DEVIATIONS if row.get("class") in (name, "*") and "wire" in row}
     listed = {row["wire"]: (row["type"], row.get("schema", {})) for row in fields_of(name)}
-    described = {
+    expected = {
         wire: (_type(schema), _limits(schema, wire in required))
         for wire, schema in properties.items()
         if wire not in excused
     }
-    assert listed == described
+    assert listed == expected
     assert set(required) <= set(listed) | excused
 
 
@@ -60,19 +60,19 @@ def _properties(schemas: Dict[str, Schema], component: Schema) -> Tuple[Dict[str
     properties: Dict[str, Schema] = {}
     for part in component.get("allOf", [component]):
         if "$ref" in part:
-            properties.update(_properties(schemas, schemas[_referred(part)])[0])
+            properties.update(_properties(schemas, schemas[_referenced_name(part)])[0])
         else:
             properties.update(part.get("properties", {}))
     return properties, component.get("required", [])
 
 
-def _referred(schema: Schema) -> str:
+def _referenced_name(schema: Schema) -> str:
     return str(schema["$ref"]).rsplit("/", 1)[-1]
 
 
 def _type(schema: Schema) -> str:
     if "$ref" in schema:
-        name = _referred(schema)
+        name = _referenced_name(schema)
         by_component = {row["component"]: own for own, row in CLASSES.items()}
         return PLAIN_DICTS.get(name) or by_component.get(name, name)
     if "oneOf" in schema:
