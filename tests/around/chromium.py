@@ -1,4 +1,4 @@
-"""Chromium for tests of pages: how to start it, and what a page must not do."""
+"""Start Chromium, and collect the problems of a page in it."""
 
 import contextlib
 import shutil
@@ -18,13 +18,13 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-#: Milliseconds that nothing takes unless it hangs.
+#: A time limit in milliseconds that only a hanging browser reaches.
 TIMEOUT = 60000
 
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Any]:
-    """Start Chromium with an empty profile. Skip the test if it is not installed."""
+    """Start Chromium with an empty profile. Skip the test if Chromium is not installed."""
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("Chromium is not installed: " + installing("browser", "chromium"))
@@ -37,7 +37,7 @@ def chromium() -> Iterator[Any]:
             browser.close()
 
 
-class Watched:
+class WatchedPage:
     """A page whose problems are collected: messages on the console, errors, dialogs, and requests to other origins."""
 
     def __init__(self, browser: Any, origin: str, width: int, **options: Any) -> None:
@@ -73,7 +73,7 @@ class Watched:
         return wider
 
 
-#: The roles of what needs a name.
+#: The roles of elements that need an accessible name.
 NAMED_ROLES = frozenset({
     "button", "checkbox", "combobox", "link", "listbox", "menuitem", "radio", "searchbox", "slider", "spinbutton",
     "switch", "tab", "textbox", "DisclosureTriangle", "progressbar", "meter", "region", "image", "img", "table", "form",

@@ -1,4 +1,4 @@
-"""Reading the activities file. An error names the place in the file."""
+"""The activities file: how it is read, and that an error names the place in the file."""
 
 import json
 from pathlib import Path
@@ -10,16 +10,16 @@ from target_python_sdk.local_edge import Offer, read_activities
 from target_tools.errors import OptionError
 
 
-def one(**changes: Any) -> Dict[str, Any]:
+def activity_document(**changes: Any) -> Dict[str, Any]:
     """Return a document with one activity. A change to None removes the key."""
     activity = {"id": 1, "locations": ["m"], "experiences": [{"name": "A", "share": 50, "offer": {"html": "a"}}]}
     activity.update(changes)
     return {"activities": [{key: value for key, value in activity.items() if value is not None}]}
 
 
-def shares(*given: Any) -> Dict[str, Any]:
+def document_with_shares(*shares: Any) -> Dict[str, Any]:
     """Return a document with one activity and experiences with these shares."""
-    return one(experiences=[{} if share is None else {"share": share} for share in given])
+    return activity_document(experiences=[{} if share is None else {"share": share} for share in shares])
 
 
 def ranges(document: Dict[str, Any]) -> List[str]:
@@ -42,25 +42,26 @@ def test_the_sample_has_the_mboxes_of_the_documentation() -> None:
 
 def test_a_file_and_a_mapping_give_the_same_activities(tmp_path: Path) -> None:
     path = tmp_path / "activities.json"
-    path.write_text("\ufeff" + json.dumps(one()), encoding="utf-8")
-    assert read_activities(path) == read_activities(str(path)) == read_activities(one())
+    path.write_text("\ufeff" + json.dumps(activity_document()), encoding="utf-8")
+    assert read_activities(path) == read_activities(str(path)) == read_activities(activity_document())
 
 
 def test_shares_become_successive_ranges() -> None:
-    assert ranges(shares(10, 25.5, 30)) == ["0 to 10", "10 to 35.5", "35.5 to 65.5"]
+    assert ranges(document_with_shares(10, 25.5, 30)) == ["0 to 10", "10 to 35.5", "35.5 to 65.5"]
 
 
 def test_without_shares_all_experiences_have_equal_ranges() -> None:
-    assert ranges(shares(None, None, None)) == ["0 to 33.3333", "33.3333 to 66.6667", "66.6667 to 100"]
-    assert read_activities(shares(*[None] * 7)).activities[0].experiences[-1].upper == 100
+    assert ranges(document_with_shares(None, None, None)) == ["0 to 33.3333", "33.3333 to 66.6667", "66.6667 to 100"]
+    assert read_activities(document_with_shares(*[None] * 7)).activities[0].experiences[-1].upper == 100
 
 
 def test_rounding_errors_do_not_keep_shares_from_adding_up_to_100() -> None:
-    assert ranges(shares(33.3, 33.3, 33.4))[-1] == "66.6 to 100"
+    assert ranges(document_with_shares(33.3, 33.3, 33.4))[-1] == "66.6 to 100"
 
 
 def test_experiences_without_a_name_are_named_a_and_b() -> None:
-    assert [experience.name for experience in read_activities(shares(10, 10)).activities[0].experiences] == ["A", "B"]
+    (activity,) = read_activities(document_with_shares(10, 10)).activities
+    assert [experience.name for experience in activity.experiences] == ["A", "B"]
 
 
 WRONG = [
@@ -70,55 +71,82 @@ WRONG = [
     ({"activties": []}, "unknown key 'activties'; did you mean 'activities'?"),
     ({"activities": [], "client": ""}, "client: expected a non-empty string, got ''"),
     ({"activities": [7]}, "activities[0]: expected an object, got 7"),
-    (one(id="7"), "activities[0].id: expected an integer, got '7'"),
-    (one(id=None), "activities[0]: missing key 'id'"),
-    (one(experiences=None), "activities[0]: missing key 'experiences'"),
-    (one(locations=None), "activities[0]: expected at least one name in 'locations' or 'views'"),
-    (one(locations="m"), "activities[0].locations: expected a list, got 'm'"),
-    (one(locations=["m", None]), "activities[0].locations[1]: expected a non-empty string, got None"),
-    (one(experiences=[]), "activities[0].experiences: expected at least one experience"),
+    (activity_document(id="7"), "activities[0].id: expected an integer, got '7'"),
+    (activity_document(id=None), "activities[0]: missing key 'id'"),
+    (activity_document(experiences=None), "activities[0]: missing key 'experiences'"),
+    (activity_document(locations=None), "activities[0]: expected at least one name in 'locations' or 'views'"),
+    (activity_document(locations="m"), "activities[0].locations: expected a list, got 'm'"),
+    (activity_document(locations=["m", None]), "activities[0].locations[1]: expected a non-empty string, got None"),
+    (activity_document(experiences=[]), "activities[0].experiences: expected at least one experience"),
     (
-        one(xyzzy=1),
+        activity_document(xyzzy=1),
         "activities[0]: unknown key 'xyzzy'; expected one of id, "
         "name, locations, views, audience, property, remote, metrics, analytics, experiences",
     ),
-    (one(remote="yes"), "activities[0].remote: expected true or false, got 'yes'"),
-    (one(analytics=1), "activities[0].analytics: expected true or false, got 1"),
-    (one(property=""), "activities[0].property: expected a non-empty string, got ''"),
-    (one(metrics={}), "activities[0].metrics: expected a list, got an empty dict"),
-    (one(metrics=["click"]), "activities[0].metrics[0]: expected an object, got 'click'"),
-    (one(metrics=[{"type": "display"}]), "activities[0].metrics[0].type: expected 'click', got 'display'"),
-    (one(metrics=[{"type": "click", "selector": ""}]), "metrics[0].selector: expected a non-empty string, got ''"),
-    (one(metrics=[{"type": "click", "token": "t"}]), "activities[0].metrics[0]: unknown key 'token'; expected one of"),
-    (one(audience={"method": []}), "activities[0].audience: "),
-    (one(audience="all"), "activities[0].audience: expected an object, got 'all'"),
+    (activity_document(remote="yes"), "activities[0].remote: expected true or false, got 'yes'"),
+    (activity_document(analytics=1), "activities[0].analytics: expected true or false, got 1"),
+    (activity_document(property=""), "activities[0].property: expected a non-empty string, got ''"),
+    (activity_document(metrics={}), "activities[0].metrics: expected a list, got an empty dict"),
+    (activity_document(metrics=["click"]), "activities[0].metrics[0]: expected an object, got 'click'"),
     (
-        one(audience={"==": [{"var": "user.browsertype"}, "chrome"]}),
+        activity_document(metrics=[{"type": "display"}]),
+        "activities[0].metrics[0].type: expected 'click', got 'display'",
+    ),
+    (
+        activity_document(metrics=[{"type": "click", "selector": ""}]),
+        "metrics[0].selector: expected a non-empty string, got ''",
+    ),
+    (
+        activity_document(metrics=[{"type": "click", "token": "t"}]),
+        "activities[0].metrics[0]: unknown key 'token'; expected one of",
+    ),
+    (activity_document(audience={"method": []}), "activities[0].audience: "),
+    (activity_document(audience="all"), "activities[0].audience: expected an object, got 'all'"),
+    (
+        activity_document(audience={"==": [{"var": "user.browsertype"}, "chrome"]}),
         "activities[0].audience.==[0].var: unknown attribute 'user.browsertype'; did you mean 'user.browserType'?",
     ),
     ({"activities": [], "geo": {"contry": "US"}}, "geo: unknown key 'contry'; did you mean 'countryCode'?"),
     ({"activities": [], "geo": {"city": 7}}, "geo.city: expected a non-empty string, got 7"),
     ({"activities": [], "geo": {"latitude": 100}}, "geo.latitude: expected a number between -90 and 90, got 100"),
-    (shares(50, 120), "activities[0].experiences[1].share: expected a number between 0 and 100, got 120"),
-    (shares(50, "50"), "activities[0].experiences[1].share: expected a number between 0 and 100, got '50'"),
-    (shares(float("nan")), "activities[0].experiences[0].share: expected a number between 0 and 100, got nan"),
-    (shares(True), "activities[0].experiences[0].share: expected a number between 0 and 100, got True"),
-    (shares(60, 60), "activities[0].experiences: the shares add up to 120; at most 100 is possible"),
-    (shares(60, None), "activities[0].experiences[1]: expected a 'share', because other experiences"),
-    (one(experiences=[{"shrae": 1}]), "activities[0].experiences[0]: unknown key 'shrae'; did you mean 'share'?"),
+    (document_with_shares(50, 120), "activities[0].experiences[1].share: expected a number between 0 and 100, got 120"),
     (
-        one(experiences=[{"name": "A"}, {"name": "A"}]),
+        document_with_shares(50, "50"),
+        "activities[0].experiences[1].share: expected a number between 0 and 100, got '50'",
+    ),
+    (
+        document_with_shares(float("nan")),
+        "activities[0].experiences[0].share: expected a number between 0 and 100, got nan",
+    ),
+    (document_with_shares(True), "activities[0].experiences[0].share: expected a number between 0 and 100, got True"),
+    (document_with_shares(60, 60), "activities[0].experiences: the shares add up to 120; at most 100 is possible"),
+    (document_with_shares(60, None), "activities[0].experiences[1]: expected a 'share', because other experiences"),
+    (
+        activity_document(experiences=[{"shrae": 1}]),
+        "activities[0].experiences[0]: unknown key 'shrae'; did you mean 'share'?",
+    ),
+    (
+        activity_document(experiences=[{"name": "A"}, {"name": "A"}]),
         "activities[0].experiences[1].name: two experiences are named",
     ),
-    (one(experiences=[{"offer": {}}]), "activities[0].experiences[0].offer: expected exactly one of html, json"),
     (
-        one(experiences=[{"offer": {"htlm": ""}}]),
+        activity_document(experiences=[{"offer": {}}]),
+        "activities[0].experiences[0].offer: expected exactly one of html, json",
+    ),
+    (
+        activity_document(experiences=[{"offer": {"htlm": ""}}]),
         "experiences[0].offer: unknown key 'htlm'; did you mean 'html'?",
     ),
-    (one(experiences=[{"offer": {"html": 1}}]), "activities[0].experiences[0].offer.html: expected a non-empty string"),
-    (one(experiences=[{"offer": {"json": 1}}]), "experiences[0].offer.json: expected an object or a list, got 1"),
-    (one(experiences=[{"offer": {"actions": {}}}]), "experiences[0].offer.actions: expected a list"),
-    ({"activities": one()["activities"] * 2}, "activities[1].id: two activities have the id 1"),
+    (
+        activity_document(experiences=[{"offer": {"html": 1}}]),
+        "activities[0].experiences[0].offer.html: expected a non-empty string",
+    ),
+    (
+        activity_document(experiences=[{"offer": {"json": 1}}]),
+        "experiences[0].offer.json: expected an object or a list, got 1",
+    ),
+    (activity_document(experiences=[{"offer": {"actions": {}}}]), "experiences[0].offer.actions: expected a list"),
+    ({"activities": activity_document()["activities"] * 2}, "activities[1].id: two activities have the id 1"),
 ]
 
 
@@ -148,7 +176,7 @@ def test_an_error_names_a_file_that_is_not_json(tmp_path: Path, content: bytes, 
 
 def test_an_error_names_the_file_and_the_place(tmp_path: Path) -> None:
     path = tmp_path / "activities.json"
-    path.write_text(json.dumps(one(locations="m")))
+    path.write_text(json.dumps(activity_document(locations="m")))
     with pytest.raises(OptionError, match=r"activities\.json: activities\[0\]\.locations: expected a list"):
         read_activities(path)
 

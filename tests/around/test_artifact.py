@@ -25,9 +25,9 @@ def get(edge: LocalEdge, path: str, method: str = "GET", **headers: str) -> Http
     connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=5)
     connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
     response = connection.getresponse()
-    got = (response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+    reply = (response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
     connection.close()
-    return got
+    return reply
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def shape(value: Any, path: str = "") -> Set[str]:
     if path.endswith(FREE):
         return {path}
     if isinstance(value, dict):
-        named = path in (".rules.mboxes", ".rules.views")
-        parts = (shape(part, f"{path}.{'*' if named else key}") for key, part in value.items())
+        has_names = path in (".rules.mboxes", ".rules.views")
+        parts = (shape(part, f"{path}.{'*' if has_names else key}") for key, part in value.items())
         return {path + ": object"}.union(*parts)
     if isinstance(value, list):
         return {path + ": list"}.union(*(shape(part, path + "[]") for part in value))
@@ -63,7 +63,7 @@ def shape(value: Any, path: str = "") -> Set[str]:
 
 #: Paths of real artifacts that the sample does not have: it has no remote activities, properties or audiences.
 ABSENT = (".targetAdminActivityUrls", ".remoteMboxes[]", ".propertyTokens", ".audience.ids[]", ".metrics[].selector")
-#: Mboxes of real artifacts have no metrics, so those of ours are compared with the metrics of views.
+#: Mboxes of real artifacts have no metrics, so the metrics of our mboxes are compared with those of real views.
 METRICS = (".rules.mboxes.*[].consequence.metrics[]", ".rules.views.*[].consequence.metrics[]")
 
 
@@ -141,9 +141,9 @@ def test_each_location_of_an_activity_has_a_separate_key_and_tokens() -> None:
     experiences = [{"name": "A"}, {"name": "B"}]
     document = {"activities": [{"id": 7, "locations": ["m", "n", "m"], "views": ["m"], "experiences": experiences}]}
     found = build_artifact(read_activities(document))["rules"]
-    placed = {(kind, name): found[kind][name] for kind, name in [("mboxes", "m"), ("mboxes", "n"), ("views", "m")]}
-    assert [[rule["ruleKey"] for rule in at] for at in placed.values()] == [["7-0"] * 2, ["7-1"] * 2, ["7-2"] * 2]
-    assert [rule["meta"]["location.type"] for at in placed.values() for rule in at] == ["mbox"] * 4 + ["view"] * 2
+    placed_rules = [*found["mboxes"]["m"], *found["mboxes"]["n"], *found["views"]["m"]]
+    assert [rule["ruleKey"] for rule in placed_rules] == ["7-0", "7-0", "7-1", "7-1", "7-2", "7-2"]
+    assert [rule["meta"]["location.type"] for rule in placed_rules] == ["mbox"] * 4 + ["view"] * 2
 
 
 def test_the_artifact_lists_remote_locations_but_not_their_rules() -> None:
@@ -239,12 +239,12 @@ def test_rules_bin_can_be_read_with_the_organization_id() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 43, 44, 45, 1000])
-def test_data_of_any_size_can_be_obfuscated(size: int) -> None:
+def test_the_obfuscation_repeats_its_pad(size: int) -> None:
     data = bytes(size)
-    masked = obfuscate(data, "1234567890@A")
-    pad = b"1234567890@A" + masked[8:40]
-    assert len(masked) == 40 + size
-    assert masked[40:] == (pad * (size // len(pad) + 1))[:size]
+    obfuscated = obfuscate(data, "1234567890@A")
+    pad = b"1234567890@A" + obfuscated[8:40]
+    assert len(obfuscated) == 40 + size
+    assert obfuscated[40:] == (pad * (size // len(pad) + 1))[:size]
 
 
 @pytest.mark.server
@@ -272,7 +272,7 @@ def test_an_invalid_file_changes_nothing(edge: LocalEdge) -> None:
 @pytest.mark.server
 def test_the_geo_lookup_returns_the_geo_of_the_edge() -> None:
     geo = {"city": "SAN FRANCISCO", "countryCode": "US", "stateCode": "CA", "latitude": 37.75, "longitude": -122.4}
-    answered = {
+    expected = {
         "x-geo-city": "SAN FRANCISCO",
         "x-geo-country-code": "US",
         "x-geo-region-code": "CA",
@@ -280,11 +280,11 @@ def test_the_geo_lookup_returns_the_geo_of_the_edge() -> None:
         "x-geo-longitude": -122.4,
     }
     with LocalEdge(geo=geo) as first, LocalEdge({"activities": [], "geo": geo}) as second:
-        assert json.loads(get(first, "/v1/geo")[2]) == answered
+        assert json.loads(get(first, "/v1/geo")[2]) == expected
         found = json.loads(get(second, "/v1/geo", X_Forwarded_For="12.21.1.40")[2])
-        (asked,) = second.requests
-    assert found == {**answered, "x-forwarded-for": "12.21.1.40"}
-    assert (asked.method, asked.path, asked.headers["x-forwarded-for"]) == ("GET", "/v1/geo", "12.21.1.40")
+        (lookup,) = second.requests
+    assert found == {**expected, "x-forwarded-for": "12.21.1.40"}
+    assert (lookup.method, lookup.path, lookup.headers["x-forwarded-for"]) == ("GET", "/v1/geo", "12.21.1.40")
 
 
 @pytest.mark.server
@@ -306,9 +306,9 @@ def test_a_rule_artifact_is_served_unchanged(shared: Path, as_path: bool) -> Non
     with LocalEdge(path if as_path else document) as edge:
         assert json.loads(get(edge, RULES)[2]) == document == edge.rules
         assert edge.activities is None
-        shown = get(edge, "/")[2].decode()
-    assert "edge for targettesting" in shown
-    assert "view contact: 6 rules" in shown
+        page = get(edge, "/")[2].decode()
+    assert "edge for targettesting" in page
+    assert "view contact: 6 rules" in page
 
 
 def no_rules(**changes: Optional[Any]) -> Dict[str, Any]:
@@ -328,7 +328,7 @@ def test_an_unusable_artifact_is_rejected(document: Any, tmp_path: Path) -> None
 
 
 def deliver(edge: LocalEdge, **request: Any) -> Dict[str, Any]:
-    """Send a delivery request, and return the answer."""
+    """Send a delivery request, and return the parsed response."""
     connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=5)
     body = {"context": {"channel": "web"}, **request}
     connection.request("POST", "/rest/v1/delivery?imsOrgId=o&sessionId=s", json.dumps(body))
@@ -349,9 +349,9 @@ def test_an_edge_decides_with_a_rule_artifact(shared: Path) -> None:
     assert elsewhere == {"index": 2, "name": "elsewhere"}
     (option,) = magician["options"]
     tokens = option["responseTokens"]
-    where = bucket("targettesting.125873.338e3c1e51f7416a8e1ccba4f81acea0.0")
-    name, limits = ("A", "0 to 50") if where <= 50 else ("B", "50 to 100")
-    assert tokens["experience.reason"] == f"bucket {where:.2f} falls in Experience {name} ({limits})"
+    visitor_bucket = bucket("targettesting.125873.338e3c1e51f7416a8e1ccba4f81acea0.0")
+    name, limits = ("A", "0 to 50") if visitor_bucket <= 50 else ("B", "50 to 100")
+    assert tokens["experience.reason"] == f"bucket {visitor_bucket:.2f} falls in Experience {name} ({limits})"
     assert tokens["activity.decisioningMethod"] == "server-side"
     assert set(tokens) - {"experience.reason", "activity.decisioningMethod"} <= set(document["responseTokens"])
 
@@ -395,7 +395,7 @@ def test_mistakes_in_audiences_are_logged_once_with_their_place(caplog: pytest.L
     assert message == f"rules.mboxes['m'][0].condition.and[1].==[1]: {problem} (and 1 more)"
 
 
-def test_few_mistakes_in_audiences_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_only_the_first_20_mistakes_in_audiences_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     audience = {"or": [{"==": [{"var": "user.browserType"}, f"X{number}"]} for number in range(25)]}
     with caplog.at_level("WARNING", logger="adobe.target.local_edge"):
         LocalEdge({"activities": [{**ACTIVITY, "audience": audience}]})

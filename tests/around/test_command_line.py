@@ -79,7 +79,7 @@ def test_signals_end_the_edge(root: Path, tmp_path: Path, signals: "List[signal.
         assert re.fullmatch(line, process.stderr.read())
 
 
-def test_it_serves_a_rule_artifact_unchanged(root: Path, tmp_path: Path) -> None:
+def test_the_edge_command_serves_a_rule_artifact_unchanged(root: Path, tmp_path: Path) -> None:
     rules = tmp_path / "rules.json"
     document = {"version": "1.0.0", "meta": {"clientCode": "mine"}, "rules": {"mboxes": {"m": []}, "views": {}}}
     rules.write_text(json.dumps(document))
@@ -89,11 +89,11 @@ def test_it_serves_a_rule_artifact_unchanged(root: Path, tmp_path: Path) -> None
         with urllib.request.urlopen(address + "/mine/production/v1/rules.json", timeout=5) as answer:
             assert json.load(answer) == document
         with urllib.request.urlopen(address + "/mine/production/v1/rules.bin", timeout=5) as answer:
-            hidden = answer.read()
-    assert hidden == obfuscate(json.dumps(document, separators=(",", ":")).encode(), "ORG@AdobeOrg")
+            obfuscated = answer.read()
+    assert obfuscated == obfuscate(json.dumps(document, separators=(",", ":")).encode(), "ORG@AdobeOrg")
 
 
-def test_the_client_code_can_be_chosen(root: Path, tmp_path: Path) -> None:
+def test_the_client_code_can_be_set(root: Path, tmp_path: Path) -> None:
     rules = tmp_path / "rules.json"
     document = {"version": "1.0.0", "meta": {"clientCode": "another"}, "rules": {"mboxes": {}, "views": {}}}
     rules.write_text(json.dumps(document))
@@ -131,13 +131,13 @@ def test_an_invalid_file_is_a_one_line_error(root: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("arguments", [["edge", "--port", "70000"], ["edge", "--port", "x"], ["serve"]])
 def test_invalid_arguments_are_errors(arguments: "list[str]", capsys: "pytest.CaptureFixture[str]") -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_info:
         main(arguments)
-    assert ended.value.code == 2
+    assert exit_info.value.code == 2
     assert "error: " in capsys.readouterr().err
 
 
-def test_without_a_command_it_prints_the_help(capsys: "pytest.CaptureFixture[str]") -> None:
+def test_without_a_command_the_help_is_printed(capsys: "pytest.CaptureFixture[str]") -> None:
     assert main([]) == 2
     assert "demo" in capsys.readouterr().err
 
@@ -227,7 +227,7 @@ def test_a_sample_runs_without_arguments(root: Path, name: str) -> None:
     assert " from experience " in done.stdout
 
 
-def test_the_server_side_sample(root: Path) -> None:
+def test_the_server_side_sample_shows_offers_of_one_session(root: Path) -> None:
     with LocalEdge() as edge:
         done = run(root, sys.executable, "samples/server_side.py", edge.domain)
         first, second = edge.requests
@@ -237,7 +237,7 @@ def test_the_server_side_sample(root: Path) -> None:
     assert first.query["sessionId"] == second.query["sessionId"]
 
 
-def test_the_sample_with_three_kinds_of_calls(root: Path) -> None:
+def test_blocking_callback_and_awaited_calls_of_the_sample_show_the_same_offer(root: Path) -> None:
     with LocalEdge() as edge:
         done = run(root, sys.executable, "samples/three_ways.py", edge.domain)
     assert (done.returncode, done.stderr) == (0, "")
@@ -246,7 +246,7 @@ def test_the_sample_with_three_kinds_of_calls(root: Path) -> None:
     assert len({offer for _, offer in shown}) == 1
 
 
-def test_the_on_device_sample(root: Path) -> None:
+def test_the_on_device_sample_shows_local_and_remote_offers(root: Path) -> None:
     with LocalEdge() as edge:
         done = run(root, sys.executable, "samples/on_device.py", edge.domain)
         notified = [notification["mbox"]["name"] for notification in edge.notifications]

@@ -23,8 +23,8 @@ Json = Dict[str, Any]
 
 def content_with(*activities: Json, **document: Any) -> EdgeContent:
     """Return the content of an edge with these activities in the mbox ``m``. Their ids start at 1111."""
-    given = [{"id": 1111 + at, "locations": ["m"], **activity} for at, activity in enumerate(activities)]
-    return EdgeContent({"activities": given, **document}, "1234567890@AdobeOrg")
+    with_ids = [{"id": 1111 + at, "locations": ["m"], **activity} for at, activity in enumerate(activities)]
+    return EdgeContent({"activities": with_ids, **document}, "1234567890@AdobeOrg")
 
 
 def with_shares(*values: float) -> Json:
@@ -32,16 +32,16 @@ def with_shares(*values: float) -> Json:
     return {"experiences": [{"share": share} for share in values]}
 
 
-def responded(contents: EdgeContent, request: Json) -> Json:
+def respond(contents: EdgeContent, request: Json) -> Json:
     """Return the answer to a request."""
     return build_response(contents, parse_request(request), "s").response
 
 
-def executed(contents: EdgeContent, visitor: str = "visitor", **request: Any) -> Json:
+def decide_mbox(contents: EdgeContent, visitor: str = "visitor", **request: Any) -> Json:
     """Return the mbox ``m`` of an answer."""
-    asked = {"mboxes": [{"index": 0, "name": "m"}]}
-    whole: Json = {"context": {"channel": "web"}, "id": {"tntId": visitor}, "execute": asked, **request}
-    (mbox,) = responded(contents, whole)["execute"]["mboxes"]
+    execute_mboxes = {"mboxes": [{"index": 0, "name": "m"}]}
+    request_body: Json = {"context": {"channel": "web"}, "id": {"tntId": visitor}, "execute": execute_mboxes, **request}
+    (mbox,) = respond(contents, request_body)["execute"]["mboxes"]
     assert isinstance(mbox, dict)
     return mbox
 
@@ -53,38 +53,38 @@ def tokens(mbox: Json) -> List[Json]:
 
 def name_and_reason(mbox: Json) -> Optional[Tuple[str, str]]:
     """Return the experience of the only option, and its reason."""
-    found = [(one["experience.name"], one["experience.reason"]) for one in tokens(mbox)]
+    found = [(each["experience.name"], each["experience.reason"]) for each in tokens(mbox)]
     return found[0] if found else None
 
 
 @pytest.mark.parametrize("shares", [(50, 50), (10, 90), (20, 30), (33.3, 33.3, 33.4), (0, 100)])
 def test_visitors_are_divided_by_the_shares(shares: Tuple[float, ...]) -> None:
     contents, ids = content_with(with_shares(*shares)), random.Random(7)
-    shown = (name_and_reason(executed(contents, "%032x" % ids.getrandbits(128))) for _ in range(VISITORS))
-    got = Counter(found[0] if found else "nothing" for found in shown)
+    shown = (name_and_reason(decide_mbox(contents, "%032x" % ids.getrandbits(128))) for _ in range(VISITORS))
+    visitor_counts = Counter(found[0] if found else "nothing" for found in shown)
     expected = {"nothing": 100 - sum(shares), **dict(zip("ABC", shares))}
     for name, share in expected.items():
-        assert got.get(name, 0) == pytest.approx(share * VISITORS / 100, abs=4 * VISITORS / 100)
-    assert all(got.get(name, 0) == 0 for name, share in expected.items() if share < 0.001)
+        assert visitor_counts.get(name, 0) == pytest.approx(share * VISITORS / 100, abs=4 * VISITORS / 100)
+    assert all(visitor_counts.get(name, 0) == 0 for name, share in expected.items() if share < 0.001)
 
 
 def test_a_visitor_is_bucketed_by_client_activity_and_id() -> None:
-    found = name_and_reason(executed(content_with(with_shares(50, 50), client="mine")))
-    where = bucket("mine.1111.visitor.0")
+    found = name_and_reason(decide_mbox(content_with(with_shares(50, 50), client="mine")))
+    visitor_bucket = bucket("mine.1111.visitor.0")
     assert found is not None
-    assert found[1].startswith(f"bucket {where:.2f} ")
-    assert found[0] == ("A" if where <= 50 else "B")
+    assert found[1].startswith(f"bucket {visitor_bucket:.2f} ")
+    assert found[0] == ("A" if visitor_bucket <= 50 else "B")
 
 
 def test_the_reason_contains_the_bucket_and_the_share() -> None:
     contents = content_with(with_shares(50, 30))
-    results = {name: name_and_reason(executed(contents, name)) for name in ("visitor-2", "visitor-7", "visitor-8")}
+    results = {name: name_and_reason(decide_mbox(contents, name)) for name in ("visitor-2", "visitor-7", "visitor-8")}
     assert results == {
         "visitor-2": ("A", "bucket 31.14 falls in A (0 to 50)"),
         "visitor-7": ("B", "bucket 53.50 falls in B (50 to 80)"),
         "visitor-8": None,
     }
-    trace = executed(contents, "visitor-8", trace={})["trace"]
+    trace = decide_mbox(contents, "visitor-8", trace={})["trace"]
     (target,) = trace["evaluatedCampaignTargets"]
     assert target["reason"] == "bucket 88.05 is in no share (A 0 to 50, B 50 to 80)"
     assert target["bucket"] == 88.05
@@ -111,11 +111,14 @@ def test_a_share_is_read_from_a_condition(condition: Any, share: Optional[Share]
 
 
 @pytest.mark.parametrize(
-    ("bucket", "held"), [(0, "A"), (0.01, "A"), (50, "A"), (50.01, "B"), (80, "B"), (80.01, None), (99.99, None)]
+    ("bucket", "experience_name"),
+    [(0, "A"), (0.01, "A"), (50, "A"), (50.01, "B"), (80, "B"), (80.01, None), (99.99, None)],
 )
-def test_a_share_includes_its_upper_limit(bucket: float, held: Optional[str]) -> None:
+def test_a_share_includes_its_upper_limit(bucket: float, experience_name: Optional[str]) -> None:
     experiences = [ExperienceShare("A", Share(0, 50)), ExperienceShare("B", Share(50, 80))]
-    assert [one.name for one in experiences if one.share and one.share.contains(bucket)] == ([held] if held else [])
+    assert [each.name for each in experiences if each.share and each.share.contains(bucket)] == (
+        [experience_name] if experience_name else []
+    )
 
 
 def test_reasons_if_the_bucket_does_not_matter() -> None:
@@ -128,29 +131,29 @@ def test_an_audience_decides_which_activity_a_visitor_is_in() -> None:
     audience = {"==": [{"var": "mbox.colour"}, "red"]}
     contents = content_with({"experiences": [{}], "audience": audience}, {"experiences": [{"name": "the rest"}]})
     red = {"mboxes": [{"index": 0, "name": "m", "parameters": {"colour": "red"}}]}
-    assert [one["activity.id"] for one in tokens(executed(contents, execute=red))] == ["1111"]
-    mbox = executed(contents, trace={})
-    assert [one["activity.id"] for one in tokens(mbox)] == ["1112"]
+    assert [each["activity.id"] for each in tokens(decide_mbox(contents, execute=red))] == ["1111"]
+    mbox = decide_mbox(contents, trace={})
+    assert [each["activity.id"] for each in tokens(mbox)] == ["1112"]
     first, second = mbox["trace"]["evaluatedCampaignTargets"]
-    where = bucket("acmeclient.1111.visitor.0")
-    assert first["reason"] == f"bucket {where:.2f} would fall in A (0 to 100), whose audience does not match"
+    visitor_bucket = bucket("acmeclient.1111.visitor.0")
+    assert first["reason"] == f"bucket {visitor_bucket:.2f} would fall in A (0 to 100), whose audience does not match"
     assert second["reason"].endswith("falls in the rest (0 to 100)")
 
 
 def test_an_activity_with_a_property_runs_only_in_it() -> None:
     contents = content_with({"experiences": [{}], "property": "p-1"})
-    assert "options" not in executed(contents)
-    assert "options" not in executed(contents, property={"token": "p-2"})
-    assert tokens(executed(contents, property={"token": "p-1"}))
+    assert "options" not in decide_mbox(contents)
+    assert "options" not in decide_mbox(contents, property={"token": "p-2"})
+    assert tokens(decide_mbox(contents, property={"token": "p-1"}))
 
 
 def test_the_edge_also_decides_remote_activities() -> None:
-    mbox = executed(content_with({"experiences": [{"offer": {"html": "far"}}], "remote": True}))
+    mbox = decide_mbox(content_with({"experiences": [{"offer": {"html": "far"}}], "remote": True}))
     assert [option["content"] for option in mbox["options"]] == ["far"]
 
 
 def test_default_content_excludes_the_next_activity() -> None:
-    mbox = executed(content_with({"experiences": [{}]}, {"experiences": [{"offer": {"html": "second"}}]}))
+    mbox = decide_mbox(content_with({"experiences": [{}]}, {"experiences": [{"offer": {"html": "second"}}]}))
     (option,) = mbox["options"]
     assert list(option) == ["responseTokens"]
     assert option["responseTokens"]["activity.id"] == "1111"
@@ -159,14 +162,14 @@ def test_default_content_excludes_the_next_activity() -> None:
 def test_the_geo_of_the_edge_is_the_default() -> None:
     audience = {"==": [{"var": "geo.country"}, "US"]}
     contents = content_with({"experiences": [{}], "audience": audience}, geo={"countryCode": "US", "city": "RENO"})
-    found = tokens(executed(contents))
-    assert [(one["geo.country"], one["geo.city"]) for one in found] == [("US", "RENO")]
-    assert tokens(executed(contents, context={"channel": "web", "geo": {"ipAddress": "12.21.1.40"}}))
-    assert not tokens(executed(contents, context={"channel": "web", "geo": {"countryCode": "FR"}}))
+    found = tokens(decide_mbox(contents))
+    assert [(each["geo.country"], each["geo.city"]) for each in found] == [("US", "RENO")]
+    assert tokens(decide_mbox(contents, context={"channel": "web", "geo": {"ipAddress": "12.21.1.40"}}))
+    assert not tokens(decide_mbox(contents, context={"channel": "web", "geo": {"countryCode": "FR"}}))
 
 
 @pytest.mark.parametrize(
-    ("ids", "decides"),
+    ("ids", "bucketing_id"),
     [
         ({"marketingCloudVisitorId": "ecid", "tntId": "t.28_0", "thirdPartyId": "crm"}, "ecid"),
         ({"tntId": "t.28_0", "thirdPartyId": "crm"}, "t"),
@@ -174,16 +177,16 @@ def test_the_geo_of_the_edge_is_the_default() -> None:
         ({"thirdPartyId": "crm"}, "crm"),
     ],
 )
-def test_the_order_of_the_bucketing_ids(ids: Json, decides: str) -> None:
-    mbox = executed(content_with({"experiences": [{}]}), id=ids, trace={})
-    assert mbox["trace"]["profile"]["bucketedBy"] == decides
-    assert mbox["trace"]["evaluatedCampaignTargets"][0]["bucket"] == bucket(f"acmeclient.1111.{decides}.0")
+def test_a_visitor_is_bucketed_by_ecid_else_tnt_id_else_third_party_id(ids: Json, bucketing_id: str) -> None:
+    mbox = decide_mbox(content_with({"experiences": [{}]}), id=ids, trace={})
+    assert mbox["trace"]["profile"]["bucketedBy"] == bucketing_id
+    assert mbox["trace"]["evaluatedCampaignTargets"][0]["bucket"] == bucket(f"acmeclient.1111.{bucketing_id}.0")
 
 
 def ids_in_answer(ids: Optional[Json], **document: Any) -> Json:
     """Return the visitor's ids in the answer to a request with these ids."""
     request = {"context": {"channel": "web"}, "id": ids}
-    found = responded(content_with({"experiences": [{}]}, **document), request)["id"]
+    found = respond(content_with({"experiences": [{}]}, **document), request)["id"]
     assert isinstance(found, dict)
     return found
 
@@ -212,8 +215,8 @@ def test_a_visitor_with_a_bucketing_id_gets_no_other_id(ids: Json) -> None:
 def test_the_tnt_id_of_a_customer_is_the_same_as_on_device() -> None:
     customer = {"id": "7", "integrationCode": "crm", "authenticatedState": "authenticated"}
     found = ids_in_answer({"customerIds": [customer]}, client="mine")
-    made = with_device_id(VisitorId.from_dict({"customerIds": [customer]}), "mine", "35")
-    assert found == {"tntId": made.tnt_id, "customerIds": [customer]}
+    visitor_id = with_device_id(VisitorId.from_dict({"customerIds": [customer]}), "mine", "35")
+    assert found == {"tntId": visitor_id.tnt_id, "customerIds": [customer]}
     assert ids_in_answer({"customerIds": [customer]}, client="mine") == ids_in_answer(found, client="mine") == found
     assert ids_in_answer({"customerIds": [customer]}, client="other") != found
 
@@ -230,16 +233,16 @@ SOURCES: Dict[str, Json] = {
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-@pytest.mark.parametrize(("given", "counts"), [(None, "mine"), ("acmeclient", "acmeclient")])
+@pytest.mark.parametrize(("client_option", "client_code"), [(None, "mine"), ("acmeclient", "acmeclient")])
 def test_the_client_option_overrides_the_client_code_of_the_source(
-    kind: str, given: Optional[str], counts: str
+    kind: str, client_option: Optional[str], client_code: str
 ) -> None:
-    contents = EdgeContent(SOURCES[kind], "1234567890@AdobeOrg", client=given)
-    (target,) = executed(contents, trace={})["trace"]["evaluatedCampaignTargets"]
-    assert target["bucket"] == bucket(f"{counts}.1.visitor.0")
-    assert contents.client == responded(contents, {"context": {"channel": "web"}})["client"] == counts
+    contents = EdgeContent(SOURCES[kind], "1234567890@AdobeOrg", client=client_option)
+    (target,) = decide_mbox(contents, trace={})["trace"]["evaluatedCampaignTargets"]
+    assert target["bucket"] == bucket(f"{client_code}.1.visitor.0")
+    assert contents.client == respond(contents, {"context": {"channel": "web"}})["client"] == client_code
     # Activities become an artifact of that client; an artifact is not changed.
-    assert contents.rules["meta"]["clientCode"] == (counts if kind == "activities" else "mine")
+    assert contents.rules["meta"]["clientCode"] == (client_code if kind == "activities" else "mine")
 
 
 @pytest.mark.parametrize("client", ["", 7])

@@ -1,4 +1,4 @@
-"""Which hosts and origins the local edge answers, and how it answers pages of named origins."""
+"""The hosts and origins whose requests the local edge accepts, and its CORS headers for configured origins."""
 
 import http.client
 import socket
@@ -32,7 +32,7 @@ def edge() -> Iterator[LocalEdge]:
 def ask(
     edge: LocalEdge, method: str, path: str, headers: Optional[Mapping[str, str]] = None, body: Optional[bytes] = None
 ) -> Answer:
-    """Send a request. The header Host is that of the edge, unless it is given."""
+    """Send a request. Without ``Host`` in ``headers``, the header has the address of the edge."""
     connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=30)
     try:
         connection.request(method, path, body, dict(headers or {}))
@@ -49,7 +49,7 @@ HOSTS: List[Tuple[str, str, bool]] = [
     ("127.0.0.1", "LOCALHOST.", True),
     ("127.0.0.1", "edge.localhost:8080", True),
     ("127.0.0.1", "[::1]:8080", True),
-    ("127.0.0.1", "shop.example:8080", True),  # the host of a named origin
+    ("127.0.0.1", "shop.example:8080", True),  # the host of a configured origin
     ("127.0.0.1", "evil.example:8080", False),
     ("127.0.0.1", "localhost.evil.example", False),
     ("127.0.0.1", "notlocalhost", False),
@@ -61,7 +61,7 @@ HOSTS: List[Tuple[str, str, bool]] = [
     ("dev.internal", "DEV.internal:80", True),
     ("192.168.1.5", "192.168.1.5", True),
     ("192.168.1.5", "192.168.1.6", False),
-    ("0.0.0.0", "192.168.1.5:8080", True),  # an attacker's page has a name as its host
+    ("0.0.0.0", "192.168.1.5:8080", True),  # a page that attacks by DNS rebinding has a name as its host
     ("0.0.0.0", "[fe80::1]:8080", True),
     ("0.0.0.0", "evil.example", False),
     ("2001:db8::1", "[2001:db8::1]:8080", True),
@@ -70,9 +70,11 @@ HOSTS: List[Tuple[str, str, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("own", "host", "is_accepted"), HOSTS)
-def test_the_host_must_be_loopback_or_the_edges_own(own: str, host: str, is_accepted: bool) -> None:
-    refusal = AccessPolicy(own, [SHOP]).refusal("GET", "/notifications", {"host": host})
+@pytest.mark.parametrize(("edge_host", "host", "is_accepted"), HOSTS)
+def test_the_host_must_be_loopback_or_the_edge_or_a_configured_origin(
+    edge_host: str, host: str, is_accepted: bool
+) -> None:
+    refusal = AccessPolicy(edge_host, [SHOP]).refusal("GET", "/notifications", {"host": host})
     assert (refusal is None) is is_accepted
     if refusal is not None:
         assert refusal.status == 403
@@ -102,7 +104,7 @@ ORIGINS: List[Tuple[Dict[str, str], bool]] = [
 
 
 @pytest.mark.parametrize(("headers", "is_accepted"), ORIGINS)
-def test_the_origin_must_be_the_edges_own_or_a_named_one(headers: Dict[str, str], is_accepted: bool) -> None:
+def test_the_origin_must_be_the_edge_or_a_configured_origin(headers: Dict[str, str], is_accepted: bool) -> None:
     policy = AccessPolicy("127.0.0.1", [SHOP])
     refusal = policy.refusal("POST", "/rest/v1/delivery", {"host": "localhost:8080", **headers})
     assert (refusal is None) is is_accepted
@@ -152,7 +154,7 @@ def test_an_invalid_origin_is_an_error(origin: str) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/notifications", "/events", "/acmeclient/production/v1/rules.json", DELIVERY])
-def test_a_refused_request_reads_and_leaves_nothing(
+def test_a_refused_request_gets_no_data_and_is_not_recorded(
     edge: LocalEdge, path: str, headers: Dict[str, str], status: int
 ) -> None:
     method = "POST" if path == DELIVERY else "GET"
@@ -175,7 +177,7 @@ def test_a_large_body_of_a_refused_request_is_not_kept_and_the_reply_arrives(edg
 @pytest.mark.parametrize(
     ("header", "status"), [("Origin: https://evil.example", b"403"), ("Content-Length: 99999999", b"413")]
 )
-def test_the_body_of_a_refused_request_is_not_asked_for(edge: LocalEdge, header: str, status: bytes) -> None:
+def test_the_edge_does_not_request_the_body_of_a_refused_request(edge: LocalEdge, header: str, status: bytes) -> None:
     length = "" if header.startswith("Content-Length") else "Content-Length: 2\r\n"
     head = f"POST {DELIVERY} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n{length}Expect: 100-continue\r\n\r\n"
     with socket.create_connection(("127.0.0.1", edge.port), timeout=30) as connection:
@@ -184,7 +186,7 @@ def test_the_body_of_a_refused_request_is_not_asked_for(edge: LocalEdge, header:
 
 
 @pytest.mark.server
-def test_a_page_of_a_named_origin_can_use_the_edge(edge: LocalEdge) -> None:
+def test_a_page_of_a_configured_origin_can_use_the_edge(edge: LocalEdge) -> None:
     preflight = ask(
         edge,
         "OPTIONS",
@@ -207,7 +209,7 @@ def test_a_page_of_a_named_origin_can_use_the_edge(edge: LocalEdge) -> None:
         "access-control-allow-private-network": "true",
         "access-control-max-age": "600",
     }
-    assert edge.requests == []  # a preflight request is the browser's, not the page's
+    assert edge.requests == []  # preflight requests are not recorded
 
     answer = ask(edge, "POST", DELIVERY, {"Origin": SHOP, "Sec-Fetch-Site": "cross-site"}, BODY)
     assert answer.status == 200
@@ -238,7 +240,7 @@ def test_a_preflight_request_of_another_origin_gets_no_permission(edge: LocalEdg
 
 
 @pytest.mark.server
-def test_replies_say_that_they_depend_on_the_origin(edge: LocalEdge) -> None:
+def test_the_vary_header_contains_origin(edge: LocalEdge) -> None:
     """A cache must not give one origin's reply to another."""
     assert ask(edge, "GET", "/a/production/v1/rules.json").headers["vary"] == "Accept-Encoding, Origin"
     assert ask(edge, "GET", "/v1/geo").headers["vary"] == "Origin"

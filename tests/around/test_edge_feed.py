@@ -36,7 +36,7 @@ class Stream:
         self._connection.request("GET", "/events" + query, headers=headers)
         self.response = self._connection.getresponse()
         if self.response.status == 200:
-            assert self.response.readline() == b": connected\n"  # from here on, the stream has every event
+            assert self.response.readline() == b": connected\n"  # the stream has every event after this line
             assert self.response.readline() == b"\n"
 
     def read(self) -> Tuple[int, str, Dict[str, Any]]:
@@ -105,7 +105,7 @@ def test_a_waiting_reader_gets_an_event_of_another_thread() -> None:
     assert [(event.number, event.type) for event in received] == [(1, "a")]
 
 
-def test_a_stream_has_a_comment_if_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_stream_sends_comments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("target_python_sdk.local_edge.feed.PING_INTERVAL", 0)
     parts = server_sent_events(EventFeed(), 0, lambda: False)
     assert [next(parts), next(parts)] == [b": connected\n\n", b": ping\n\n"]
@@ -135,7 +135,7 @@ def test_the_feed_has_requests_with_their_decisions(edge: LocalEdge) -> None:
 
 
 @pytest.mark.server
-def test_the_feed_has_notifications_with_what_they_report(edge: LocalEdge) -> None:
+def test_the_feed_has_notifications_with_their_events(edge: LocalEdge) -> None:
     token = make_token("display", 1111, 0, "a1-serverside-ab")
     shown = {"id": "n1", "type": "display", "timestamp": 1700000000000, "mbox": {"name": "a1-serverside-ab"}}
     deliver(edge, notifications=[{**shown, "tokens": [token]}, {**shown, "id": "n2"}])
@@ -154,7 +154,7 @@ def test_the_feed_has_notifications_with_what_they_report(edge: LocalEdge) -> No
 
 
 @pytest.mark.server
-def test_a_stream_sends_what_happens(edge: LocalEdge) -> None:
+def test_a_stream_sends_later_events(edge: LocalEdge) -> None:
     deliver(edge)
     stream = Stream(edge)
     assert stream.response.headers["Content-Type"] == "text/event-stream"
@@ -192,7 +192,7 @@ def test_streams_leave_the_connections_to_requests(edge: LocalEdge, monkeypatch:
     monkeypatch.setattr("target_python_sdk.local_edge.server.MAX_CONNECTIONS", 1)
     monkeypatch.setattr("target_python_sdk.local_edge.server.MAX_STREAMS", 3)
     streams = [Stream(edge) for _ in range(4)]
-    assert streams[0].response.read() == b""  # the fourth has replaced it
+    assert streams[0].response.read() == b""  # the fourth stream has replaced the first
     assert deliver(edge) == 200
     for stream in streams[1:]:
         assert stream.read()[1] == "request"

@@ -1,4 +1,4 @@
-"""The limits of the local edge: sizes, times, connections and records. Each request is answered."""
+"""The limits of the local edge: sizes, times, connections and records. Random requests are answered."""
 
 import contextlib
 import http.client
@@ -68,13 +68,13 @@ def test_the_newest_items_are_kept() -> None:
     assert recording.items() == [7]
 
 
-def test_parsed_json_is_estimated_by_its_values() -> None:
+def test_the_memory_of_parsed_json_is_estimated_from_its_values() -> None:
     assert estimated_memory(b"[[],[],[]]") > estimated_memory(b'["abcdef"]')
     assert estimated_memory(b"x" * 1000) >= 1000
 
 
 @pytest.mark.server
-def test_what_is_dropped_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dropped_records_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("target_python_sdk.local_edge.edge.MAX_RECORDED", 2)
     shown = {"type": "display", "timestamp": 1700000000000, "mbox": {"name": "m"}}
     body = {"context": {"channel": "web"}, "execute": {"mboxes": [{"index": 0, "name": "a1-serverside-ab"}] * 3}}
@@ -131,21 +131,23 @@ def test_a_long_head_is_refused(edge: LocalEdge) -> None:
         (b"PO", b""),
     ],
 )
-def test_an_incomplete_request_ends(
+def test_an_incomplete_request_times_out(
     edge: LocalEdge, monkeypatch: pytest.MonkeyPatch, sent: bytes, status: bytes
 ) -> None:
     monkeypatch.setattr("target_python_sdk.local_edge.connection_stream.TRANSFER_TIMEOUT", 0.2)
-    recorded = len(edge.requests)
+    request_count = len(edge.requests)
     with connect(edge) as connection:
         connection.sendall(sent)
         answer = read_all(connection)
     assert answer.startswith(status)
     assert bool(answer) == bool(status)
-    assert len(edge.requests) == recorded
+    assert len(edge.requests) == request_count
 
 
 @pytest.mark.server
-def test_each_byte_does_not_extend_the_time_of_a_request(edge: LocalEdge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_sender_does_not_extend_the_time_limit_of_a_request(
+    edge: LocalEdge, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("target_python_sdk.local_edge.connection_stream.TRANSFER_TIMEOUT", 0.3)
     with connect(edge) as connection:
         connection.settimeout(0.05)
@@ -163,12 +165,12 @@ def test_each_byte_does_not_extend_the_time_of_a_request(edge: LocalEdge, monkey
 
 @pytest.mark.server
 def test_a_truncated_request_is_ignored(edge: LocalEdge) -> None:
-    recorded = len(edge.requests)
+    request_count = len(edge.requests)
     with connect(edge) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{}")
         connection.shutdown(socket.SHUT_WR)
         assert read_all(connection) == b""
-    assert len(edge.requests) == recorded
+    assert len(edge.requests) == request_count
 
 
 @pytest.mark.server
@@ -180,7 +182,7 @@ def test_an_idle_connection_makes_room_for_a_new_one(monkeypatch: pytest.MonkeyP
             connection.sendall(b"GET /v1/geo HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
         assert edge._server is not None
-        while len(edge._server._idle) < 2:  # the edge notes this after it has sent the reply
+        while len(edge._server._idle) < 2:  # the edge marks a connection as idle after it has sent the reply
             time.sleep(0.01)
         assert post(edge, {"context": {"channel": "web"}})[0] == 200
         assert read_all(connections[0]) == b""
@@ -210,7 +212,7 @@ def test_a_defect_is_answered_with_500(
 
 @pytest.mark.server
 @pytest.mark.parametrize("name", ["\ud800", "a\udfffb", "\ud83d\ude00"])
-def test_surrogates_are_answered(edge: LocalEdge, name: str) -> None:
+def test_requests_with_surrogates_are_answered(edge: LocalEdge, name: str) -> None:
     request = {
         "context": {"channel": "web"},
         "requestId": name,
@@ -291,7 +293,7 @@ def random_request(rng: random.Random) -> bytes:
     return f"{method} {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1") + payload
 
 
-def answered(edge: LocalEdge, count: int) -> List[int]:
+def send_random_requests(edge: LocalEdge, count: int) -> List[int]:
     """Send random requests, and return the status of each answer. Connections are reused while the edge keeps them."""
     rng = random.Random(FUZZ_SEED)
     statuses = []
@@ -319,13 +321,13 @@ def answered(edge: LocalEdge, count: int) -> List[int]:
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.fuzz)])
 def test_every_random_request_is_answered(count: int, caplog: pytest.LogCaptureFixture) -> None:
     with LocalEdge(origins=["https://shop.example"]) as edge:
-        statuses = answered(edge, count)
+        statuses = send_random_requests(edge, count)
     assert len(statuses) == count
     assert {200, 304, 400, 403, 404, 405, 501} <= set(statuses)
     assert 500 not in statuses, [record for record in caplog.records if record.exc_info]
 
 
-def test_policies_answer_hostile_headers() -> None:
+def test_hostile_headers_raise_no_error_in_the_access_policy() -> None:
     policy = AccessPolicy("127.0.0.1")
     for text in ("[" * 1000, "[::1", "[v1.x]", "\x00", "a:b:c", "::1", "localhost:99999", "%31"):
         policy.refusal("GET", "/", {"host": text, "origin": text})

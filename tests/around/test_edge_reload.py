@@ -56,8 +56,8 @@ def wait_for_event(edge: LocalEdge, kind: str, after: int = 0) -> Dict[str, Any]
     raise AssertionError(f"no event {kind!r}")
 
 
-class Watched:
-    """A file with a ``FileReloader``, whose clock does not run by itself."""
+class WatchedFile:
+    """A file with a ``FileReloader``, whose clock advances only in ``check``."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path, self.loaded, self.reports = path, [], []  # type: Path, List[str], List[Optional[str]]
@@ -78,76 +78,76 @@ class Watched:
 
 
 @pytest.fixture()
-def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
-    return Watched(tmp_path / "file", monkeypatch)
+def watched_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WatchedFile:
+    return WatchedFile(tmp_path / "file", monkeypatch)
 
 
 WRITERS: List[Callable[[Path, str], Any]] = [Path.write_text, replace_file]
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_a_changed_file_is_loaded_once(watched: Watched, write: Callable[[Path, str], Any]) -> None:
-    watched.check()
-    write(watched.path, "11")
+def test_a_changed_file_is_loaded_once(watched_file: WatchedFile, write: Callable[[Path, str], Any]) -> None:
+    watched_file.check()
+    write(watched_file.path, "11")
     for _ in range(3):
-        watched.check(1)
-    assert (watched.loaded, watched.reports) == (["11"], [None])
+        watched_file.check(1)
+    assert (watched_file.loaded, watched_file.reports) == (["11"], [None])
 
 
-def test_a_change_with_the_same_size_and_time_is_loaded(watched: Watched) -> None:
-    status = watched.path.stat()
-    watched.path.write_text("1")
-    os.utime(str(watched.path), ns=(status.st_atime_ns, status.st_mtime_ns))
-    watched.check(1)
-    assert watched.loaded == ["1"]
+def test_a_change_with_the_same_size_and_time_is_loaded(watched_file: WatchedFile) -> None:
+    status = watched_file.path.stat()
+    watched_file.path.write_text("1")
+    os.utime(str(watched_file.path), ns=(status.st_atime_ns, status.st_mtime_ns))
+    watched_file.check(1)
+    assert watched_file.loaded == ["1"]
 
 
-def test_an_old_file_is_not_read_again(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    os.utime(str(watched.path), (1e9, 1e9))
-    watched.check(1)
+def test_an_old_file_is_not_read_again(watched_file: WatchedFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.utime(str(watched_file.path), (1e9, 1e9))
+    watched_file.check(1)
     monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("the file was read"))
-    watched.check(1)
-    assert watched.loaded == []
+    watched_file.check(1)
+    assert watched_file.loaded == []
 
 
-def test_a_touched_file_is_not_loaded(watched: Watched) -> None:
-    os.utime(str(watched.path), (1e9, 1e9))
-    watched.check(1)
-    assert (watched.loaded, watched.reports) == ([], [])
+def test_a_touched_file_is_not_loaded(watched_file: WatchedFile) -> None:
+    os.utime(str(watched_file.path), (1e9, 1e9))
+    watched_file.check(1)
+    assert (watched_file.loaded, watched_file.reports) == ([], [])
 
 
-def test_a_half_written_file_is_not_reported(watched: Watched) -> None:
-    watched.path.write_text("1,")
-    watched.check()
-    watched.path.unlink()
-    watched.check(0.2)
-    watched.path.write_text("12")
-    watched.check(0.2)
-    watched.check(9)
-    assert (watched.loaded, watched.reports) == (["12"], [None])
+def test_a_half_written_file_is_not_reported(watched_file: WatchedFile) -> None:
+    watched_file.path.write_text("1,")
+    watched_file.check()
+    watched_file.path.unlink()
+    watched_file.check(0.2)
+    watched_file.path.write_text("12")
+    watched_file.check(0.2)
+    watched_file.check(9)
+    assert (watched_file.loaded, watched_file.reports) == (["12"], [None])
 
 
-def test_a_lasting_problem_is_reported_once(watched: Watched) -> None:
-    watched.path.write_text("x")
+def test_a_lasting_problem_is_reported_once(watched_file: WatchedFile) -> None:
+    watched_file.path.write_text("x")
     for _ in range(5):
-        watched.check(0.2)
-    assert watched.reports == ["not a number: x"]
-    watched.path.unlink()
+        watched_file.check(0.2)
+    assert watched_file.reports == ["not a number: x"]
+    watched_file.path.unlink()
     for _ in range(5):
-        watched.check(0.2)
-    assert watched.reports == ["not a number: x", "not a number: missing"]
-    watched.path.write_text("0")  # the content that is in use
-    watched.check(1)
-    assert (watched.loaded, watched.reports[2:]) == (["0"], [None])
+        watched_file.check(0.2)
+    assert watched_file.reports == ["not a number: x", "not a number: missing"]
+    watched_file.path.write_text("0")  # the content that is in use
+    watched_file.check(1)
+    assert (watched_file.loaded, watched_file.reports[2:]) == (["0"], [None])
 
 
-def test_a_defect_is_reported(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
-    reloader = FileReloader(watched.path, lambda: 1 // 0 and None, watched.reports.append)
-    watched.path.write_text("1")
+def test_a_defect_is_reported(watched_file: WatchedFile, caplog: pytest.LogCaptureFixture) -> None:
+    reloader = FileReloader(watched_file.path, lambda: 1 // 0 and None, watched_file.reports.append)
+    watched_file.path.write_text("1")
     reloader.check()
-    watched.now += 1
+    watched_file.now += 1
     reloader.check()
-    assert watched.reports == [f"{watched.path}: unexpected error; see the log"]
+    assert watched_file.reports == [f"{watched_file.path}: unexpected error; see the log"]
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -219,7 +219,7 @@ def test_a_rule_artifact_is_reloaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.server
-def test_a_file_is_reloaded_only_if_asked(tmp_path: Path) -> None:
+def test_a_file_is_reloaded_only_with_the_option_reload(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     path.write_text(document("one"))
     before = set(threading.enumerate())
@@ -236,7 +236,7 @@ def test_a_file_is_reloaded_only_if_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.server
-def test_the_edge_can_fail() -> None:
+def test_fail_sets_the_status_of_replies_to_clients() -> None:
     with LocalEdge() as edge:
         options = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg", "secure": False, "retries": 1}
         with TargetClient.create({**options, "server_domain": edge.domain}) as client:
@@ -257,7 +257,7 @@ def test_the_edge_can_fail() -> None:
 
 
 @pytest.mark.server
-def test_the_edge_can_be_slow() -> None:
+def test_slow_delays_replies() -> None:
     with LocalEdge() as edge:
         with edge.slow(300):
             started = time.monotonic()
@@ -301,7 +301,7 @@ def test_an_invalid_status_is_an_error(status: Any) -> None:
 
 
 @pytest.mark.server
-def test_another_client_code_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_client_with_another_code_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     with LocalEdge() as edge:
         for _ in range(2):
             ask(edge, "GET", "/another/production/v1/rules.json")

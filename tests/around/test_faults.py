@@ -23,21 +23,21 @@ def test_names_and_descriptions_are_unique() -> None:
     assert all(fault.name.isidentifier() and str(fault) == fault.name for fault in FAULTS)
 
 
-def connected(server: SocketServer, seconds: float) -> socket.socket:
+def connect(server: SocketServer, seconds: float) -> socket.socket:
     """Return a connection to the server with that timeout."""
     return socket.create_connection(("127.0.0.1", server.port), timeout=seconds)
 
 
-def received(fault: Fault, most: int = 20 * MEBIBYTE, seconds: float = 0.5) -> bytes:
-    """Return the bytes that a client receives of a fault, until the end, a reset, or the timeout."""
+def receive(fault: Fault, max_bytes: int = 20 * MEBIBYTE, seconds: float = 0.5) -> bytes:
+    """Return the bytes that a client of this fault receives until the end, a reset, or the timeout."""
     parts = b""
     # A reset, which can come before connect() returns, and a timeout end the reading.
-    with SocketServer(fault.handler()) as server, contextlib.suppress(OSError), connected(server, seconds) as client:
+    with SocketServer(fault.handler()) as server, contextlib.suppress(OSError), connect(server, seconds) as client:
         client.sendall(REQUEST)
-        # A server that keeps the connection open ends it when the client ends its stream.
+        # A server that keeps the connection open closes it when the client ends its stream.
         client.shutdown(socket.SHUT_WR)
         deadline = time.monotonic() + seconds
-        while len(parts) < most and time.monotonic() < deadline:
+        while len(parts) < max_bytes and time.monotonic() < deadline:
             part = client.recv(MEBIBYTE)
             parts += part
             if not part:
@@ -48,7 +48,7 @@ def received(fault: Fault, most: int = 20 * MEBIBYTE, seconds: float = 0.5) -> b
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_every_fault_can_be_stopped(fault: Fault) -> None:
     started = time.monotonic()
-    received(fault, most=MEBIBYTE)
+    receive(fault, max_bytes=MEBIBYTE)
     assert time.monotonic() - started < 3
 
 
@@ -66,15 +66,15 @@ def test_every_fault_can_be_stopped(fault: Fault) -> None:
     ],
 )
 def test_a_client_receives_the_start_and_the_end(name: str, start: bytes, end: bytes) -> None:
-    got = received(BY_NAME[name], most=65536)
-    assert got.startswith(start)
-    assert got.endswith(end)
-    assert bool(got) == bool(start)
+    reply = receive(BY_NAME[name], max_bytes=65536)
+    assert reply.startswith(start)
+    assert reply.endswith(end)
+    assert bool(reply) == bool(start)
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.endless], ids=str)
 def test_endless_faults_do_not_end(fault: Fault) -> None:
-    with SocketServer(fault.handler()) as server, connected(server, 0.2) as client:
+    with SocketServer(fault.handler()) as server, connect(server, 0.2) as client:
         client.sendall(REQUEST)
         with contextlib.suppress(socket.timeout):
             for _ in range(20):
@@ -86,9 +86,9 @@ def test_harmless_faults_contain_a_usable_answer(fault: Fault) -> None:
     with SocketServer(fault.handler()) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
         connection.request("POST", "/", b"{}")
-        got = connection.getresponse()
-        assert got.read() in (GOOD_BODY, b"")
-        assert got.status in (200, 204)
+        reply = connection.getresponse()
+        assert reply.read() in (GOOD_BODY, b"")
+        assert reply.status in (200, 204)
         connection.close()
 
 

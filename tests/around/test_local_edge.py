@@ -189,8 +189,8 @@ def test_a_prefetched_mbox_has_a_state_and_event_tokens(caller: Caller) -> None:
 
 
 def test_views_are_requested_by_name_or_all_at_once(caller: Caller) -> None:
-    named = caller.deliver(prefetch={"views": [{"name": "checkout", "key": "k"}, {"name": "none"}]})
-    assert [(view["name"], view["key"]) for view in named["prefetch"]["views"]] == [("checkout", "k")]
+    by_name = caller.deliver(prefetch={"views": [{"name": "checkout", "key": "k"}, {"name": "none"}]})
+    assert [(view["name"], view["key"]) for view in by_name["prefetch"]["views"]] == [("checkout", "k")]
     everything = caller.deliver(prefetch={"views": [{}]})
     assert [view["name"] for view in everything["prefetch"]["views"]] == ["checkout"]
 
@@ -205,7 +205,7 @@ def test_default_content_is_an_option_without_content(caller: Caller) -> None:
     assert list(found["options"][0]) == ["responseTokens"]
 
 
-def test_an_mbox_shows_the_first_activity_and_a_page_load_all() -> None:
+def test_an_mbox_gets_the_first_activity_and_a_page_load_gets_all() -> None:
     activities = [
         {"id": number, "locations": ["m", "target-global-mbox"], "experiences": [{"offer": {"html": str(number)}}]}
         for number in (1, 2)
@@ -257,7 +257,7 @@ def test_displays_and_clicks_are_recorded_with_their_experience(edge: LocalEdge,
     assert len(edge.clicks) == 1
 
 
-REPORTS = [
+WRONG_NOTIFICATIONS = [
     ({"tokens": ["t"]}, "notifications[0].tokens[0]: unknown token; this edge has not sent it"),
     ({"tokens": [None]}, "notifications[0].tokens[0]: expected a non-empty string, got None"),
     ({"tokens": "t"}, "notifications[0].tokens: expected a list"),
@@ -292,8 +292,10 @@ REPORTS = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "message"), REPORTS)
-def test_a_wrong_report_is_rejected(edge: LocalEdge, caller: Caller, changes: Dict[str, Any], message: str) -> None:
+@pytest.mark.parametrize(("changes", "message"), WRONG_NOTIFICATIONS)
+def test_a_wrong_notification_is_rejected(
+    edge: LocalEdge, caller: Caller, changes: Dict[str, Any], message: str
+) -> None:
     answer = caller.ask("POST", PATH, {"context": CONTEXT, "notifications": [{**NOTIFICATIONS[0], **changes}]})
     assert answer.status == 400
     assert message in answer.json["message"]
@@ -408,7 +410,9 @@ def test_head_returns_the_headers_of_get(caller: Caller, path: str, headers: Dic
         ("GET", "/page/visitor", "POST"),
     ],
 )
-def test_another_method_gets_the_allowed_ones(caller: Caller, method: str, path: str, allowed: str) -> None:
+def test_a_wrong_method_is_answered_with_the_allowed_methods(
+    caller: Caller, method: str, path: str, allowed: str
+) -> None:
     answer = caller.ask(method, path)
     assert (answer.status, answer.headers["allow"]) == (405, allowed)
 

@@ -1,4 +1,4 @@
-"""What the local edge serves for its page, over HTTP."""
+"""The page of the local edge, over HTTP: its files, the overview, the form and the simulation."""
 
 import contextlib
 import http.client
@@ -77,7 +77,7 @@ def test_other_files_are_not_served(path: str) -> None:
         assert ask(edge, "GET", path).status == 404
 
 
-def test_the_files_are_only_read() -> None:
+def test_the_page_accepts_no_post_to_its_files() -> None:
     with LocalEdge() as edge:
         assert ask(edge, "POST", "/page/page.css", {}).status == 405
         assert ask(edge, "POST", "/page/content", {}).status == 405
@@ -177,7 +177,7 @@ def test_a_split_is_a_stream_of_reports() -> None:
 
 
 def test_two_simulations_run_at_once_and_end_with_their_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The edge answers meanwhile. A third simulation runs as soon as one of the others was cancelled."""
+    """The edge answers other requests meanwhile. A third simulation can start after another one was cancelled."""
     monkeypatch.setattr(traffic, "VISITORS", 10**9)
     refusal = {"problem": f"{MAX_SIMULATIONS} simulations are already running"}
     with LocalEdge() as edge, contextlib.ExitStack() as running:
@@ -187,7 +187,7 @@ def test_two_simulations_run_at_once_and_end_with_their_connection(monkeypatch: 
         assert ask(edge, "GET", "/page/content").status == 200
         running.close()
         attempts: List[bool] = []
-        assert eventually(lambda: any(attempts) or attempts.append(starts(edge)))
+        assert eventually(lambda: any(attempts) or attempts.append(can_start_simulation(edge)))
 
 
 def simulation(edge: LocalEdge) -> http.client.HTTPResponse:
@@ -200,8 +200,8 @@ def simulation(edge: LocalEdge) -> http.client.HTTPResponse:
     return reports
 
 
-def starts(edge: LocalEdge) -> bool:
-    """Return whether a simulation starts, and cancel it."""
+def can_start_simulation(edge: LocalEdge) -> bool:
+    """Return whether a simulation can start. Cancel it again."""
     try:
         simulation(edge).close()
     except AssertionError:

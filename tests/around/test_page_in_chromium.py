@@ -9,7 +9,7 @@ import pytest
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.local_edge.page import traffic
 from target_python_sdk.types import DeliveryRequest, MboxRequest, PrefetchRequest, VisitorId
-from tests.around.chromium import Watched, chromium
+from tests.around.chromium import WatchedPage, chromium
 from tests.support import client_of
 
 pytestmark = pytest.mark.server
@@ -57,16 +57,16 @@ def edge(request: pytest.FixtureRequest) -> Iterator[LocalEdge]:
 
 
 @pytest.fixture(params=WIDTHS)
-def watched(request: pytest.FixtureRequest, browser: Any, edge: LocalEdge) -> Iterator[Watched]:
+def watched_page(request: pytest.FixtureRequest, browser: Any, edge: LocalEdge) -> Iterator[WatchedPage]:
     """Open the page. At the end, it must have had no problem, only named controls, and the width of the window."""
-    watched = Watched(browser, f"http://{edge.domain}", request.param)
-    watched.page.goto(watched.origin)
-    watched.page.get_by_role("article").first.wait_for()
-    yield watched
-    assert watched.problems == []
-    assert watched.unnamed_controls() == []
-    assert watched.overflow() == 0
-    watched.context.close()
+    watched_page = WatchedPage(browser, f"http://{edge.domain}", request.param)
+    watched_page.page.goto(watched_page.origin)
+    watched_page.page.get_by_role("article").first.wait_for()
+    yield watched_page
+    assert watched_page.problems == []
+    assert watched_page.unnamed_controls() == []
+    assert watched_page.overflow() == 0
+    watched_page.context.close()
 
 
 def titles(page: Any) -> List[str]:
@@ -74,8 +74,8 @@ def titles(page: Any) -> List[str]:
     return [each.text_content() for each in page.locator("#activities").get_by_role("heading", level=3).all()]
 
 
-def test_an_activity_is_explored_with_the_keyboard(watched: Watched) -> None:
-    page = watched.page
+def test_an_activity_is_explored_with_the_keyboard(watched_page: WatchedPage) -> None:
+    page = watched_page.page
     page.get_by_role("searchbox", name="Filter").press_sequentially("serverside")
     assert titles(page) == ["Serverside AB"]
     assert page.get_by_text("1 activity shown").count() == 1
@@ -88,8 +88,8 @@ def test_an_activity_is_explored_with_the_keyboard(watched: Watched) -> None:
     assert focused.evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
 
 
-def test_the_headings_are_in_order(watched: Watched) -> None:
-    levels = watched.page.evaluate(
+def test_the_headings_are_in_order(watched_page: WatchedPage) -> None:
+    levels = watched_page.page.evaluate(
         "[...document.querySelectorAll('h1,h2,h3,h4')].map(heading => Number(heading.tagName[1]))"
     )
     assert levels[0] == 1
@@ -97,8 +97,8 @@ def test_the_headings_are_in_order(watched: Watched) -> None:
     assert max(after - before for before, after in zip(levels, levels[1:])) == 1
 
 
-def test_a_visitor_is_explained(watched: Watched) -> None:
-    page = watched.page
+def test_a_visitor_is_explained(watched_page: WatchedPage) -> None:
+    page = watched_page.page
     page.get_by_label("Visitor id", exact=True).fill("visitor-3")
     page.get_by_label("Location", exact=True).select_option("mbox a1-serverside-ab")
     page.get_by_label("Page URL").fill("http://shop.example/shoes")
@@ -112,8 +112,8 @@ def test_a_visitor_is_explained(watched: Watched) -> None:
     assert "<div>Greetings from experience B</div>" in text
 
 
-def test_an_invalid_field_is_named_and_focused(watched: Watched) -> None:
-    page = watched.page
+def test_the_error_names_an_invalid_field_and_the_field_gets_the_focus(watched_page: WatchedPage) -> None:
+    page = watched_page.page
     page.get_by_label("Cookies").evaluate("field => { field.value = 'mbox=nonsense'; }")
     page.get_by_label("Visitor id", exact=True).fill("")
     page.get_by_role("button", name="Explain").click()
@@ -121,13 +121,13 @@ def test_an_invalid_field_is_named_and_focused(watched: Watched) -> None:
     assert page.get_by_label("Cookies").is_visible()
     assert page.evaluate("document.activeElement.name") == "cookies"
     # A browser logs every refused request.
-    assert [watched.problems.pop()] == [
+    assert [watched_page.problems.pop()] == [
         "error: Failed to load resource: the server responded with a status of 400 (Bad Request)"
     ]
 
 
-def test_visitors_are_sent_and_their_split_is_drawn(watched: Watched) -> None:
-    page = watched.page
+def test_visitors_are_sent_and_their_split_is_drawn(watched_page: WatchedPage) -> None:
+    page = watched_page.page
     page.get_by_label("Location", exact=True).select_option("mbox product-recommendations")
     page.get_by_role("button", name="Send 10,000 visitors").press("Enter")
     page.get_by_text("Done: 10,000 visitors.").wait_for()
@@ -145,9 +145,9 @@ def test_visitors_are_sent_and_their_split_is_drawn(watched: Watched) -> None:
     assert page.evaluate("document.activeElement.id") == "run-split"
 
 
-def test_a_simulation_is_cancelled(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_simulation_is_cancelled(watched_page: WatchedPage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic, "VISITORS", 10**9)
-    page = watched.page
+    page = watched_page.page
     page.get_by_role("button", name="Send 10,000 visitors").click()
     page.get_by_text("of 1,000,000,000").wait_for()
     page.get_by_role("button", name="Cancel").click()
@@ -155,8 +155,8 @@ def test_a_simulation_is_cancelled(watched: Watched, monkeypatch: pytest.MonkeyP
     assert page.get_by_role("button", name="Send 10,000 visitors").is_enabled()
 
 
-def test_requests_and_notifications_arrive_live(watched: Watched, edge: LocalEdge) -> None:
-    page, log = watched.page, watched.page.get_by_role("log")
+def test_requests_and_notifications_arrive_live(watched_page: WatchedPage, edge: LocalEdge) -> None:
+    page, log = watched_page.page, watched_page.page.get_by_role("log")
     page.get_by_text("connected", exact=True).wait_for()
     visitor = VisitorId(tnt_id=f"{HOSTILE[0]}{HOSTILE[1]}.35_0")
     with client_of(edge) as client:
@@ -175,9 +175,9 @@ def test_requests_and_notifications_arrive_live(watched: Watched, edge: LocalEdg
     assert log.get_by_role("listitem").count() == 0
 
 
-@pytest.mark.parametrize("watched", [1280], indirect=True)
-def test_an_earlier_event_is_shown_with_its_time(edge: LocalEdge, watched: Watched) -> None:
-    page = watched.page
+@pytest.mark.parametrize("watched_page", [1280], indirect=True)
+def test_an_earlier_event_is_shown_with_its_time(edge: LocalEdge, watched_page: WatchedPage) -> None:
+    page = watched_page.page
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("target_python_sdk.local_edge.feed.epoch_milliseconds", lambda: 1_700_000_000_000)
         edge.feed.publish("warning", {"problem": "an earlier problem"})
@@ -192,18 +192,18 @@ def test_an_earlier_event_is_shown_with_its_time(edge: LocalEdge, watched: Watch
 def file(tmp_path: Path) -> Path:
     """Return the path of a file with one activity."""
     path = tmp_path / "activities.json"
-    path.write_text(json.dumps(named("Before")), encoding="utf-8")
+    path.write_text(json.dumps(activities_named("Before")), encoding="utf-8")
     return path
 
 
-def named(name: str) -> Dict[str, Any]:
+def activities_named(name: str) -> Dict[str, Any]:
     return {"activities": [{"id": 1, "name": name, "locations": ["m"], "experiences": [{"name": "Only"}]}]}
 
 
-def test_results_for_earlier_activities_are_marked(file: Path, watched: Watched) -> None:
-    page = watched.page
+def test_results_for_earlier_activities_are_marked(file: Path, watched_page: WatchedPage) -> None:
+    page = watched_page.page
     outdated = page.get_by_text("The activities have changed since.")
-    file.write_text(json.dumps(named("Second")), encoding="utf-8")
+    file.write_text(json.dumps(activities_named("Second")), encoding="utf-8")
     page.get_by_role("heading", level=3, name="Second").wait_for()
     page.get_by_role("button", name="Explain").click()
     page.get_by_role("heading", level=4, name="m").wait_for()
@@ -211,7 +211,7 @@ def test_results_for_earlier_activities_are_marked(file: Path, watched: Watched)
     page.get_by_text("Done: 10,000 visitors.").wait_for()
     assert not any(each.is_visible() for each in outdated.all())
 
-    file.write_text(json.dumps(named("Third")), encoding="utf-8")
+    file.write_text(json.dumps(activities_named("Third")), encoding="utf-8")
     page.get_by_role("heading", level=3, name="Third").wait_for()
     assert [each.inner_text() for each in outdated.all() if each.is_visible()] == [
         "The activities have changed since. Press “Explain” again.",
@@ -226,39 +226,42 @@ def test_results_for_earlier_activities_are_marked(file: Path, watched: Watched)
     page.get_by_text("Done: 10,000 visitors.").wait_for()
 
 
-def test_a_changed_file_is_shown_and_a_mistake_is_reported(file: Path, watched: Watched) -> None:
-    page = watched.page
+def test_the_page_shows_a_changed_file_and_reports_a_mistake_in_it(file: Path, watched_page: WatchedPage) -> None:
+    page = watched_page.page
     page.get_by_text("Only").first.click()
-    file.write_text(json.dumps(named("After")), encoding="utf-8")
+    file.write_text(json.dumps(activities_named("After")), encoding="utf-8")
     page.get_by_role("heading", level=3, name="After").wait_for()
-    assert page.get_by_text("No offer: the page keeps its default content.").is_visible()  # it is still open
+    # The experience is still expanded.
+    assert page.get_by_text("No offer: the page keeps its default content.").is_visible()
     file.write_text(json.dumps({"activities": [{"id": "x"}]}), encoding="utf-8")
     alert = page.get_by_role("alert").get_by_text("the previous activities stay in use")
     alert.wait_for()
     assert "activities[0]" in alert.inner_text()
     assert titles(page) == ["After"]
-    file.write_text(json.dumps(named("Again")), encoding="utf-8")
+    file.write_text(json.dumps(activities_named("Again")), encoding="utf-8")
     page.get_by_role("heading", level=3, name="Again").wait_for()
     alert.wait_for(state="detached")
 
 
-@pytest.mark.parametrize("watched", [1280], indirect=True)
-def test_the_page_connects_again_after_a_restart(edge: LocalEdge, watched: Watched) -> None:
-    page = watched.page
+@pytest.mark.parametrize("watched_page", [1280], indirect=True)
+def test_the_page_connects_again_after_a_restart(edge: LocalEdge, watched_page: WatchedPage) -> None:
+    page = watched_page.page
     page.get_by_text("connected", exact=True).wait_for()
     edge.stop()
     page.get_by_text("not connected", exact=True).wait_for()
-    edge.load(named("After the restart"))
+    edge.load(activities_named("After the restart"))
     edge.start()
     page.get_by_role("heading", level=3, name="After the restart").wait_for()
     # The browser logs each attempt to connect.
-    assert [problem for problem in watched.problems if "net::ERR_" not in problem] == []
-    watched.problems.clear()
+    assert [problem for problem in watched_page.problems if "net::ERR_" not in problem] == []
+    watched_page.problems.clear()
 
 
-@pytest.mark.parametrize("watched", [1280], indirect=True)
-def test_the_problem_of_the_file_stays_shown_after_a_restart(file: Path, edge: LocalEdge, watched: Watched) -> None:
-    page = watched.page
+@pytest.mark.parametrize("watched_page", [1280], indirect=True)
+def test_the_problem_of_the_file_stays_shown_after_a_restart(
+    file: Path, edge: LocalEdge, watched_page: WatchedPage
+) -> None:
+    page = watched_page.page
     page.get_by_text("connected", exact=True).wait_for()
     file.write_text(json.dumps({"activities": [{"id": "x"}]}), encoding="utf-8")
     problem = page.get_by_role("alert").get_by_text("activities[0]")
@@ -270,13 +273,13 @@ def test_the_problem_of_the_file_stays_shown_after_a_restart(file: Path, edge: L
     assert answer.value.json()["problem"] == edge.reload_error
     assert problem.is_visible()
     # The browser logs each attempt to connect.
-    assert [each for each in watched.problems if "net::ERR_" not in each] == []
-    watched.problems.clear()
+    assert [each for each in watched_page.problems if "net::ERR_" not in each] == []
+    watched_page.problems.clear()
 
 
 @pytest.mark.parametrize("edge", [hostile_activities()], ids=["hostile"], indirect=True)
-def test_hostile_names_do_not_run_and_do_not_break_the_layout(watched: Watched) -> None:
-    page = watched.page
+def test_hostile_names_do_not_run_and_do_not_break_the_layout(watched_page: WatchedPage) -> None:
+    page = watched_page.page
     page.locator("#visitor-id").fill(HOSTILE[1])
     page.get_by_role("button", name="Explain").click()
     page.get_by_role("heading", level=4, name=HOSTILE[0]).wait_for()
@@ -311,8 +314,8 @@ LOW_CONTRASTS = """() => {
 }"""
 
 
-def test_texts_have_enough_contrast(watched: Watched) -> None:
-    page = watched.page
+def test_texts_have_enough_contrast(watched_page: WatchedPage) -> None:
+    page = watched_page.page
     page.locator("#visitor-location").select_option("mbox a1-serverside-ab")
     page.get_by_role("button", name="Send 10,000 visitors").click()
     page.get_by_role("button", name="Explain").click()

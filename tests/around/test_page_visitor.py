@@ -1,4 +1,4 @@
-"""The form of the page: it is read under limits, and answers what a visitor gets, and what 10,000 visitors get."""
+"""The form of the page: how it is read, and the offers of one visitor and of 10,000 visitors."""
 
 from typing import Any, Dict, List, Optional
 
@@ -62,7 +62,7 @@ def test_the_property_selects_activities() -> None:
         ({"cookies": "mbox=PC#visitor-3.35_0#4102444800", "id": "visitor-1"}, "visitor-1"),
     ],
 )
-def test_the_visitor_is_the_one_of_the_id_or_the_cookie(fields: Dict[str, str], bucketed_by: str) -> None:
+def test_the_visitor_id_comes_from_the_field_or_else_from_the_cookie(fields: Dict[str, str], bucketed_by: str) -> None:
     assert decisions(content(), read_visitor(fields))["visitor"] == bucketed_by
 
 
@@ -148,7 +148,7 @@ def test_default_content_is_an_experience_without_an_offer() -> None:
         ({"id": "x" * (FIELDS["id"] + 1)}, "id: 301 characters are too many"),
     ],
 )
-def test_an_invalid_field_is_named(body: Any, message: str) -> None:
+def test_an_error_names_the_invalid_field(body: Any, message: str) -> None:
     with pytest.raises(OptionError) as caught:
         read_visitor(body)
     assert str(caught.value).startswith(message)
@@ -180,7 +180,7 @@ def test_visitors_are_split_by_the_shares() -> None:
     assert [abs(each["share"] - each["asked"]) < 0.025 for each in parts] == [True] * 3
 
 
-def test_the_attributes_of_the_form_are_those_of_all_visitors() -> None:
+def test_all_simulated_visitors_have_the_attributes_of_the_form() -> None:
     gold = activity(audience={"==": [{"var": "mbox.member"}, "gold"]}, property="p", locations=["m"], views=["n"])
     source = {"activities": [gold], "geo": {"city": "BERLIN"}}
     (matching,) = locations_of(source, parameters="member=gold", property="p", location="view n")

@@ -84,7 +84,7 @@ NAMES = ["token", "index", "listed_activities_only", "evaluate_as_true_audience_
 
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.text(max_size=50)), max_size=8), st.text(max_size=30))
-def test_no_text_is_an_error(parameters: Any, before: str) -> None:
+def test_no_link_raises_an_error(parameters: Any, before: str) -> None:
     link = before + "?" + "&".join(f"at_preview_{name}={value}" for name, value in parameters)
     found = qa_mode_of(link)
     if found is not None:
@@ -92,7 +92,7 @@ def test_no_text_is_an_error(parameters: Any, before: str) -> None:
         assert found.token is not None and found.token.isascii() and found.token.isprintable()
 
 
-def test_a_link_replaces_its_own_parameters_only() -> None:
+def test_qa_link_replaces_only_the_qa_parameters_of_a_link() -> None:
     first = qa_link(PAGE, mode(token="a+b=", indexes=[(1, 2), (3, None)], evaluate_as_true_audience_ids=[5, 6]))
     assert first.startswith("https://www.example.com/shop?colour=red&at_preview_token=a%2Bb%3D&at_preview_index=1_2,3&")
     assert first.endswith("&at_preview_evaluate_as_true_audience_ids=5,6#top")
@@ -131,8 +131,10 @@ def edge() -> Iterator[LocalEdge]:
         yield running
 
 
-def shown(edge: LocalEdge, link: Optional[str], method: str = "server-side", **more: Any) -> List[Optional[str]]:
-    """Return what a page shows in three mboxes."""
+def offers_on_page(
+    edge: LocalEdge, link: Optional[str], method: str = "server-side", **more: Any
+) -> List[Optional[str]]:
+    """Return the HTML of the offers for ``hello``, ``home`` and ``other``, in this order."""
     names = ("hello", "home", "other")
     mboxes = [{"name": name, "parameters": more.get("parameters", {})} for name in names]
     request = {"execute": {"mboxes": mboxes}, "qa_mode": qa_mode_of(link), "id": {"tnt_id": "visitor-1.35_0"}}
@@ -147,39 +149,39 @@ def shown(edge: LocalEdge, link: Optional[str], method: str = "server-side", **m
 @pytest.mark.parametrize("method", ["server-side", "hybrid"])
 @pytest.mark.parametrize("experience", ["A", "B", 1])
 def test_a_qa_link_shows_an_experience_to_every_visitor(edge: LocalEdge, method: str, experience: Any) -> None:
-    assert shown(edge, PAGE, method) == [None, "banner", "banner"]
+    assert offers_on_page(edge, PAGE, method) == [None, "banner", "banner"]
     link = edge.qa_link(PAGE, "Greeting", experience)
-    assert shown(edge, link, method)[0] == ("A" if experience == "A" else "B")
+    assert offers_on_page(edge, link, method)[0] == ("A" if experience == "A" else "B")
 
 
 def test_a_qa_link_can_leave_the_audience_in_place(edge: LocalEdge) -> None:
     link = edge.qa_link(PAGE, 2, "B", any_audience=False)
-    assert shown(edge, link) == [None, "banner", "banner"]
-    assert shown(edge, link, parameters={"plan": "gold"}) == ["B", "banner", "banner"]
+    assert offers_on_page(edge, link) == [None, "banner", "banner"]
+    assert offers_on_page(edge, link, parameters={"plan": "gold"}) == ["B", "banner", "banner"]
 
 
 def test_without_an_experience_the_bucket_decides(edge: LocalEdge) -> None:
-    assert shown(edge, edge.qa_link(PAGE, 2))[0] == "A"
-    assert shown(edge, edge.qa_link(PAGE, 2, any_audience=False))[0] is None
+    assert offers_on_page(edge, edge.qa_link(PAGE, 2))[0] == "A"
+    assert offers_on_page(edge, edge.qa_link(PAGE, 2, any_audience=False))[0] is None
 
 
 def test_a_qa_link_can_exclude_other_activities(edge: LocalEdge) -> None:
     link = edge.qa_link(PAGE, "Greeting", "B", listed_activities_only=True)
     assert parse_qs(urlsplit(link).query)["at_preview_listed_activities_only"] == ["true"]
-    assert shown(edge, link) == ["B", None, None]
+    assert offers_on_page(edge, link) == ["B", None, None]
 
 
 def test_audiences_can_be_excluded(edge: LocalEdge) -> None:
     qa_mode = qa_mode_of(edge.qa_link(PAGE, "Greeting", "B"))
     assert qa_mode is not None
     qa_mode.evaluate_as_false_audience_ids = [2]
-    assert shown(edge, None, request={"qa_mode": qa_mode})[0] is None
+    assert offers_on_page(edge, None, request={"qa_mode": qa_mode})[0] is None
 
 
 def test_displays_in_qa_mode_are_not_counted(edge: LocalEdge) -> None:
-    shown(edge, edge.qa_link(PAGE, "Greeting", "B"))
+    offers_on_page(edge, edge.qa_link(PAGE, "Greeting", "B"))
     assert edge.displays == []
-    shown(edge, None)
+    offers_on_page(edge, None)
     assert [event.location for event in edge.displays] == ["home", "other"]
 
 
@@ -188,7 +190,7 @@ def test_displays_in_qa_mode_are_not_counted(edge: LocalEdge) -> None:
 )
 def test_a_token_of_another_edge_has_no_effect(edge: LocalEdge, token: str, caplog: pytest.LogCaptureFixture) -> None:
     qa_mode = {"token": token, "listedActivitiesOnly": True, "previewIndexes": [{"activityIndex": 1}]}
-    assert shown(edge, None, request={"qa_mode": qa_mode}) == [None, "banner", "banner"]
+    assert offers_on_page(edge, None, request={"qa_mode": qa_mode}) == [None, "banner", "banner"]
     assert "a QA mode token that is not from this edge" in caplog.text
 
 
@@ -207,7 +209,7 @@ def test_an_index_that_selects_nothing_has_no_effect(edge: LocalEdge, index: Any
     qa_mode = qa_mode_of(edge.qa_link(PAGE, "Banner", 0))
     assert qa_mode is not None
     document = {**qa_mode.to_dict(by_alias=True, exclude_none=True), "previewIndexes": [index]}
-    assert shown(edge, None, request={"qa_mode": document}) == [None, "banner", "banner"]
+    assert offers_on_page(edge, None, request={"qa_mode": document}) == [None, "banner", "banner"]
 
 
 def test_the_number_of_indexes_does_not_change_how_often_the_artifact_is_parsed(edge: LocalEdge) -> None:
@@ -215,7 +217,7 @@ def test_the_number_of_indexes_does_not_change_how_often_the_artifact_is_parsed(
     assert qa_mode is not None
     qa_mode.preview_indexes = (qa_mode.preview_indexes or []) * 10
     with mock.patch.object(forced, "_activities", wraps=forced._activities) as parse:
-        assert shown(edge, None, request={"qa_mode": qa_mode})[0] == "B"
+        assert offers_on_page(edge, None, request={"qa_mode": qa_mode})[0] == "B"
     assert parse.call_count == 1
 
 
@@ -242,15 +244,15 @@ def test_a_qa_link_of_an_unknown_activity_is_an_error(edge: LocalEdge) -> None:
 
 def test_a_forced_visitor_gets_the_experience(edge: LocalEdge) -> None:
     edge.force("visitor-1", "Greeting", "B")
-    assert shown(edge, None) == ["B", "banner", "banner"]
-    assert shown(edge, None, "hybrid") == ["B", "banner", "banner"]
-    assert shown(edge, None, request={"id": {"tnt_id": "visitor-2.35_0"}})[0] is None
+    assert offers_on_page(edge, None) == ["B", "banner", "banner"]
+    assert offers_on_page(edge, None, "hybrid") == ["B", "banner", "banner"]
+    assert offers_on_page(edge, None, request={"id": {"tnt_id": "visitor-2.35_0"}})[0] is None
     assert [event.experience for event in edge.displays if event.location == "hello"] == ["B", "B"]
 
     edge.clear_forced("visitor-2")
-    assert shown(edge, None)[0] == "B"
+    assert offers_on_page(edge, None)[0] == "B"
     edge.clear_forced("visitor-1.28_0")
-    assert shown(edge, None)[0] is None
+    assert offers_on_page(edge, None)[0] is None
 
 
 @pytest.mark.parametrize(
@@ -263,37 +265,37 @@ def test_a_forced_visitor_gets_the_experience(edge: LocalEdge) -> None:
 )
 def test_each_id_of_a_visitor_can_be_forced(edge: LocalEdge, identity: Any) -> None:
     edge.force("jane@doe.com", 2, 0)
-    identity = {"marketing_cloud_visitor_id": "1", **identity}  # customer ids are sent only with it
-    assert shown(edge, None, request={"id": identity})[0] == "A"
+    identity = {"marketing_cloud_visitor_id": "1", **identity}  # customer ids are sent only with an Experience Cloud id
+    assert offers_on_page(edge, None, request={"id": identity})[0] == "A"
     edge.clear_forced()
-    assert shown(edge, None, request={"id": identity})[0] is None
+    assert offers_on_page(edge, None, request={"id": identity})[0] is None
 
 
 def test_a_qa_link_takes_precedence_over_a_forced_experience(edge: LocalEdge) -> None:
     edge.force("visitor-1", "Greeting", "A")
     edge.force("visitor-1", "Greeting", "B")
     link = edge.qa_link(PAGE, "Greeting", "A", listed_activities_only=True)
-    assert shown(edge, link) == ["A", None, None]
-    assert shown(edge, None)[0] == "B"
+    assert offers_on_page(edge, link) == ["A", None, None]
+    assert offers_on_page(edge, None)[0] == "B"
 
 
 def test_the_end_of_a_with_block_ends_a_forced_experience(edge: LocalEdge) -> None:
     with edge.force("visitor-1", "Greeting", "A"):
         with edge.force("visitor-1", "Greeting", "B"):
-            assert shown(edge, None)[0] == "B"
-        assert shown(edge, None)[0] == "A"
-    assert shown(edge, None)[0] is None
+            assert offers_on_page(edge, None)[0] == "B"
+        assert offers_on_page(edge, None)[0] == "A"
+    assert offers_on_page(edge, None)[0] is None
     with edge.force("visitor-1", "Greeting", "A"):
         edge.force("visitor-1", "Greeting", "B")
-    assert shown(edge, None)[0] == "B"
+    assert offers_on_page(edge, None)[0] == "B"
 
 
 def test_the_last_forced_experience_of_an_activity_is_shown(edge: LocalEdge) -> None:
     edge.force("visitor-1", "Greeting", "A")
     edge.force("visitor-1", 2, "B")
-    assert shown(edge, None)[0] == "B"
+    assert offers_on_page(edge, None)[0] == "B"
     edge.force("visitor-1", "Greeting", "A")
-    assert shown(edge, None)[0] == "A"
+    assert offers_on_page(edge, None)[0] == "A"
 
 
 def test_threads_can_force_experiences_of_one_visitor_at_once() -> None:
@@ -320,5 +322,5 @@ def test_an_unknown_experience_is_an_error_and_a_removed_one_has_no_effect(
     edge.force("visitor-1", "Greeting", "B")
     edge.force("visitor-1", "Banner", "A")
     edge.load({"activities": ACTIVITIES["activities"][:1]})
-    assert shown(edge, None) == [None, "banner", "banner"]
+    assert offers_on_page(edge, None) == [None, "banner", "banner"]
     assert "A forced experience has no effect: unknown activity 'Greeting'" in caplog.text

@@ -17,14 +17,14 @@ pytestmark = pytest.mark.server
 REQUEST = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
-def connected(server: SocketServer) -> socket.socket:
+def connect(server: SocketServer) -> socket.socket:
     """Return a connection to the server."""
     return socket.create_connection(("127.0.0.1", server.port), timeout=5)
 
 
 def exchange(server: SocketServer, request: bytes = REQUEST) -> bytes:
     """Send one request, and return everything until the server closes the connection."""
-    with connected(server) as client:
+    with connect(server) as client:
         client.sendall(request)
         return b"".join(iter(lambda: client.recv(65536), b""))
 
@@ -53,7 +53,7 @@ def test_a_handler_receives_the_request_and_sends_the_answer() -> None:
 def test_requests_are_read_one_by_one(body: bytes) -> None:
     request = b"POST / HTTP/1.1\r\n" + body
 
-    with SocketServer(answer({})) as server, connected(server) as client:
+    with SocketServer(answer({})) as server, connect(server) as client:
         for piece in (request[:20], request[20:], request + request[:-1], request[-1:]):
             client.sendall(piece)
             time.sleep(0.02)  # so that each piece arrives separately
@@ -63,16 +63,16 @@ def test_requests_are_read_one_by_one(body: bytes) -> None:
 
 
 def test_a_closed_connection_reads_as_empty() -> None:
-    seen = []
+    results = []
 
     def listen(connection: Connection) -> None:
-        seen.append(connection.read_request())
+        results.append(connection.read_request())
 
-    with SocketServer(listen) as server, connected(server) as client:
+    with SocketServer(listen) as server, connect(server) as client:
         client.sendall(b"GET / HT")
         client.shutdown(socket.SHUT_WR)
         assert client.recv(1) == b""
-    assert seen == [b""]
+    assert results == [b""]
 
 
 def test_send_slowly_waits_after_each_byte() -> None:
@@ -91,9 +91,9 @@ def test_reset_sends_rst_and_close_ends_the_stream() -> None:
         (Connection.reset if connection.number == 1 else Connection.close)(connection)
 
     with SocketServer(unread) as server:
-        with pytest.raises(ConnectionResetError), connected(server) as client:
+        with pytest.raises(ConnectionResetError), connect(server) as client:
             client.recv(1)
-        with connected(server) as client:
+        with connect(server) as client:
             assert client.recv(1) == b""
 
 
@@ -107,7 +107,7 @@ def test_sent_data_arrives_even_if_the_request_is_never_read() -> None:
 
 
 def test_a_hanging_server_stops_at_once() -> None:
-    with SocketServer(Connection.hang) as server, connected(server), connected(server):
+    with SocketServer(Connection.hang) as server, connect(server), connect(server):
         while server.connections < 2:
             time.sleep(0.001)
         started = time.monotonic()
@@ -131,7 +131,7 @@ def test_stop_interrupts_every_kind_of_handler(blocked_in: str) -> None:
         else:
             connection.wait(1000)
 
-    with SocketServer(handler) as server, connected(server):
+    with SocketServer(handler) as server, connect(server):
         assert entered.wait(5)
         started = time.monotonic()
         server.stop()
@@ -139,19 +139,19 @@ def test_stop_interrupts_every_kind_of_handler(blocked_in: str) -> None:
 
 
 def test_an_exception_of_a_handler_is_raised_at_the_end_of_the_block() -> None:
-    def expects(connection: Connection) -> None:
+    def expect_post(connection: Connection) -> None:
         assert connection.read_request().startswith(b"POST"), "a POST was expected"
 
-    with pytest.raises(AssertionError, match="a POST was expected"), SocketServer(expects) as server:
+    with pytest.raises(AssertionError, match="a POST was expected"), SocketServer(expect_post) as server:
         exchange(server)
 
 
 def test_the_exception_of_the_block_takes_precedence() -> None:
-    def fails(connection: Connection) -> None:
+    def raise_key_error(connection: Connection) -> None:
         connection.read_request()
         raise KeyError("the server's")
 
-    with pytest.raises(LookupError, match="the test's"), SocketServer(fails) as server:
+    with pytest.raises(LookupError, match="the test's"), SocketServer(raise_key_error) as server:
         exchange(server)
         raise LookupError("the test's")
     assert [type(error) for error in server.failures] == [KeyError]
@@ -163,32 +163,32 @@ def test_a_lost_client_is_not_a_failure() -> None:
             connection.send(b"x" * 65536)
 
     with SocketServer(send_forever) as server:
-        connected(server).close()
+        connect(server).close()
         time.sleep(0.05)
     assert server.failures == []
 
 
 def test_wait_for_close_returns_whether_the_client_has_closed() -> None:
-    seen = []
+    results = []
 
     def watch(connection: Connection) -> None:
-        seen.append(connection.wait_for_close(0.05))
+        results.append(connection.wait_for_close(0.05))
         connection.send(b"go")
-        seen.append(connection.wait_for_close(5))
+        results.append(connection.wait_for_close(5))
 
-    with SocketServer(watch) as server, connected(server) as client:
+    with SocketServer(watch) as server, connect(server) as client:
         assert client.recv(2) == b"go"
         client.close()
-        while len(seen) < 2:
+        while len(results) < 2:
             time.sleep(0.001)
-    assert seen == [False, True]
+    assert results == [False, True]
 
 
 def test_answer_keeps_the_connection_open() -> None:
     with SocketServer(answer({"a": 1}, 201, {"X-Marked": "yes"})) as server, urllib3.PoolManager() as pool:
         for _ in range(3):
-            got = pool.request("POST", f"http://{server.domain}/", body=b"{}")
-            assert (got.status, got.data, got.headers["X-Marked"]) == (201, b'{"a": 1}', "yes")
+            reply = pool.request("POST", f"http://{server.domain}/", body=b"{}")
+            assert (reply.status, reply.data, reply.headers["X-Marked"]) == (201, b'{"a": 1}', "yes")
     assert (server.connections, len(server.requests)) == (1, 3)
 
 
@@ -197,7 +197,7 @@ def test_replies_are_sent_in_order_and_another_request_is_a_failure() -> None:
     with pytest.raises(AssertionError, match="expected 2 requests, got one more"), SocketServer(
         replies(*messages)
     ) as server:
-        with connected(server) as client:
+        with connect(server) as client:
             for message in messages:
                 client.sendall(REQUEST)
                 assert client.recv(65536) == message
@@ -207,13 +207,13 @@ def test_replies_are_sent_in_order_and_another_request_is_a_failure() -> None:
 def test_sequence_has_one_handler_per_connection() -> None:
     refused = sequence(Connection.reset, answer("first"))
     with pytest.raises(AssertionError, match="expected 2 connections, got one more"), SocketServer(refused) as server:
-        with pytest.raises(ConnectionResetError), connected(server) as client:
+        with pytest.raises(ConnectionResetError), connect(server) as client:
             client.recv(1)
-        with connected(server) as client:
+        with connect(server) as client:
             client.sendall(REQUEST)
             assert client.recv(65536) == response("first")
         assert exchange(server) == b""
-    with SocketServer(sequence(then=answer("later"))) as server, connected(server) as client:
+    with SocketServer(sequence(then=answer("later"))) as server, connect(server) as client:
         client.sendall(REQUEST)
         assert client.recv(65536) == response("later")
 
@@ -253,7 +253,7 @@ def test_connections_can_use_tls(authority: Any) -> None:
 def test_a_rejected_certificate_is_counted_and_not_a_failure(authority: Any) -> None:
     server_context, _ = contexts(authority)
     with SocketServer(answer("secret"), tls=server_context) as server:
-        with pytest.raises(ssl.SSLError), connected(server) as client:
+        with pytest.raises(ssl.SSLError), connect(server) as client:
             ssl.create_default_context().wrap_socket(client, server_hostname="127.0.0.1")
         while server.failed_handshakes == 0:
             time.sleep(0.001)
@@ -262,7 +262,7 @@ def test_a_rejected_certificate_is_counted_and_not_a_failure(authority: Any) -> 
 @pytest.mark.parametrize("has_handshake", [True, False])
 def test_a_hanging_tls_server_stops_at_once(authority: Any, has_handshake: bool) -> None:
     server_context, client_context = contexts(authority)
-    with SocketServer(Connection.hang, tls=server_context) as server, connected(server) as plain:
+    with SocketServer(Connection.hang, tls=server_context) as server, connect(server) as plain:
         client = client_context.wrap_socket(plain, server_hostname="127.0.0.1") if has_handshake else plain
         time.sleep(0.05)
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Server-side, on-device and hybrid decide alike with the same activities."""
+"""Server-side, on-device and hybrid calls with the same activities get the same offers."""
 
 import random
 import time
@@ -57,7 +57,7 @@ def offers_and_cookie(
 
 
 def content_of(answer: Any) -> Dict[str, Any]:
-    """Return the type and the content of each option of ``answer`` with an offer, by location."""
+    """Return, by location, the type and the content of each option that has an offer."""
     found: Dict[str, Any] = {}
     for mode in (answer.execute, answer.prefetch):
         locations: List[Any] = [] if mode is None else [*(mode.mboxes or ()), *(getattr(mode, "views", None) or ())]
@@ -93,15 +93,15 @@ def test_every_visitor_gets_the_same_offers_with_each_method(client: TargetClien
     assert len(seen) > 10
 
 
-@pytest.mark.parametrize("known", [{"third_party_id": "crm-7"}, {"marketing_cloud_visitor_id": "ecid-7"}])
-def test_a_visitor_with_another_kind_of_id_gets_the_same_offers(client: TargetClient, known: Dict[str, Any]) -> None:
-    request = DeliveryRequest(id=VisitorId(**known), execute=EVERY_MBOX)
+@pytest.mark.parametrize("identity", [{"third_party_id": "crm-7"}, {"marketing_cloud_visitor_id": "ecid-7"}])
+def test_a_visitor_with_another_kind_of_id_gets_the_same_offers(client: TargetClient, identity: Dict[str, Any]) -> None:
+    request = DeliveryRequest(id=VisitorId(**identity), execute=EVERY_MBOX)
     first, *others = [offers(client, request, method) for method in METHODS]
     assert others == [first, first]
 
 
 #: Visitors without a tntId, by the kind of their id.
-KNOWN: Dict[str, Callable[[int], VisitorId]] = {
+IDENTITIES: Dict[str, Callable[[int], VisitorId]] = {
     "third-party id": lambda number: VisitorId(third_party_id="crm-%d" % number),
     "Experience Cloud id": lambda number: VisitorId(marketing_cloud_visitor_id="ecid-%d" % number),
     "customer id": lambda number: VisitorId(
@@ -110,12 +110,12 @@ KNOWN: Dict[str, Callable[[int], VisitorId]] = {
 }
 
 
-@pytest.mark.parametrize("known", KNOWN)
+@pytest.mark.parametrize("identity", IDENTITIES)
 @pytest.mark.parametrize("first", METHODS)
-def test_a_returning_visitor_gets_the_same_offers(client: TargetClient, known: str, first: str) -> None:
+def test_a_returning_visitor_gets_the_same_offers(client: TargetClient, identity: str, first: str) -> None:
     seen = set()
     for number in range(20):
-        request = DeliveryRequest(id=KNOWN[known](number), execute=EVERY_MBOX)
+        request = DeliveryRequest(id=IDENTITIES[identity](number), execute=EVERY_MBOX)
         expected, cookie = offers_and_cookie(client, request, first)
         for method in METHODS:
             assert offers_and_cookie(client, request, method, cookie)[0] == expected
@@ -127,7 +127,7 @@ def test_a_returning_visitor_gets_the_same_offers(client: TargetClient, known: s
 def test_a_visitor_who_signs_in_later_gets_the_same_offers(client: TargetClient, first: str) -> None:
     for number in range(20):
         expected, cookie = offers_and_cookie(client, DeliveryRequest(execute=EVERY_MBOX), first)
-        request = DeliveryRequest(id=KNOWN["third-party id"](number), execute=EVERY_MBOX)
+        request = DeliveryRequest(id=IDENTITIES["third-party id"](number), execute=EVERY_MBOX)
         for method in METHODS:
             assert offers_and_cookie(client, request, method, cookie)[0] == expected
 
@@ -135,16 +135,16 @@ def test_a_visitor_who_signs_in_later_gets_the_same_offers(client: TargetClient,
 def test_the_client_option_of_the_edge_overrides_the_client_code_of_the_artifact() -> None:
     rules = {**LocalEdge().rules, "meta": {"clientCode": "another", "environment": "production"}}
     ids = [VisitorId(tnt_id="visitor-%d.35_0" % number) for number in range(20)]
-    asked = [DeliveryRequest(id=known, execute=EVERY_MBOX) for known in ids]
+    visitor_requests = [DeliveryRequest(id=visitor_id, execute=EVERY_MBOX) for visitor_id in ids]
     with LocalEdge(rules, client="acmeclient") as edge, at_edge(edge) as client:
-        first, *others = [[offers(client, request, method) for request in asked] for method in METHODS]
+        first, *others = [[offers(client, request, method) for request in visitor_requests] for method in METHODS]
         assert others == [first, first]
         edge.load(None)
         edge.load(rules)
-        assert [offers(client, request, "server-side") for request in asked] == first
+        assert [offers(client, request, "server-side") for request in visitor_requests] == first
     with LocalEdge(rules) as edge, at_edge(edge) as client:
-        assert [offers(client, request, "on-device") for request in asked] == first
-        assert [offers(client, request, "server-side") for request in asked] != first
+        assert [offers(client, request, "on-device") for request in visitor_requests] == first
+        assert [offers(client, request, "server-side") for request in visitor_requests] != first
 
 
 def test_only_the_edge_decides_remote_activities(client: TargetClient) -> None:
@@ -165,7 +165,7 @@ def test_the_binary_artifact_gives_the_same_offers() -> None:
     )
     with LocalEdge() as edge, at_edge(edge, artifact_format="bin") as client:
         assert offers(client, request, "on-device") == offers(client, request, "server-side")
-        paths = [asked.path for asked in edge.requests if asked.path.startswith("/acmeclient/")]
+        paths = [each.path for each in edge.requests if each.path.startswith("/acmeclient/")]
     assert paths == ["/acmeclient/production/v1/rules.bin"]
 
 
@@ -178,8 +178,8 @@ def test_each_method_uses_the_geo_of_the_edge() -> None:
     with LocalEdge({"activities": [activity]}, geo={"city": "RENO"}) as edge, at_edge(edge) as client:
         for method in METHODS:
             assert offers(client, request, method) == {"MboxResponse m": [("html", "Hello, Reno")]}
-        asked = [found.headers["x-forwarded-for"] for found in edge.requests if found.path == "/v1/geo"]
-    assert asked == ["12.21.1.40"] * 2
+        addresses = [each.headers["x-forwarded-for"] for each in edge.requests if each.path == "/v1/geo"]
+    assert addresses == ["12.21.1.40"] * 2
 
 
 def test_displays_decided_on_device_are_reported_to_the_edge() -> None:
@@ -193,7 +193,7 @@ def test_displays_decided_on_device_are_reported_to_the_edge() -> None:
         assert len(edge.notifications) == 1
 
 
-MEASURED: Any = {
+WITH_METRICS: Any = {
     "metrics": [{"type": "click", "selector": "#buy"}, {"type": "click"}],
     "experiences": [{"name": "A", "offer": {"html": "a"}}],
 }
@@ -203,9 +203,9 @@ MEASURED: Any = {
 @pytest.mark.parametrize("mode", ["execute", "prefetch"])
 def test_offers_report_displays_and_clicks(method: str, mode: str) -> None:
     activities = [
-        {"id": 1, "name": "Mbox", "locations": ["m"], **MEASURED},
-        {"id": 2, "name": "Page", "locations": ["target-global-mbox"], **MEASURED},
-        {"id": 3, "name": "View", "views": ["v"], **MEASURED},
+        {"id": 1, "name": "Mbox", "locations": ["m"], **WITH_METRICS},
+        {"id": 2, "name": "Page", "locations": ["target-global-mbox"], **WITH_METRICS},
+        {"id": 3, "name": "View", "views": ["v"], **WITH_METRICS},
         {"id": 4, "name": "Unmeasured", "locations": ["n"], "experiences": [{"offer": {"html": "n"}}]},
     ]
     requested = {"mboxes": [MboxRequest(name="m"), MboxRequest(name="n")], "page_load": RequestDetails()}
@@ -242,7 +242,7 @@ def test_an_offer_whose_clicks_are_not_measured_has_no_metrics(client: TargetCli
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_edge_explains_a_wrong_report(client: TargetClient, method: str) -> None:
+def test_the_error_explains_a_wrong_notification(client: TargetClient, method: str) -> None:
     body: Any = {"prefetch": {"mboxes": [{"name": "product-recommendations"}]}, "id": {"tntId": "visitor-2.35_0"}}
     offer = client.get_offers(request=body, decisioning_method=method).offer("product-recommendations")
     wrong = [
@@ -268,7 +268,7 @@ def test_a_polling_client_uses_new_activities() -> None:
         assert eventually(lambda: offers(client, request, "on-device") == two)
 
 
-def test_the_demo_reports_correctly_where_each_case_is_decided() -> None:
+def test_the_demo_reports_who_decides_each_case() -> None:
     with LocalEdge() as edge:
         results = compare_methods(edge)
     assert [(method, mbox) for method, mbox, *_ in results] == list(CASES)
@@ -295,7 +295,7 @@ ANALYTICS: Dict[str, Any] = {
 
 @pytest.mark.parametrize("logging", ["client_side", "server_side"])
 def test_analytics_and_response_tokens_are_the_same_for_all_methods(logging: str) -> None:
-    """Only the edge explains the decision, and its ids are text."""
+    """Only the edge adds ``experience.reason``, and only its ids are strings; both differences are ignored."""
     request = {
         "execute": {"mboxes": [{"name": "m"}], "pageLoad": {}},
         "prefetch": {"mboxes": [{"name": "m"}], "views": [{"name": "v"}]},

@@ -51,7 +51,7 @@ class Browser:
 
 
 @contextlib.contextmanager
-def running(root: Path, name: str, edge: str = "") -> Iterator[str]:
+def run_sample(root: Path, name: str, edge: str = "") -> Iterator[str]:
     """Run a sample and return its address. Without the address of an edge, it starts one."""
     environment = {**os.environ, "PYTHONPATH": str(root), "PORT": "0", "TARGET_SERVER_DOMAIN": edge}
     command = [sys.executable, "-u", str(root / "samples" / name / "app.py")]
@@ -87,7 +87,7 @@ def reports(page: str) -> Dict[str, str]:
 
 def test_displays_and_clicks_in_the_browser_reach_the_edge(root: Path, name: str) -> None:
     activities = root / "samples" / "flask" / "activities.json" if name == "flask" else None
-    with LocalEdge(activities) as edge, running(root, name, edge.domain) as address:
+    with LocalEdge(activities) as edge, run_sample(root, name, edge.domain) as address:
         found: Dict[str, str] = {}
         while not found:  # some visitors get no offer
             browser = Browser(address)
@@ -103,18 +103,20 @@ def test_displays_and_clicks_in_the_browser_reach_the_edge(root: Path, name: str
             with pytest.raises(urllib.error.HTTPError, match="400"):
                 browser.notify(name, kind, tokens, found["state"])
         visitors = {request.body["id"]["tntId"] for request in edge.requests if request.body.get("notifications")}
-    (shown,) = edge.displays[len(before) :]
-    assert [event[1:] for event in edge.clicks] == [shown[1:]]
+    (display,) = edge.displays[len(before) :]
+    assert [event[1:] for event in edge.clicks] == [display[1:]]
     assert [each["type"] for each in edge.notifications] == ["display", "click"]
     assert len(visitors) == 1
 
 
 def test_a_sample_starts_an_edge(root: Path, name: str) -> None:
-    with running(root, name) as address:
+    with run_sample(root, name) as address:
         pages = ("/", "/callbacks", "/await", "/prefetch") if name == "flask" else ("/",)
         browser = Browser(address)
-        shown = [browser.open(page) for page in pages]
-    greetings = {re.findall(r'id="greeting">(.*?)</section>', page)[0] for page in shown if 'id="greeting"' in page}
+        page_texts = [browser.open(page) for page in pages]
+    greetings = {
+        re.findall(r'id="greeting">(.*?)</section>', page)[0] for page in page_texts if 'id="greeting"' in page
+    }
     (greeting,) = greetings
     assert "<em>" in greeting or "from experience" in greeting
-    assert all("server-side" in page for page in shown)
+    assert all("server-side" in page for page in page_texts)

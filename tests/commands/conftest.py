@@ -10,8 +10,8 @@ from target_python_sdk.__main__ import main
 from target_tools.typing_compat import Json
 
 
-class Done(NamedTuple):
-    """A command that has ended."""
+class CommandResult(NamedTuple):
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -23,7 +23,7 @@ class Done(NamedTuple):
         return [" ".join(line.split()) for line in self.out.splitlines()]
 
 
-Run = Callable[..., Done]
+Run = Callable[..., CommandResult]
 Save = Callable[..., Path]
 
 
@@ -31,13 +31,13 @@ Save = Callable[..., Path]
 def run(capsys: "pytest.CaptureFixture[str]") -> Run:
     """Return a function that runs a command."""
 
-    def run_command(*arguments: object) -> Done:
+    def run_command(*arguments: object) -> CommandResult:
         try:
             code = main([str(argument) for argument in arguments])
-        except SystemExit as ended:  # argparse
-            code = int(str(ended.code))
+        except SystemExit as exit_error:  # argparse
+            code = int(str(exit_error.code))
         out, err = capsys.readouterr()
-        return Done(code, out, err)
+        return CommandResult(code, out, err)
 
     return run_command
 

@@ -19,32 +19,32 @@ PLACES = ["activities[0].audience.and[0].==[1]", "activities[0].experiences[0].o
 
 def test_findings_are_lines_with_their_places(run: Run, save: Save) -> None:
     path = save(TYPO)
-    done = run("artifact", "check", path)
-    assert (done.code, done.err) == (1, "")
-    *findings, last = done.out.splitlines()
+    result = run("artifact", "check", path)
+    assert (result.code, result.err) == (1, "")
+    *findings, last = result.out.splitlines()
     assert [finding.split(": ")[0] for finding in findings] == PLACES
     assert last == f"{path}: 2 findings"
-    assert done.out.replace("\n", "").isprintable()
+    assert result.out.replace("\n", "").isprintable()
 
 
-def test_json(run: Run, save: Save) -> None:
+def test_the_json_contains_the_findings(run: Run, save: Save) -> None:
     path = save(TYPO)
-    done = run("artifact", "check", path, "--json")
-    shown = json.loads(done.out)
-    assert done.code == 1
-    assert shown["file"] == str(path)
-    assert [finding["place"] for finding in shown["findings"]] == PLACES
+    result = run("artifact", "check", path, "--json")
+    document = json.loads(result.out)
+    assert result.code == 1
+    assert document["file"] == str(path)
+    assert [finding["place"] for finding in document["findings"]] == PLACES
 
 
-def test_a_file_without_a_mistake(run: Run, save: Save) -> None:
+def test_a_file_without_a_mistake_has_no_findings(run: Run, save: Save) -> None:
     path = save({"activities": []})
     assert run("artifact", "check", path) == (0, f"{path}: no findings\n", "")
 
 
 def test_invalid_json_is_a_finding(run: Run, save: Save) -> None:
-    done = run("artifact", "check", save('{"a": 1\n "b"}'))
-    assert done.code == 1
-    assert done.out.startswith("line 2, column 2: invalid JSON: Expecting ',' delimiter\n")
+    result = run("artifact", "check", save('{"a": 1\n "b"}'))
+    assert result.code == 1
+    assert result.out.startswith("line 2, column 2: invalid JSON: Expecting ',' delimiter\n")
 
 
 def test_a_file_that_cannot_be_read_is_wrong_usage(run: Run, save: Save) -> None:

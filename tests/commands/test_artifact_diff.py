@@ -18,10 +18,10 @@ def activities(share: int, audience: object = None) -> Dict[str, Any]:
 IS_GOLD = {"==": [{"var": "mbox.member"}, "gold"]}
 
 
-def test_the_changes_and_the_affected_share(run: Run, save: Save) -> None:
-    done = run("artifact", "diff", save(activities(50), "old.json"), save(activities(60), "new.json"))
-    assert (done.code, done.err) == (0, "")
-    assert done.lines == [
+def test_the_output_has_the_changes_and_the_affected_share(run: Run, save: Save) -> None:
+    result = run("artifact", "diff", save(activities(50), "old.json"), save(activities(60), "new.json"))
+    assert (result.code, result.err) == (0, "")
+    assert result.lines == [
         "activity 1 'One'",
         "share of 'A\\x1b[2J' is 60 % (buckets 0 to 60), was 50 % (buckets 0 to 50)",
         "share of 'B' is 40 % (buckets 60 to 100), was 50 % (buckets 50 to 100)",
@@ -31,40 +31,40 @@ def test_the_changes_and_the_affected_share(run: Run, save: Save) -> None:
     ]
 
 
-def test_a_simulation_says_so(run: Run, save: Save) -> None:
+def test_the_output_says_that_a_share_is_simulated(run: Run, save: Save) -> None:
     files = save(activities(50), "old.json"), save(activities(50, IS_GOLD), "new.json")
-    done = run("artifact", "diff", *files, "--simulate", 400)
-    assert done.lines[1] == "audience: mbox.member is 'gold' (was: every visitor)"
-    assert "simulated, " in done.lines[4]
-    assert done.lines[5] == (
+    result = run("artifact", "diff", *files, "--simulate", 400)
+    assert result.lines[1] == "audience: mbox.member is 'gold' (was: every visitor)"
+    assert "simulated, " in result.lines[4]
+    assert result.lines[5] == (
         "simulated: with 400 visitors, whose attributes are drawn from the values in the audiences; "
         "95 % confidence interval"
     )
-    done = run("artifact", "diff", *files, "--parameter", "member=gold")
-    assert done.lines[-1] == "no visitor gets another experience or offer"
+    result = run("artifact", "diff", *files, "--parameter", "member=gold")
+    assert result.lines[-1] == "no visitor gets another experience or offer"
     assert run("artifact", "diff", *files, "--parameter", "member=no").lines[-1] == "mbox hero 100 % 0 % exact"
 
 
-def test_the_changes_of_visitors(run: Run, save: Save) -> None:
+def test_the_output_has_the_changes_of_given_visitors(run: Run, save: Save) -> None:
     files = save(activities(50), "old.json"), save(activities(90), "new.json")
     ids = save("visitor-1\n\nvisitor-2\nvisitor-3\nvisitor-4\n", "ids.txt")
-    done = run("artifact", "diff", *files, "--visitors", ids, "--visitor", "visitor-5")
-    shown = done.lines[done.lines.index("visitor location before after") - 1 :]
-    changed = [line.split()[0] for line in shown[2:]]
-    assert shown[0] == f"{len(changed)} of 5 given visitors get another experience or offer"
+    result = run("artifact", "diff", *files, "--visitors", ids, "--visitor", "visitor-5")
+    table = result.lines[result.lines.index("visitor location before after") - 1 :]
+    changed = [line.split()[0] for line in table[2:]]
+    assert table[0] == f"{len(changed)} of 5 given visitors get another experience or offer"
     assert changed
-    assert set(shown[2:]) == {f"{visitor} mbox hero One: B One: A\\x1b[2J" for visitor in changed}
-    done = run("artifact", "diff", *files, "--visitors", ids, "--json")
-    result = json.loads(done.out)
-    assert [each["visitor"] for each in result["visitors"]] == [each for each in changed if each != "visitor-5"]
-    assert result["affected"][0]["method"] == "exact"
-    assert len(result["changes"]) == 2
+    assert set(table[2:]) == {f"{visitor} mbox hero One: B One: A\\x1b[2J" for visitor in changed}
+    result = run("artifact", "diff", *files, "--visitors", ids, "--json")
+    document = json.loads(result.out)
+    assert [each["visitor"] for each in document["visitors"]] == [each for each in changed if each != "visitor-5"]
+    assert document["affected"][0]["method"] == "exact"
+    assert len(document["changes"]) == 2
 
 
-def test_no_changes(run: Run, save: Save) -> None:
+def test_the_output_says_that_there_are_no_changes(run: Run, save: Save) -> None:
     path = save(activities(50))
-    done = run("artifact", "diff", path, path, "--visitor", "a")
-    assert done.lines == [
+    result = run("artifact", "diff", path, path, "--visitor", "a")
+    assert result.lines == [
         "no changes",
         "",
         "no visitor gets another experience or offer",
@@ -74,35 +74,37 @@ def test_no_changes(run: Run, save: Save) -> None:
 
 
 @pytest.mark.parametrize("name", [".", "missing.txt"])
-def test_a_file_of_ids_that_cannot_be_read(run: Run, save: Save, name: str) -> None:
+def test_a_file_of_ids_that_cannot_be_read_is_an_error(run: Run, save: Save, name: str) -> None:
     path = save(activities(50))
-    done = run("artifact", "diff", path, path, "--visitors", path.parent / name)
-    assert done.code == 2
-    assert done.err.startswith(f"error: {path.parent / name}: ")
+    result = run("artifact", "diff", path, path, "--visitors", path.parent / name)
+    assert result.code == 2
+    assert result.err.startswith(f"error: {path.parent / name}: ")
 
 
-def test_a_file_of_ids_that_is_not_text(run: Run, save: Save) -> None:
+def test_a_file_of_ids_that_is_not_text_is_an_error(run: Run, save: Save) -> None:
     path = save(activities(50))
     ids = path.with_name("ids")
     ids.write_bytes(b"\xff")
-    done = run("artifact", "diff", path, path, "--visitors", ids)
-    assert (done.code, done.err) == (2, f"error: {ids}: expected a file in UTF-8\n")
+    result = run("artifact", "diff", path, path, "--visitors", ids)
+    assert (result.code, result.err) == (2, f"error: {ids}: expected a file in UTF-8\n")
 
 
 def test_repeated_ids_are_used_once(run: Run, save: Save) -> None:
     files = save(activities(50), "old.json"), save(activities(90), "new.json")
-    done = run("artifact", "diff", *files, "--visitors", save("visitor-3\nvisitor-3\nvisitor-1\n", "ids.txt"), "--json")
-    visitors = [each["visitor"] for each in json.loads(done.out)["visitors"]]
+    result = run(
+        "artifact", "diff", *files, "--visitors", save("visitor-3\nvisitor-3\nvisitor-1\n", "ids.txt"), "--json"
+    )
+    visitors = [each["visitor"] for each in json.loads(result.out)["visitors"]]
     assert len(visitors) == len(set(visitors))
 
 
-def test_an_empty_file_of_ids(run: Run, save: Save) -> None:
+def test_an_empty_file_of_ids_is_an_error(run: Run, save: Save) -> None:
     path, ids = save(activities(50)), save("\n", "ids.txt")
-    done = run("artifact", "diff", path, path, "--visitors", ids)
-    assert (done.code, done.err) == (2, f"error: no visitor ids in {ids}\n")
+    result = run("artifact", "diff", path, path, "--visitors", ids)
+    assert (result.code, result.err) == (2, f"error: no visitor ids in {ids}\n")
 
 
-def test_visitors_without_attributes(run: Run, save: Save) -> None:
+def test_a_hint_says_that_the_given_visitors_have_no_attributes(run: Run, save: Save) -> None:
     files = save(activities(50), "old.json"), save(activities(60, IS_GOLD), "new.json")
     hint = "the given visitors have no attributes; describe them, for example with --parameter"
     assert run("artifact", "diff", *files, "--visitor", "visitor-1", "--simulate", 10).lines[-1] == hint
@@ -113,5 +115,5 @@ def test_the_additional_bucket_of_the_first_experience_is_not_shown(run: Run, sa
     old, new = activities(20), activities(20)
     old["activities"][0]["experiences"][1]["share"] = 30
     new["activities"][0]["experiences"][1]["share"] = 50
-    done = run("artifact", "diff", save(old, "old.json"), save(new, "new.json"))
-    assert done.lines[-1] == "mbox hero 20 % 0 % exact"
+    result = run("artifact", "diff", save(old, "old.json"), save(new, "new.json"))
+    assert result.lines[-1] == "mbox hero 20 % 0 % exact"

@@ -24,10 +24,10 @@ ACTIVITIES: Dict[str, Any] = {
 }
 
 
-def test_the_table(run: Run, save: Save) -> None:
-    done = run("artifact", "split", save(ACTIVITIES), "--visitors", 1000, "--parameter", "member=gold")
-    assert (done.code, done.err) == (0, "")
-    assert done.lines == [
+def test_the_table_has_shares_and_intervals(run: Run, save: Save) -> None:
+    result = run("artifact", "split", save(ACTIVITIES), "--visitors", 1000, "--parameter", "member=gold")
+    assert (result.code, result.err) == (0, "")
+    assert result.lines == [
         "1000 visitors of client mine",
         "",
         "mbox hero",
@@ -41,37 +41,37 @@ def test_the_table(run: Run, save: Save) -> None:
     ]
 
 
-def test_audiences_that_do_not_match(run: Run, save: Save) -> None:
-    done = run("artifact", "split", save(ACTIVITIES), "--visitors", 10)
-    assert "1 Gold B not in the audience or property" in done.lines
-    assert done.lines[-1].endswith("or use --all-audiences")
+def test_the_table_marks_audiences_that_do_not_match(run: Run, save: Save) -> None:
+    result = run("artifact", "split", save(ACTIVITIES), "--visitors", 10)
+    assert "1 Gold B not in the audience or property" in result.lines
+    assert result.lines[-1].endswith("or use --all-audiences")
     assert run("artifact", "split", save(ACTIVITIES), "--all-audiences", "--visitors", 10).out.count(" of 10") == 2
 
 
-def test_an_activity_that_no_visitor_reaches(run: Run, save: Save) -> None:
+def test_the_table_marks_an_activity_that_no_visitor_reaches(run: Run, save: Save) -> None:
     first = {"id": 1, "locations": ["hero"], "experiences": [{}]}
-    done = run("artifact", "split", save({"activities": [first, ACTIVITIES["activities"][1]]}), "--visitors", 10)
-    assert "2 Shop A 80 % not reached" in done.lines
+    result = run("artifact", "split", save({"activities": [first, ACTIVITIES["activities"][1]]}), "--visitors", 10)
+    assert "2 Shop A 80 % not reached" in result.lines
 
 
-def test_json(run: Run, save: Save) -> None:
-    done = run("artifact", "split", save(ACTIVITIES), "--visitors", 1000, "--json", "--client", "other")
-    shown = json.loads(done.out)
-    assert (shown["client"], shown["visitors"]) == ("other", 1000)
-    assert [each["name"] for each in shown["locations"][0]["activities"]] == ["Gold", "Shop"]
+def test_the_json_contains_the_client_and_the_activities(run: Run, save: Save) -> None:
+    result = run("artifact", "split", save(ACTIVITIES), "--visitors", 1000, "--json", "--client", "other")
+    document = json.loads(result.out)
+    assert (document["client"], document["visitors"]) == ("other", 1000)
+    assert [each["name"] for each in document["locations"][0]["activities"]] == ["Gold", "Shop"]
 
 
 def test_rules_that_cannot_be_used_are_warnings(run: Run, save: Save) -> None:
-    done = run("artifact", "split", save({"version": "1.0.0", "rules": {"mboxes": {"m": [{}]}}}), "--visitors", 10)
-    assert done.code == 0
-    assert done.err == "warning: skipped rule 0 of m: activityId: expected a number\n"
+    result = run("artifact", "split", save({"version": "1.0.0", "rules": {"mboxes": {"m": [{}]}}}), "--visitors", 10)
+    assert result.code == 0
+    assert result.err == "warning: skipped rule 0 of m: activityId: expected a number\n"
 
 
 def test_progress_is_shown_on_a_terminal(run: Run, save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     assert run("artifact", "split", save(ACTIVITIES), "--visitors", 10).code == 0
-    assert terminal.shown() == "\r0 of 10 visitors (0 %)\x1b[K\r\x1b[K"
+    assert terminal.screen_text() == "\r0 of 10 visitors (0 %)\x1b[K\r\x1b[K"
 
 
 @pytest.mark.parametrize(
@@ -89,19 +89,19 @@ def test_progress_is_shown_on_a_terminal(run: Run, save: Save, monkeypatch: pyte
         ({"activities": 1}, "rules.json: activities: expected a list, got 1\n"),
     ],
 )
-def test_a_file_that_cannot_be_used(run: Run, save: Save, content: object, message: str) -> None:
-    done = run("artifact", "split", save(content))  # type: ignore[arg-type]
-    assert (done.code, done.out) == (2, "")
-    assert message in done.err
+def test_a_file_that_cannot_be_used_is_an_error(run: Run, save: Save, content: object, message: str) -> None:
+    result = run("artifact", "split", save(content))  # type: ignore[arg-type]
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
 
 
 @pytest.mark.skipif(not hasattr(sys, "set_int_max_str_digits"), reason="this version of Python reads such integers")
-def test_a_file_with_an_integer_that_is_too_long(run: Run, save: Save) -> None:
+def test_a_file_with_an_integer_that_is_too_long_is_an_error(run: Run, save: Save) -> None:
     path = save('{"activities": [' + "9" * 5000 + "]}")
     assert run("artifact", "split", path) == (2, "", f"error: {path}: expected JSON with shorter numbers\n")
 
 
-def test_the_visitors_have_the_location_of_the_file(run: Run, save: Save) -> None:
+def test_the_visitors_have_the_geo_of_the_file(run: Run, save: Save) -> None:
     audience = {"==": [{"var": "geo.city"}, "PARIS"]}
     activity = {"id": 1, "locations": ["hero"], "audience": audience, "experiences": [{}]}
     path = save({"geo": {"city": "PARIS"}, "activities": [activity]})
@@ -110,13 +110,13 @@ def test_the_visitors_have_the_location_of_the_file(run: Run, save: Save) -> Non
 
 
 @pytest.mark.parametrize("arguments", [["."], ["missing.json"]])
-def test_a_file_that_cannot_be_read(run: Run, arguments: "list[str]") -> None:
-    done = run("artifact", "split", *arguments)
-    assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(f"error: {arguments[0]}: ")
+def test_a_file_that_cannot_be_read_is_an_error(run: Run, arguments: "list[str]") -> None:
+    result = run("artifact", "split", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"error: {arguments[0]}: ")
 
 
-def test_artifact_without_a_command(run: Run) -> None:
-    done = run("artifact")
-    assert done.code == 2
-    assert done.err.endswith("error: the following arguments are required: COMMAND\n")
+def test_artifact_without_a_command_is_an_error(run: Run) -> None:
+    result = run("artifact")
+    assert result.code == 2
+    assert result.err.endswith("error: the following arguments are required: COMMAND\n")

@@ -40,7 +40,7 @@ class RunningEdge:
             with error:
                 return error.code, dict(error.headers)
 
-    def line(self) -> str:
+    def next_line(self) -> str:
         """Return the next line of the log, without its time and duration."""
         found = re.fullmatch(r"(?:\d\d:\d\d:\d\d  )?(.+?)\n", self._errors.readline())
         assert found is not None
@@ -48,7 +48,7 @@ class RunningEdge:
 
 
 @contextlib.contextmanager
-def running(root: Path, *arguments: object) -> Iterator[RunningEdge]:
+def run_edge(root: Path, *arguments: object) -> Iterator[RunningEdge]:
     """Run the command until the block ends."""
     command = [sys.executable, "-W", "error", "-m", "target_python_sdk", "edge", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(root)}
@@ -63,15 +63,17 @@ def running(root: Path, *arguments: object) -> Iterator[RunningEdge]:
 
 
 @pytest.mark.server
-def test_the_options_of_the_edge(root: Path) -> None:
+def test_origins_and_a_failure_can_be_set_by_options(root: Path) -> None:
     options = ["--origin", ORIGIN, "--origin", "https://shop.example", "--fail", "503", "--delay", "20"]
-    with running(root, *options) as edge:
+    with run_edge(root, *options) as edge:
         status, headers = edge.get("/v1/geo?email=a@b.c", Origin=ORIGIN)
         assert (status, headers["Access-Control-Allow-Origin"]) == (503, ORIGIN)
         assert edge.get("/")[0] == 200
-        assert edge.line() == "GET /v1/geo 503 |"
+        assert edge.next_line() == "GET /v1/geo 503 |"
         assert edge.get("/v1/geo", Origin="https://evil.example")[0] == 403
-        assert edge.line().startswith("GET /v1/geo 403 | foreign origin 'https://evil.example': name it with --origin")
+        assert edge.next_line().startswith(
+            "GET /v1/geo 403 | foreign origin 'https://evil.example': name it with --origin"
+        )
 
 
 @pytest.mark.server
@@ -79,23 +81,25 @@ def test_reloads_and_problems_are_printed(root: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     activities: Dict[str, Any] = {"activities": [{"id": 1, "locations": ["m"], "experiences": [{}]}]}
     path.write_text(json.dumps(activities))
-    with running(root, path) as edge:
+    with run_edge(root, path) as edge:
         activities["activities"][0]["experiences"][0]["share"] = 101
         path.write_text(json.dumps(activities))
         place = "activities[0].experiences[0].share"
         problem = f"{path}: {place}: expected a number between 0 and 100, got 101"
-        assert edge.line() == f"{problem}; the previous activities stay in use"
+        assert edge.next_line() == f"{problem}; the previous activities stay in use"
         activities["activities"][0]["experiences"][0]["share"] = 100
         path.write_text(json.dumps(activities))
-        assert edge.line() == f"reloaded {path}"
+        assert edge.next_line() == f"reloaded {path}"
 
 
 @pytest.mark.server
 def test_a_quiet_edge_prints_only_warnings(root: Path) -> None:
-    with running(root, "--quiet") as edge:
+    with run_edge(root, "--quiet") as edge:
         assert edge.get("/v1/geo")[0] == 200
         assert edge.get("/another/production/v1/rules.json")[0] == 200
-        assert edge.line().startswith("a client has the code 'another', but the edge buckets visitors for 'acmeclient'")
+        assert edge.next_line().startswith(
+            "a client has the code 'another', but the edge buckets visitors for 'acmeclient'"
+        )
 
 
 @pytest.mark.parametrize(
@@ -115,8 +119,8 @@ def test_invalid_options_are_errors(
     code: Optional[int] = None
     try:
         code = main(["edge", *arguments])
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else None
+    except SystemExit as exit_error:
+        code = exit_error.code if isinstance(exit_error.code, int) else None
     assert code == 2
     assert message in capsys.readouterr().err
 

@@ -39,23 +39,23 @@ def file(tmp_path: Path) -> str:
 
 
 def test_the_locations_are_explained(run: Run, file: str) -> None:
-    done = run("explain", file, "hero", "--visitor", "visitor-3.35_0", "--parameter", "member=silver")
-    assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines() == HERO
+    result = run("explain", file, "hero", "--visitor", "visitor-3.35_0", "--parameter", "member=silver")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == HERO
 
 
 def test_all_locations_of_the_file_are_explained_by_default(run: Run, file: str) -> None:
-    done = run("explain", file, "--cookie", "PC#visitor-3.35_0#9999999999", "--property", "p")
-    assert [line for line in done.out.splitlines() if not line.startswith(" ")] == [
+    result = run("explain", file, "--cookie", "PC#visitor-3.35_0#9999999999", "--property", "p")
+    assert [line for line in result.out.splitlines() if not line.startswith(" ")] == [
         "view cart for visitor-3: default content, C of activity 2 \"Activity 2\"",
         "hero for visitor-3: no offer",
     ]
 
 
 def test_the_json_has_the_parts(run: Run, file: str) -> None:
-    done = run("explain", file, "hero", "--visitor", "visitor-3", "--geo", "city=ROME", "--json")
-    made = json.loads(done.out)
-    clauses = made["locations"][0]["rules"][1]["clauses"]
+    result = run("explain", file, "hero", "--visitor", "visitor-3", "--geo", "city=ROME", "--json")
+    document = json.loads(result.out)
+    clauses = document["locations"][0]["rules"][1]["clauses"]
     assert [clause["seen"] for clause in clauses] == [
         [{"name": "mbox.member", "value": None}], [{"name": "geo.city", "value": "ROME"}],
     ]  # fmt: skip
@@ -65,9 +65,9 @@ def test_a_rule_artifact_can_be_explained(run: Run, tmp_path: Path) -> None:
     rule = {"activityId": 5, "condition": {"==": [{"var": "page.path"}, "/shoes"]}, "consequence": {"options": []}}
     path = tmp_path / "rules.json"
     path.write_text(json.dumps({"version": "1.0.0", "rules": {"mboxes": {"hero": [rule]}}}), encoding="utf-8")
-    done = run("explain", str(path), "hero", "other", "--visitor", "v", "--url", "https://example.com/shoes")
-    assert done.out.splitlines()[0].startswith("hero for v: default content")
-    assert "the artifact does not contain this mbox" in done.out
+    result = run("explain", str(path), "hero", "other", "--visitor", "v", "--url", "https://example.com/shoes")
+    assert result.out.splitlines()[0].startswith("hero for v: default content")
+    assert "the artifact does not contain this mbox" in result.out
     assert "did you mean 'hero'?" in run("explain", str(path), "hreo").out
 
 
@@ -79,8 +79,8 @@ def test_a_terminal_shows_failed_clauses_in_red(
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
     run("explain", file, "hero", "--visitor", "visitor-3")
-    shown = terminal.shown().splitlines()
-    assert [line for line in shown if line.startswith("\x1b[31m")] == [shown[2]]
+    screen_lines = terminal.screen_text().splitlines()
+    assert [line for line in screen_lines if line.startswith("\x1b[31m")] == [screen_lines[2]]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,6 @@ def test_a_terminal_shows_failed_clauses_in_red(
     ],
 )
 def test_a_mistake_is_reported_in_one_line(run: Run, file: str, arguments: "list[str]", message: str) -> None:
-    done = run("explain", *(each.format(file=file) for each in arguments))
-    assert (done.code, done.out) == (2, "")
-    assert done.err == f"error: {message.format(file=file)}\n"
+    result = run("explain", *(each.format(file=file) for each in arguments))
+    assert (result.code, result.out) == (2, "")
+    assert result.err == f"error: {message.format(file=file)}\n"

@@ -44,17 +44,17 @@ ACTIVITIES = {
 @pytest.fixture
 def edge() -> Iterator[LocalEdge]:
     """A local edge with the activities."""
-    with LocalEdge(ACTIVITIES) as serving:
-        yield serving
+    with LocalEdge(ACTIVITIES) as edge:
+        yield edge
 
 
 def test_a_table_shows_every_location(run: Run, edge: LocalEdge) -> None:
-    done = run(
+    result = run(
         "offers", "hero", "shop", "--view", "checkout", "--page-load", "--edge", f"http://{edge.domain}/",
         "--visitor", "v", "--table", "--parameter", "member=gold",
     )  # fmt: skip
-    assert (done.code, done.err) == (0, "")
-    assert done.lines == [
+    assert (result.code, result.err) == (0, "")
+    assert result.lines == [
         "location activity experience type content",
         "page load - - - no offer",
         f"mbox hero Gold\\x1b[2J A html {'<b>Hello</b>' * 4}<b>Hello</b…",
@@ -64,25 +64,25 @@ def test_a_table_shows_every_location(run: Run, edge: LocalEdge) -> None:
     assert edge.displays == []
 
 
-def test_it_describes_the_page_and_the_browser(run: Run, edge: LocalEdge) -> None:
-    done = run(
+def test_options_describe_the_page_and_the_browser(run: Run, edge: LocalEdge) -> None:
+    result = run(
         "offers", "--page-load", "--edge", f"http://{edge.domain}", "--table",
         "--url", "https://example.com/shoes", "--referring-url", "https://example.org/",
         "--user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0",
         "--geo", "city=Paris", "--geo", "latitude=48.9",
     )  # fmt: skip
-    assert done.lines[1:] == ["page load Activity 4 A html shoes"]
+    assert result.lines[1:] == ["page load Activity 4 A html shoes"]
 
 
 def test_json_has_the_offers_as_the_edge_sent_them(run: Run, edge: LocalEdge) -> None:
-    done = run(
+    result = run(
         "offers", "shop", "--edge", f"http://{edge.domain}", "--property", "p1",
         "--ecid", "e", "--third-party-id", "t", "--execute", "--client", "mine", "--organization-id", "O@AdobeOrg",
     )  # fmt: skip
-    assert (done.code, done.err) == (0, "")
-    shown = json.loads(done.out)
-    assert shown["id"]["marketingCloudVisitorId"] == "e"
-    (offer,) = shown["offers"]
+    assert (result.code, result.err) == (0, "")
+    document = json.loads(result.out)
+    assert document["id"]["marketingCloudVisitorId"] == "e"
+    (offer,) = document["offers"]
     assert (offer["name"], offer["activity"], offer["options"][0]["content"]) == ("shop", "Activity 2", {"a": [1]})
     (request,) = edge.requests
     assert request.query["imsOrgId"] == "O@AdobeOrg"
@@ -104,45 +104,45 @@ def test_a_terminal_gets_a_table(run: Run, edge: LocalEdge, monkeypatch: pytest.
     monkeypatch.setenv("NO_COLOR", "1")
     offers_of_shop = ["offers", "shop", "--edge", f"http://{edge.domain}"]
     assert run(*offers_of_shop).code == 0
-    assert terminal.shown().startswith("location")
+    assert terminal.screen_text().startswith("location")
     assert run(*offers_of_shop, "--json").code == 0
-    assert '"offers": [' in terminal.shown()
+    assert '"offers": [' in terminal.screen_text()
 
 
 def test_warnings_are_shown_if_the_call_succeeds(run: Run, edge: LocalEdge) -> None:
-    done = run("offers", "shop", "--edge", f"http://{edge.domain}", "--organization-id", "1234567890")
-    assert done.code == 0
-    assert done.err.startswith("warning: ")
-    assert "'--organization-id'" in done.err
-    assert "@AdobeOrg" in done.err
+    result = run("offers", "shop", "--edge", f"http://{edge.domain}", "--organization-id", "1234567890")
+    assert result.code == 0
+    assert result.err.startswith("warning: ")
+    assert "'--organization-id'" in result.err
+    assert "@AdobeOrg" in result.err
 
 
 def test_a_plain_http_edge_that_is_called_by_https_is_a_one_line_error(run: Run, edge: LocalEdge) -> None:
-    done = run("offers", "hero", "--edge", f"https://{edge.domain}")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith(f"error: no trusted TLS connection to https://{edge.domain}: ")
-    assert "the server seems to expect plain HTTP, see the scheme in --edge (request " in done.err
-    assert done.err.count("\n") == 1
-    assert "\\n" not in done.err
+    result = run("offers", "hero", "--edge", f"https://{edge.domain}")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(f"error: no trusted TLS connection to https://{edge.domain}: ")
+    assert "the server seems to expect plain HTTP, see the scheme in --edge (request " in result.err
+    assert result.err.count("\n") == 1
+    assert "\\n" not in result.err
 
 
 def test_an_error_status_is_a_one_line_error(run: Run, edge: LocalEdge) -> None:
     edge.fail(503)
-    done = run("offers", "hero", "--edge", f"http://{edge.domain}", "--timeout", 1000)
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("error: HTTP status (503); Reason: Service Unavailable; ")
-    assert done.err.count("\n") == 1
-    assert "\\n" not in done.err
+    result = run("offers", "hero", "--edge", f"http://{edge.domain}", "--timeout", 1000)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("error: HTTP status (503); Reason: Service Unavailable; ")
+    assert result.err.count("\n") == 1
+    assert "\\n" not in result.err
 
 
 def test_an_edge_that_is_down_is_a_one_line_error(run: Run) -> None:
     with socket.socket() as closed_port:
         closed_port.bind(("127.0.0.1", 0))
         domain = f"127.0.0.1:{closed_port.getsockname()[1]}"
-        done = run("offers", "hero", "--edge", f"http://{domain}", "--timeout", 2000)
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith(f"error: no connection to http://{domain}: ")
-    assert done.err.count("\n") == 1
+        result = run("offers", "hero", "--edge", f"http://{domain}", "--timeout", 2000)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(f"error: no connection to http://{domain}: ")
+    assert result.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -164,19 +164,19 @@ def test_an_edge_that_is_down_is_a_one_line_error(run: Run) -> None:
         (["hero", "--edge", "http://127.0.0.1:1", "--client", "a/b"], "got 'a/b'\n"),
     ],
 )  # fmt: skip
-def test_wrong_usage(run: Run, arguments: "list[str]", message: str) -> None:
-    done = run("offers", *arguments)
-    assert (done.code, done.out) == (2, "")
-    assert done.err.endswith(message)
+def test_wrong_usage_is_an_error(run: Run, arguments: "list[str]", message: str) -> None:
+    result = run("offers", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.endswith(message)
 
 
 def test_another_host_is_requested_by_https(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     with socket.socket() as closed_port:
         closed_port.bind(("127.0.0.1", 0))
         domain = f"127.0.0.1:{closed_port.getsockname()[1]}"
-        done = run("offers", "a", "--server-domain", domain, "--client", "c", "--organization-id", "O@AdobeOrg")
-    assert done.code == 1
-    assert f"https://{domain}" in done.err
+        result = run("offers", "a", "--server-domain", domain, "--client", "c", "--organization-id", "O@AdobeOrg")
+    assert result.code == 1
+    assert f"https://{domain}" in result.err
 
 
 def test_the_examples_name_the_default_client() -> None:

@@ -1,4 +1,4 @@
-"""The parts of ``target-sdk`` that all commands share: help, exit codes, errors, colours, and the end of a pipe."""
+"""The parts of ``target-sdk`` that all commands share: help, exit codes, errors, colours and closed pipes."""
 
 import argparse
 import io
@@ -27,7 +27,7 @@ class Terminal(io.TextIOWrapper):
         """Return True."""
         return True
 
-    def shown(self) -> str:
+    def screen_text(self) -> str:
         """Return the output so far."""
         self.flush()
         return self.buffer.getvalue().decode(self.encoding)  # type: ignore[attr-defined]
@@ -48,25 +48,25 @@ def names_of_commands() -> List[str]:
 
 @pytest.mark.parametrize("name", names_of_commands())
 def test_the_help_of_a_command_has_examples(name: str, capsys: "pytest.CaptureFixture[str]") -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_info:
         program.main([name, "--help"])
-    shown = capsys.readouterr().out
-    assert ended.value.code == 0
-    assert f"\nexamples:\n  $ target-sdk {name}" in shown
-    assert "\nexit codes:\n" in shown
+    printed = capsys.readouterr().out
+    assert exit_info.value.code == 0
+    assert f"\nexamples:\n  $ target-sdk {name}" in printed
+    assert "\nexit codes:\n" in printed
 
 
 def test_the_help_names_every_command(capsys: "pytest.CaptureFixture[str]") -> None:
     with pytest.raises(SystemExit):
         program.main(["--help"])
-    shown = capsys.readouterr().out
-    assert [name for name in names_of_commands() if f"\n    {name} " not in shown] == []
+    printed = capsys.readouterr().out
+    assert [name for name in names_of_commands() if f"\n    {name} " not in printed] == []
 
 
-def test_the_version(capsys: "pytest.CaptureFixture[str]") -> None:
-    with pytest.raises(SystemExit) as ended:
+def test_the_version_is_printed(capsys: "pytest.CaptureFixture[str]") -> None:
+    with pytest.raises(SystemExit) as exit_info:
         program.main(["--version"])
-    assert (ended.value.code, capsys.readouterr().out) == (0, f"target-sdk {program.__version__}\n")
+    assert (exit_info.value.code, capsys.readouterr().out) == (0, f"target-sdk {program.__version__}\n")
 
 
 @pytest.mark.process
@@ -79,7 +79,7 @@ def test_the_console_script_is_the_same_program(root: Path) -> None:
     assert outputs[0] == outputs[1]
 
 
-def fails_with(monkeypatch: pytest.MonkeyPatch, error: Optional[BaseException]) -> int:
+def exit_code_of(monkeypatch: pytest.MonkeyPatch, error: Optional[BaseException]) -> int:
     """Return the exit code of a command that raises ``error``."""
 
     def run(_arguments: argparse.Namespace) -> int:
@@ -110,7 +110,7 @@ def test_errors_are_one_line_and_an_exit_code(
     code: int,
     message: str,
 ) -> None:
-    assert fails_with(monkeypatch, error) == code
+    assert exit_code_of(monkeypatch, error) == code
     assert capsys.readouterr() == ("", message)
 
 
@@ -135,15 +135,15 @@ def test_an_interrupt_during_an_import_ends_the_program_without_a_traceback(root
 
 
 def test_other_exceptions_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are mistakes of the SDK, so their traceback is needed."""
+    """Other exceptions are defects of the SDK, so their traceback is needed."""
     with pytest.raises(ZeroDivisionError):
-        fails_with(monkeypatch, ZeroDivisionError())
+        exit_code_of(monkeypatch, ZeroDivisionError())
 
 
 def test_the_message_about_an_argument_is_escaped(capsys: "pytest.CaptureFixture[str]") -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_info:
         program.main(["demo", "\x1b]0;title\x07"])
-    assert ended.value.code == 2
+    assert exit_info.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1].endswith("unrecognized arguments: \\x1b]0;title\\x07")
 
 
@@ -183,7 +183,7 @@ def test_unsafe_characters_are_escaped() -> None:
 
 def test_lines_have_colours_on_a_terminal(terminal: Terminal) -> None:
     Output(terminal).line("name ", Styled(UNSAFE, "red"))
-    assert terminal.shown() == f"name \x1b[31m{ESCAPED}\x1b[0m\n"
+    assert terminal.screen_text() == f"name \x1b[31m{ESCAPED}\x1b[0m\n"
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
@@ -192,7 +192,7 @@ def test_the_environment_can_switch_colours_off(
 ) -> None:
     monkeypatch.setenv(name, value)
     Output(terminal).line(Styled("name", "red"))
-    assert terminal.shown() == "name\n"
+    assert terminal.screen_text() == "name\n"
 
 
 def test_a_pipe_has_no_colours(terminal: Terminal, capsys: "pytest.CaptureFixture[str]") -> None:
@@ -204,19 +204,19 @@ def test_characters_that_the_stream_cannot_show_are_escaped(monkeypatch: pytest.
     monkeypatch.setenv("NO_COLOR", "1")
     narrow = Terminal("ascii")
     Output(narrow).line("東")
-    assert narrow.shown() == "\\u6771\n"
+    assert narrow.screen_text() == "\\u6771\n"
 
 
 def test_the_columns_of_a_table_are_aligned(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     output = Output(terminal)
     output.table([("name", "share"), ("東京", Styled("50 %", "green")), ("e\u0301", "7 %"), ("\x07", "")], indent="  ")
-    assert terminal.shown() == "  name   share\n  東京   50 %\n  e\u0301      7 %\n  \\x07\n"
+    assert terminal.screen_text() == "  name   share\n  東京   50 %\n  e\u0301      7 %\n  \\x07\n"
 
 
 def test_json_is_ascii(terminal: Terminal) -> None:
     Output(terminal).json({"name": UNSAFE + "\x7f"})
-    assert terminal.shown() == '{\n  "name": "a\\u001b[31m\\r\\n\\t\\u0007\\u202eb\\ud800\\u009b\\u007f"\n}\n'
+    assert terminal.screen_text() == '{\n  "name": "a\\u001b[31m\\r\\n\\t\\u0007\\u202eb\\ud800\\u009b\\u007f"\n}\n'
 
 
 @pytest.mark.parametrize(
@@ -231,11 +231,11 @@ def test_json_is_ascii(terminal: Terminal) -> None:
         (["artifact", "check", "a", "b"], "usage: target-sdk artifact check ", "unrecognized arguments: b"),
     ],
 )
-def test_the_usage_is_that_of_the_command(
+def test_an_error_is_printed_with_the_usage_of_the_command(
     arguments: List[str], usage: str, message: str, capsys: "pytest.CaptureFixture[str]"
 ) -> None:
     with pytest.raises(SystemExit):
         program.main(arguments)
-    shown = capsys.readouterr().err
-    assert shown.startswith(usage)
-    assert shown.rstrip().endswith(message)
+    printed = capsys.readouterr().err
+    assert printed.startswith(usage)
+    assert printed.rstrip().endswith(message)

@@ -27,7 +27,7 @@ def edge():
         yield server.domain
 
 
-def with_own_offers(document, shares):
+def with_distinct_offers(document, shares):
     """Return the artifact with a share for some rules, and a distinct name and offer for each rule."""
     remaining = iter(shares)
     for places in document["rules"].values():
@@ -60,11 +60,11 @@ def offers_of(envelope):
 
 def contents(location):
     """Return the contents of the options of a page load, an mbox or a view."""
-    return [one.content for one in location.options or ()]
+    return [each.content for each in location.options or ()]
 
 
 def explained_offers(explanation):
-    """Return what ``offers_of`` returns for the answer that the explanation is about."""
+    """Return the offers in an explanation, in the form of ``offers_of``."""
     found, views = [], {}
     for location in explanation.locations:
         offers = [rule.experience for rule in location.chosen]
@@ -77,23 +77,23 @@ def explained_offers(explanation):
 
 def in_order(offers):
     """Sort by kind and keep the order within one kind."""
-    return sorted(offers, key=lambda one: one[:2])
+    return sorted(offers, key=lambda each: each[:2])
 
 
 @PROPERTY
 @given(ARTIFACTS, REQUESTS, KNOWN_VISITORS, st.lists(st.none() | SHARES, max_size=12))
 def test_the_explanation_of_a_call_agrees_with_its_answer(edge, document, request, visitor, shares):
-    document = with_own_offers(document, shares)
-    asked = {**request, "id": visitor}
+    document = with_distinct_offers(document, shares)
+    visitor_request = {**request, "id": visitor}
     with mock.patch("target_python_sdk.decisioning.context.epoch_milliseconds", lambda: NOW), client_of(
         document, edge, logger=DisabledLogger()
     ) as client:
-        explanation = client.explain({"request": asked})
-        answered = decide(client, asked)
-    assert in_order(explained_offers(explanation)) == in_order(offers_of(answered))
+        explanation = client.explain({"request": visitor_request})
+        answer_envelope = decide(client, visitor_request)
+    assert in_order(explained_offers(explanation)) == in_order(offers_of(answer_envelope))
     assert [location.name for location in explanation.locations if location.is_remote and location.kind != "view"] == [
         location.name for location in explanation.locations
-        if location.name in answered.meta["remote_mboxes"] and location.kind != "view"
+        if location.name in answer_envelope.meta["remote_mboxes"] and location.kind != "view"
     ]  # fmt: skip
     for rule in explanation.rules:
         assert rule.matches == (rule.in_property and rule.in_share and all(clause.held for clause in rule.clauses))

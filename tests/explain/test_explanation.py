@@ -1,4 +1,4 @@
-"""Explanations of calls: their text, their parts, and what they leave alone."""
+"""Explanations of calls: their text and attributes, and that they have no side effects."""
 
 import json
 
@@ -18,10 +18,10 @@ GOLD = parameter("member", "gold")
 
 
 def experience(name, condition, activity=1112, title="Two greetings", **more):
-    """Return the rule of an experience with names."""
-    made = rule(name, condition, activity, "hero", ord(name) - ord("A"), **more)
-    made["meta"].update({"activity.name": title, "experience.name": name})
-    return made
+    """Return the rule of an experience, with the names of the activity and of the experience."""
+    result = rule(name, condition, activity, "hero", ord(name) - ord("A"), **more)
+    result["meta"].update({"activity.name": title, "experience.name": name})
+    return result
 
 
 def two_greetings(audience):
@@ -43,7 +43,7 @@ def explain(document, *locations, **changes):
     return explain_with_artifact(compiled, "acmeclient", {"request": request(**changes)}, locations)
 
 
-def lines(document, *locations, **changes):
+def text_lines(document, *locations, **changes):
     """Return the text of an explanation as lines."""
     return str(explain(document, *locations, **changes)).split("\n")
 
@@ -52,7 +52,7 @@ def lines(document, *locations, **changes):
 
 
 def test_the_text_shows_the_clause_that_does_not_hold_with_the_value_seen():
-    assert lines(artifact(hero=two_greetings({"and": [BROWSER, GOLD]}))) == [
+    assert text_lines(artifact(hero=two_greetings({"and": [BROWSER, GOLD]}))) == [
         "hero for visitor-3: no offer",
         '  activity 1112 "Two greetings": bucket 96.19 is in B (50 to 100), whose audience does not match',
         "    yes  user.browserType is 'chrome'",
@@ -64,7 +64,7 @@ def test_the_text_shows_the_winner_and_the_rules_that_came_too_late():
     document = artifact(
         hero=[*two_greetings(BROWSER), experience("C", True, 7, "Later"), experience("D", True, 1112, "Two greetings")]
     )
-    assert lines(document) == [
+    assert text_lines(document) == [
         'hero for visitor-3: B of activity 1112 "Two greetings"',
         '  activity 1112 "Two greetings": bucket 96.19 is in B (50 to 100), whose audience matches',
         "    yes  user.browserType is 'chrome'",
@@ -75,20 +75,20 @@ def test_the_text_shows_the_winner_and_the_rules_that_came_too_late():
 
 def test_the_text_names_the_shares_that_do_not_contain_the_bucket():
     document = artifact(hero=[experience("A", share(0, 20)), experience("B", share(20, 40.5))])
-    assert lines(document)[1:] == [
+    assert text_lines(document)[1:] == [
         '  activity 1112 "Two greetings": bucket 96.19 is in no share (A 0 to 20, B 20 to 40.5)'
     ]
 
 
 @pytest.mark.parametrize(
-    ("token", "own"),
+    ("token", "request_property"),
     [(None, "has no property"), ({"token": "other"}, "has the property other")],
     ids=["no property", "another property"],
 )
-def test_the_text_names_the_property_of_a_rule(token, own):
+def test_the_text_names_the_property_of_a_rule(token, request_property):
     document = artifact(hero=[experience("A", True, propertyTokens=["p", "a"])])
-    assert lines(document, property=token)[1:] == [
-        f'  activity 1112 "Two greetings": A is limited to the property a, p, but the request {own}'
+    assert text_lines(document, property=token)[1:] == [
+        f'  activity 1112 "Two greetings": A is limited to the property a, p, but the request {request_property}'
     ]
     assert "A is for all visitors" in str(explain(document, property={"token": "p"}))
 
@@ -96,13 +96,13 @@ def test_the_text_names_the_property_of_a_rule(token, own):
 def test_the_text_names_each_share_once():
     rules = [experience("A", share(0, 20), ruleKey=key) for key in ("first", "second")]
     document = artifact(**{"target-global-mbox": rules})
-    why = explain(document, mboxes=(), parts={"pageLoad": {}})
-    assert [each.reason for each in why.rules] == ["bucket 96.19 is in no share (A 0 to 20)"] * 2
+    explanation = explain(document, mboxes=(), parts={"pageLoad": {}})
+    assert [each.reason for each in explanation.rules] == ["bucket 96.19 is in no share (A 0 to 20)"] * 2
 
 
 def test_the_parts_of_an_or_are_below_it():
     audience = {"or": [GOLD, {"and": [{"in": ["/shoes", {"var": "page.path"}]}, {"var": "geo.city"}]}]}
-    assert lines(artifact(hero=[experience("A", audience)]))[1:] == [
+    assert text_lines(artifact(hero=[experience("A", audience)]))[1:] == [
         '  activity 1112 "Two greetings": the audience of A does not match',
         "    NO   any of:",
         "         NO   mbox.member is 'gold'               mbox.member = 'silver'",
@@ -121,14 +121,15 @@ def test_a_value_that_only_repeats_the_clause_is_not_shown():
     ]
 
 
-def test_default_content_is_named():
+def test_the_text_mentions_default_content():
     plain = experience("A", True, consequence={"options": [{"type": None, "content": None}]})
-    assert lines(artifact(hero=[plain]))[0] == 'hero for visitor-3: default content, A of activity 1112 "Two greetings"'
+    first_line = text_lines(artifact(hero=[plain]))[0]
+    assert first_line == 'hero for visitor-3: default content, A of activity 1112 "Two greetings"'
 
 
-def test_unknown_remote_and_empty_locations_say_so():
+def test_the_text_says_that_a_location_is_unknown_remote_or_empty():
     document = artifact(hero=[], changes={"remoteMboxes": ["remote"], "remoteViews": ["cart"]}, views={"home": []})
-    assert lines(document, "hero", "remote", "unknown", "cart", "home") == [
+    assert text_lines(document, "hero", "remote", "unknown", "cart", "home") == [
         "hero for visitor-3: no offer; this mbox has no activities",
         "remote for visitor-3: no offer according to the artifact; this mbox is remote: "
         "only the edge can decide it completely",
@@ -142,16 +143,16 @@ def test_unknown_remote_and_empty_locations_say_so():
 def test_a_misspelled_location_has_a_suggestion():
     document = artifact(hero=[], changes={"remoteMboxes": ["checkout"]}, views={"cart": []})
     problem = "no offer; the artifact does not contain this mbox, so only the edge can decide it"
-    assert lines(document, "hreo", "crat", "chekout", mboxes=["hero"]) == [
+    assert text_lines(document, "hreo", "crat", "chekout", mboxes=["hero"]) == [
         f"hreo for visitor-3: {problem}; did you mean 'hero'?",
         f"crat for visitor-3: {problem}; did you mean 'cart'?",
         f"chekout for visitor-3: {problem}; did you mean 'checkout'?",
     ]
 
 
-def test_a_rule_that_cannot_be_used_is_named():
+def test_the_text_contains_a_rule_that_cannot_be_used():
     document = artifact(hero=[experience("A", {"no such operator": []}), experience("B", True)])
-    assert lines(document) == [
+    assert text_lines(document) == [
         'hero for visitor-3: B of activity 1112 "Two greetings" according to the artifact; this mbox is remote: '
         "only the edge can decide it completely",
         "  rule 0 of hero: a rule has an unknown operator: no such operator",
@@ -163,9 +164,9 @@ def test_a_rule_that_takes_too_many_steps_is_explained():
     loop = {"reduce": [{"var": "mbox.list"}, {"cat": [{"var": "accumulator"}, {"var": "accumulator"}]}, "x"]}
     document = artifact(hero=[experience("A", {"==": [loop, "y"]})])
     compiled = Artifact.compile(document, "acmeclient")
-    asked = request()
-    asked["execute"]["mboxes"][0]["parameters"] = {"list": list(range(40))}
-    (found,) = explain_with_artifact(compiled, "acmeclient", {"request": asked}).rules
+    call_request = request()
+    call_request["execute"]["mboxes"][0]["parameters"] = {"list": list(range(40))}
+    (found,) = explain_with_artifact(compiled, "acmeclient", {"request": call_request}).rules
     assert not found.matches
     assert [clause.problem for clause in found.clauses] == ["the evaluation of a rule takes more than 100000 steps"]
     assert "cannot be evaluated: the evaluation of a rule" in str(found)
@@ -189,18 +190,18 @@ def test_the_text_is_safe_for_a_terminal_and_limited():
 
 def test_long_lists_of_rules_are_cut_off():
     rules = [experience("A", GOLD, number) for number in range(60)] + [experience("B", True, 60)]
-    text = lines(artifact(hero=rules))
+    text = text_lines(artifact(hero=rules))
     assert sum("audience of A does not match" in line for line in text) == 40
     assert "B is for all visitors" in text[-2]
     assert text[-1] == "  20 more are not shown"
 
 
-# The parts
+# Attributes
 
 
-def test_the_parts_have_types():
-    why = explain(artifact(hero=two_greetings({"and": [BROWSER, GOLD]})))
-    first, second = why.rules
+def test_rules_and_clauses_have_attributes():
+    explanation = explain(artifact(hero=two_greetings({"and": [BROWSER, GOLD]})))
+    first, second = explanation.rules
     assert (first.in_share, first.matches, first.priority, first.bucket) == (False, False, 1, 96.19)
     assert (second.activity_id, second.activity, second.experience_id, second.experience) == (
         1112, "Two greetings", 1, "B",
@@ -210,14 +211,14 @@ def test_the_parts_have_types():
         Clause(True, "user.browserType is 'chrome'", (Seen("user.browserType", "chrome"),)),
         Clause(False, "mbox.member is 'gold'", (Seen("mbox.member", "silver"),)),
     )
-    assert not why.locations[0].chosen
+    assert not explanation.locations[0].chosen
 
 
-def test_the_dict_is_json():
-    why = explain(artifact(hero=[experience("A", {"or": [BROWSER, {"var": "user"}, {"var": "mbox"}]})]))
-    made = json.loads(json.dumps(why.to_dict()))
-    (location,) = made["locations"]
-    assert (made["visitor"], location["name"], location["kind"], location["is_remote"]) == (
+def test_to_dict_returns_json():
+    explanation = explain(artifact(hero=[experience("A", {"or": [BROWSER, {"var": "user"}, {"var": "mbox"}]})]))
+    result = json.loads(json.dumps(explanation.to_dict()))
+    (location,) = result["locations"]
+    assert (result["visitor"], location["name"], location["kind"], location["is_remote"]) == (
         "visitor-3", "hero", "mbox", False,
     )  # fmt: skip
     (clause,) = location["rules"][0]["clauses"]
@@ -227,12 +228,12 @@ def test_the_dict_is_json():
 
 
 def test_the_repr_shows_no_personal_data():
-    why = explain(artifact(hero=two_greetings(GOLD)))
-    assert repr(why) == "<Explanation of hero>"
-    assert "silver" not in repr(why.rules)
+    explanation = explain(artifact(hero=two_greetings(GOLD)))
+    assert repr(explanation) == "<Explanation of hero>"
+    assert "silver" not in repr(explanation.rules)
 
 
-def test_conditions_of_places_are_compared_like_the_decision():
+def test_a_city_matches_regardless_of_case_and_spaces():
     audience = {"==": [{"var": "geo.city"}, "SANFRANCISCO"]}
     document = artifact(hero=[experience("A", audience)])
     (found,) = explain(document, context={"geo": {"city": "San Francisco"}}).rules
@@ -245,19 +246,19 @@ def test_conditions_of_places_are_compared_like_the_decision():
 def test_page_loads_and_views_can_have_several_experiences():
     rules = [rule("A", BROWSER, 1), rule("B", True, 1), rule("C", True, 2)]
     document = artifact(**{"target-global-mbox": rules}, views={"home": rules})
-    why = explain(document, mode="prefetch", mboxes=(), parts={"pageLoad": {}, "views": [{}, {"name": "home"}]})
-    assert [(location.title, [each.experience for each in location.chosen]) for location in why.locations] == [
+    explanation = explain(document, mode="prefetch", mboxes=(), parts={"pageLoad": {}, "views": [{}, {"name": "home"}]})
+    assert [(location.title, [each.experience for each in location.chosen]) for location in explanation.locations] == [
         ("view home", ["0", "0"]), ("view home", []), ("page load target-global-mbox", ["0", "0"]),
     ]  # fmt: skip
-    assert "B" not in why.rules[1].reason
-    assert why.rules[1].reason == '0 is for all visitors, but 0 of the same activity comes first'
-    assert why.rules[3].reason == "the audience of 0 matches, but its activity was already decided"
+    assert "B" not in explanation.rules[1].reason
+    assert explanation.rules[1].reason == '0 is for all visitors, but 0 of the same activity comes first'
+    assert explanation.rules[3].reason == "the audience of 0 matches, but its activity was already decided"
 
 
-def test_only_the_named_locations_are_explained_and_each_once():
+def test_only_the_given_locations_are_explained_and_each_only_once():
     document = artifact(hero=[experience("A", True)], other=[experience("B", True)], views={"cart": []})
-    why = explain(document, "other", "hero", "other", mboxes=["first", "hero"])
-    assert [location.name for location in why.locations] == ["hero", "other"]
+    explanation = explain(document, "other", "hero", "other", mboxes=["first", "hero"])
+    assert [location.name for location in explanation.locations] == ["hero", "other"]
     views = explain(document, "cart", "target-global-mbox", mode="prefetch", parts={"views": [{}], "pageLoad": {}})
     assert [location.title for location in views.locations] == ["view cart", "page load target-global-mbox"]
 
@@ -279,7 +280,7 @@ def test_a_name_of_an_mbox_and_a_view_is_explained_as_both():
         ([None], "item 0 is None"),
     ],
 )
-def test_an_invalid_location_is_named(locations, problem):
+def test_the_error_names_an_invalid_location(locations, problem):
     with pytest.raises(OptionError) as raised:
         explain(artifact(), *locations)
     assert str(raised.value) == f"Invalid argument 'locations': {problem}"
@@ -287,7 +288,7 @@ def test_an_invalid_location_is_named(locations, problem):
 
 
 @pytest.mark.parametrize("options", [None, {}, {"request": {"id": {"tntId": "a"}}}])
-def test_a_request_for_nothing_is_an_error_unless_locations_are_named(options):
+def test_a_request_for_nothing_is_an_error_unless_locations_are_given(options):
     compiled = Artifact.compile(artifact(hero=two_greetings(GOLD)), "acmeclient")
     with pytest.raises(OptionError, match="it asks for nothing"):
         explain_with_artifact(compiled, "acmeclient", options)
@@ -297,7 +298,7 @@ def test_a_request_for_nothing_is_an_error_unless_locations_are_named(options):
 # Notes
 
 
-def test_a_new_visitor_is_noted():
+def test_a_note_says_that_the_visitor_is_new():
     document = artifact(hero=two_greetings(GOLD))
     compiled = Artifact.compile(document, "acmeclient")
     assert explain(document).notes == ()
@@ -312,33 +313,33 @@ def test_a_new_visitor_is_noted():
 def test_a_visitor_with_a_customer_id_is_not_new():
     compiled = Artifact.compile(artifact(hero=two_greetings(GOLD)), "acmeclient")
     customer = {"id": "42", "integrationCode": "crm", "authenticatedState": "authenticated"}
-    asked = {**request(), "id": {"customerIds": [customer]}}
-    first, second = (explain_with_artifact(compiled, "acmeclient", {"request": asked}) for _ in range(2))
+    call_request = {**request(), "id": {"customerIds": [customer]}}
+    first, second = (explain_with_artifact(compiled, "acmeclient", {"request": call_request}) for _ in range(2))
     assert first == second
     assert first.notes == ()
 
 
-def test_an_address_that_is_not_looked_up_is_noted():
+def test_a_note_says_that_an_ip_address_is_not_looked_up():
     context = {"geo": {"ipAddress": "203.0.113.7"}}
     text = "a call would look up the visitor's location by the IP address; this explanation does not"
     assert explain(artifact(hero=[]), context=context).notes == (text,)
     assert explain(artifact(hero=[], changes={"geoTargetingEnabled": False}), context=context).notes == ()
 
 
-def test_forced_experiences_are_noted():
+def test_a_note_says_that_forced_experiences_are_not_considered():
     with client_of(artifact(hero=two_greetings(GOLD))) as client:
-        why = client.explain({"request": request(), "force": {1112: "A"}})
-    assert why.notes == ("this is the decision without the forced experiences",)
-    assert not why.locations[0].chosen
+        explanation = client.explain({"request": request(), "force": {1112: "A"}})
+    assert explanation.notes == ("this is the decision without the forced experiences",)
+    assert not explanation.locations[0].chosen
 
 
-def test_parts_for_the_edge_are_noted():
+def test_a_note_names_the_parts_that_only_the_edge_considers():
     document = artifact(hero=[])
     preview = {"qaMode": {"token": "t"}, "preview": {"token": "t"}}
     assert explain(document, **preview).notes == ("on-device decisions ignore qa_mode, preview",)
     with client_of(document, decisioning_method="hybrid") as client:
-        why = client.explain({"request": request(mboxes=["hero", "unknown"], **preview)})
-        assert why.notes == ("the edge decides this hybrid call because of unknown, qa_mode, preview",)
+        explanation = client.explain({"request": request(mboxes=["hero", "unknown"], **preview)})
+        assert explanation.notes == ("the edge decides this hybrid call because of unknown, qa_mode, preview",)
         assert client.explain({"request": request()}).notes == ()
 
 
@@ -346,13 +347,13 @@ def test_parts_for_the_edge_are_noted():
 
 
 @pytest.mark.server
-def test_an_explanation_sends_nothing_and_counts_nothing():
+def test_an_explanation_sends_nothing_and_changes_no_statistics():
     document = artifact(hero=[experience("A", {"!": {"var": "geo.city"}})])
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(document, server.domain) as client:
-        asked = request(context={"geo": {"ipAddress": "203.0.113.7"}}, trace={"authorizationToken": "t"})
+        call_request = request(context={"geo": {"ipAddress": "203.0.113.7"}}, trace={"authorizationToken": "t"})
         before = client.stats()
-        why = client.explain({"request": DeliveryRequest.from_dict(asked)}, "hero")
-        assert [rule.chosen for rule in why.rules] == [True]
+        explanation = client.explain({"request": DeliveryRequest.from_dict(call_request)}, "hero")
+        assert [rule.chosen for rule in explanation.rules] == [True]
         assert client.flush(10000)
         assert client.stats() == before
         assert (server.connections, before["calls"]) == (0, 0)
@@ -361,18 +362,19 @@ def test_an_explanation_sends_nothing_and_counts_nothing():
 def test_the_explanation_takes_the_options_of_a_call():
     with client_of(artifact(hero=two_greetings(GOLD)), property_token="p") as client:
         cookie = "PC#visitor-3.35_0#9999999999"
-        why = client.explain({"request": request(visitor=None), "target_cookie": cookie}, "hero")
-        assert isinstance(why, Explanation)
-        assert why.rules[1].clauses[0].held is False
+        explanation = client.explain({"request": request(visitor=None), "target_cookie": cookie}, "hero")
+        assert isinstance(explanation, Explanation)
+        assert explanation.rules[1].clauses[0].held is False
         mine = decide(client, request(visitor=None), target_cookie=cookie)
         assert mine.response.id.tnt_id == "visitor-3.35_0"
 
 
 def test_the_options_are_keywords_or_a_dict():
     with client_of(artifact(hero=two_greetings(GOLD), other=[])) as client:
-        asked = DeliveryRequest.from_dict(request(mboxes=["hero", "other"]))
-        assert [each.name for each in client.explain(request=asked).locations] == ["hero", "other"]
-        assert [each.name for each in client.explain({"request": asked}, "other", timeout=500).locations] == ["other"]
+        call_request = DeliveryRequest.from_dict(request(mboxes=["hero", "other"]))
+        assert [each.name for each in client.explain(request=call_request).locations] == ["hero", "other"]
+        explanation = client.explain({"request": call_request}, "other", timeout=500)
+        assert [each.name for each in explanation.locations] == ["other"]
 
 
 @pytest.mark.parametrize(
@@ -389,10 +391,10 @@ def test_the_options_are_keywords_or_a_dict():
         ),
     ],
 )
-def test_wrong_arguments_are_named_as_for_other_calls(arguments, keywords, message):
-    asked = DeliveryRequest.from_dict(request())
+def test_the_error_names_a_wrong_argument(arguments, keywords, message):
+    call_request = DeliveryRequest.from_dict(request())
     with client_of(artifact(hero=[])) as client, pytest.raises(OptionError) as raised:
-        client.explain(*[asked if each == "request" else each for each in arguments], **keywords)
+        client.explain(*[call_request if each == "request" else each for each in arguments], **keywords)
     assert str(raised.value).partition(" ")[2].partition(" ")[2] == message
 
 
@@ -416,7 +418,7 @@ def test_without_an_artifact_there_is_nothing_to_explain():
 
 
 @pytest.mark.process
-def test_the_modules_of_explanations_are_imported_by_the_first_explanation_only():
+def test_only_an_explanation_imports_the_modules_of_explanations():
     code = (
         "import sys\n"
         "from tests.conformance.builders import artifact, client_of, decide, halves, request_json\n"

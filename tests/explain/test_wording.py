@@ -192,19 +192,19 @@ def test_deep_conditions_are_cut_off():
 
 @pytest.mark.parametrize("negate", [False, True])
 def test_the_time_for_a_deep_condition_does_not_double_at_each_level(monkeypatch, negate):
-    """``or`` and ``and`` with a single argument, by turns, around a condition with two parts."""
+    """Each of 100 levels is an ``or`` or an ``and`` with a single argument. The innermost condition has two parts."""
     condition = {"and": [var("a"), var("b")]}
     for level in range(100):
         condition = {("or", "and")[level % 2]: [condition]}
         condition = {"!": [condition]} if negate else condition
     calls = []
 
-    def counted(rule):
+    def count_call(rule):
         calls.append(rule)
         assert len(calls) < 10000
         return without_not(rule)
 
-    monkeypatch.setattr(structure, "without_not", counted)
+    monkeypatch.setattr(structure, "without_not", count_call)
     assert describe(condition) == "a is set and b is set"
 
 

@@ -74,13 +74,13 @@ OPTION: Place = (*HERO, 0, "consequence", "options", 0)
 AT_HERO = "rules.mboxes['hero']"
 AT_CONDITION = f"{AT_HERO}[0].condition"
 AT_OPTION = f"{AT_HERO}[0].consequence.options[0]"
-#: Replaces nothing: the key is removed.
+#: As the value for ``with_value``: removes the key.
 REMOVED = object()
 
 
 def with_value(document: Any, place: Place, value: Any) -> Any:
     """Return a copy of ``document`` with another value at ``place``."""
-    changed = json.loads(json.dumps(document))  # without shared parts
+    changed = json.loads(json.dumps(document))  # a deep copy
     parent = changed
     for step in place[:-1]:
         parent = parent[step]
@@ -99,7 +99,7 @@ def audience(*clauses: Any) -> Any:
 
 
 #: The place and the value of each mistake, and the finding.
-PLANTED: List[Tuple[Place, Any, str]] = [
+MISTAKES: List[Tuple[Place, Any, str]] = [
     # The document
     (("version",), "2.0.0", "version: expected a version 1.x.x, got '2.0.0'"),
     (("version",), REMOVED, "missing key 'version'"),
@@ -327,17 +327,17 @@ PLANTED: List[Tuple[Place, Any, str]] = [
 ]
 
 
-def found(document: Any) -> List[str]:
+def findings_in(document: Any) -> List[str]:
     return [str(finding) for finding in check_document(document)]
 
 
-def test_an_artifact_without_a_mistake() -> None:
-    assert found(ARTIFACT) == []
+def test_an_artifact_without_a_mistake_has_no_findings() -> None:
+    assert findings_in(ARTIFACT) == []
 
 
-@pytest.mark.parametrize(("place", "value", "expected"), PLANTED, ids=[row[2][:60] for row in PLANTED])
+@pytest.mark.parametrize(("place", "value", "expected"), MISTAKES, ids=[row[2][:60] for row in MISTAKES])
 def test_a_planted_mistake_is_the_only_finding(place: Place, value: Any, expected: str) -> None:
-    assert found(with_value(ARTIFACT, place, value)) == expected.splitlines()
+    assert findings_in(with_value(ARTIFACT, place, value)) == expected.splitlines()
 
 
 def actions(*contents: Any) -> Dict[str, Any]:
@@ -366,7 +366,9 @@ def actions(*contents: Any) -> Dict[str, Any]:
     ],
 )
 def test_addresses_are_checked(option: Dict[str, Any], expected: str) -> None:
-    assert found(with_value(ARTIFACT, OPTION, {**option, "eventToken": "t"})) == [f"{AT_OPTION}.content: {expected}"]
+    assert findings_in(with_value(ARTIFACT, OPTION, {**option, "eventToken": "t"})) == [
+        f"{AT_OPTION}.content: {expected}"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -379,7 +381,9 @@ def test_addresses_are_checked(option: Dict[str, Any], expected: str) -> None:
     ],
 )
 def test_actions_are_checked(content: Any, expected: str) -> None:
-    assert found(with_value(ARTIFACT, OPTION, {"type": "actions", "content": content, "eventToken": "t"})) == [expected]
+    assert findings_in(with_value(ARTIFACT, OPTION, {"type": "actions", "content": content, "eventToken": "t"})) == [
+        expected
+    ]
 
 
 @pytest.mark.parametrize(
@@ -412,26 +416,26 @@ def test_actions_are_checked(content: Any, expected: str) -> None:
     ],
 )
 def test_correct_rules_have_no_findings(place: Place, value: Any) -> None:
-    assert found(with_value(ARTIFACT, place, value)) == []
+    assert findings_in(with_value(ARTIFACT, place, value)) == []
 
 
-def test_a_remote_mbox_with_rules_that_hybrid_clients_do_not_use() -> None:
+def test_rules_that_hybrid_clients_do_not_use_are_a_finding() -> None:
     document = with_value(with_value(ARTIFACT, ("localMboxes",), ["hero"]), ("remoteMboxes",), ["other"])
-    assert found(document) == [
+    assert findings_in(document) == [
         "rules.mboxes['other']: 'other' is only in remoteMboxes, so hybrid clients do not use its rules"
     ]
 
 
 @pytest.mark.parametrize("condition", [{"cat": ["a"] * 20000}, json.loads('{"!":' * 150 + "true" + "}" * 150)])
-def test_a_condition_that_exceeds_the_limits(condition: Any) -> None:
+def test_a_condition_that_exceeds_the_limits_is_a_finding(condition: Any) -> None:
     (finding,) = check_document(with_value(ARTIFACT, ("rules", "mboxes", "other", 0, "condition"), condition))
     assert finding.place == "rules.mboxes['other'][0].condition"
     assert finding.problem.startswith("a rule ")
 
 
-def test_missing_rules() -> None:
-    assert found({"version": "1.0.0", "meta": {"clientCode": "a"}}) == ["missing key 'rules'"]
-    assert found({"version": "1.0.0", "meta": {"clientCode": "a"}, "rules": None}) == [
+def test_missing_rules_are_a_finding() -> None:
+    assert findings_in({"version": "1.0.0", "meta": {"clientCode": "a"}}) == ["missing key 'rules'"]
+    assert findings_in({"version": "1.0.0", "meta": {"clientCode": "a"}, "rules": None}) == [
         "rules: expected an object, got None"
     ]
 
@@ -443,8 +447,8 @@ def test_missing_rules() -> None:
         ({}, "expected a rule artifact with the key 'rules', or a file with the key 'activities'"),
     ],
 )
-def test_documents_of_another_kind(document: Any, expected: str) -> None:
-    assert found(document) == [expected]
+def test_a_document_of_another_kind_is_a_finding(document: Any, expected: str) -> None:
+    assert findings_in(document) == [expected]
 
 
 # Files of activities
@@ -458,7 +462,7 @@ ACTIVITIES: Dict[str, Any] = {
     ],
 }
 FIRST: Place = ("activities", 0)
-PLANTED_IN_ACTIVITIES: List[Tuple[Place, Any, str]] = [
+MISTAKES_IN_ACTIVITIES: List[Tuple[Place, Any, str]] = [
     (("cleint",), "a", "cleint: unknown key 'cleint'; did you mean 'client'?"),
     (("client",), "", "client: expected a non-empty string, got ''"),
     (
@@ -542,15 +546,15 @@ PLANTED_IN_ACTIVITIES: List[Tuple[Place, Any, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("place", "value", "expected"), PLANTED_IN_ACTIVITIES, ids=[row[2][:60] for row in PLANTED_IN_ACTIVITIES]
+    ("place", "value", "expected"), MISTAKES_IN_ACTIVITIES, ids=[row[2][:60] for row in MISTAKES_IN_ACTIVITIES]
 )
-def test_a_planted_mistake_in_a_file_of_activities(place: Place, value: Any, expected: str) -> None:
-    assert found(with_value(ACTIVITIES, place, value)) == [expected]
+def test_a_planted_mistake_in_a_file_of_activities_is_the_only_finding(place: Place, value: Any, expected: str) -> None:
+    assert findings_in(with_value(ACTIVITIES, place, value)) == [expected]
 
 
 def test_every_activity_is_checked() -> None:
     document = with_value(with_value(ACTIVITIES, (*FIRST, "id"), "1"), ("activities", 1, "views"), 7)
-    assert found(document) == [
+    assert findings_in(document) == [
         "activities[0].id: expected an integer, got '1'",
         "activities[1].views: expected a list, got 7",
     ]
@@ -602,13 +606,13 @@ LONG_INTEGERS_ARE_REFUSED = pytest.mark.skipif(
         (b'\xef\xbb\xbf{"activities": []}', ""),
     ],
 )
-def test_mistakes_in_the_text(tmp_path: Path, text: bytes, expected: str) -> None:
+def test_mistakes_in_the_text_of_a_file_are_findings(tmp_path: Path, text: bytes, expected: str) -> None:
     path = tmp_path / "rules.json"
     path.write_bytes(text)
     assert "\n".join(map(str, check_file(path))) == expected
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_raises_an_error(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="directory"):
         check_file(tmp_path)
 
@@ -616,15 +620,15 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 def test_all_mistakes_of_a_document_are_found_at_once() -> None:
     """The first rule of ``hero`` is repeated in an mbox for each mistake that can be planted in it."""
     mboxes, expected = {}, []
-    for place, value, text in PLANTED:
+    for place, value, text in MISTAKES:
         if place[:4] == (*HERO, 0) and text.startswith(f"{AT_HERO}[0]") and "'hero'" not in text[len(AT_HERO) :]:
             name = f"m{len(mboxes)}"
-            own = with_value(ARTIFACT["rules"]["mboxes"]["hero"][0], ("consequence", "name"), name)
-            mboxes[name] = with_value([own], place[3:], value)
+            rule_of_mbox = with_value(ARTIFACT["rules"]["mboxes"]["hero"][0], ("consequence", "name"), name)
+            mboxes[name] = with_value([rule_of_mbox], place[3:], value)
             expected.append(text.replace(AT_HERO, f"rules.mboxes['{name}']"))
     document = {**ARTIFACT, "localMboxes": list(mboxes), "rules": {**ARTIFACT["rules"], "mboxes": mboxes}}
     assert len(expected) > 20
-    assert found(document) == expected
+    assert findings_in(document) == expected
 
 
 def places(value: Any, place: Place = ()) -> Iterator[Place]:
@@ -636,7 +640,7 @@ def places(value: Any, place: Place = ()) -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("value", [None, "", [[1]], {"a": 1}, {"and": [[1]]}], ids=str)
-def test_no_wrong_value_is_an_exception(value: Any) -> None:
+def test_no_wrong_value_raises_an_exception(value: Any) -> None:
     for document in (ARTIFACT, ACTIVITIES):
         for place in places(document):
-            found(with_value(document, place, value))
+            findings_in(with_value(document, place, value))

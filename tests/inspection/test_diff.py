@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - the texts are exact
-"""Each planted change is described in words, and the affected share agrees with decisions of the engine."""
+"""Each change is described in words, and the affected share agrees with decisions of the engine."""
 
 import json
 import logging
@@ -65,10 +65,10 @@ FIRST: Place = ("activities", 0)
 SECOND: Place = ("activities", 1)
 ONE, TWO, FLAGS, PAGE = "activity 1 'One'", "activity 2 'Two'", "activity 3 'Flags'", "activity 4 'Page'"
 
-#: The place and the new value, the change in words, and the share of visitors with another experience and with another
-#: offer at each affected location.
+#: By location: the share of visitors with another experience, and the share with the same experience and another offer.
 Shares = Dict[str, Tuple[float, float]]
-PLANTED: List[Tuple[Place, Any, List[str], Shares]] = [
+#: The place of each change, the new value, the description, and the affected shares.
+CHANGES: List[Tuple[Place, Any, List[str], Shares]] = [
     ((*FIRST, "name"), "Uno", ["activity 1 'Uno': renamed from 'One' to 'Uno'"], {}),
     (
         (*FIRST, "experiences", 0, "share"),
@@ -208,8 +208,10 @@ def effects(old: RuleSet, new: RuleSet, attributes: Any = None) -> Dict[str, Loc
     return {f"{each.kind} {each.name}": each for each in ArtifactComparison(old, new, attributes, 3000).effects()}
 
 
-@pytest.mark.parametrize(("place", "value", "texts", "shares"), PLANTED, ids=[row[2][0][:60] for row in PLANTED])
-def test_a_planted_change(place: Place, value: Any, texts: List[str], shares: Shares) -> None:
+@pytest.mark.parametrize(("place", "value", "texts", "shares"), CHANGES, ids=[row[2][0][:60] for row in CHANGES])
+def test_a_change_is_described_with_the_affected_shares(
+    place: Place, value: Any, texts: List[str], shares: Shares
+) -> None:
     old, new = read_rules(ACTIVITIES), read_rules(with_value(ACTIVITIES, place, value))
     assert [str(change) for change in compare_rules(old, new)] == texts
     found = effects(old, new)
@@ -241,19 +243,19 @@ def decisions(rules: RuleSet, attributes: VisitorAttributes) -> Dict[str, List[A
     engine = EngineContext(rules.client, Log(logging.getLogger("tests")))
     found: Dict[str, List[Any]] = {}
     for number in range(VISITORS):
-        asked = DecisionRequest(request, "s", simulated_id(number), UuidGenerator(), attributes.geo)
-        prefetch = decide(rules.artifact, asked, engine).response.prefetch
+        decision_request = DecisionRequest(request, "s", simulated_id(number), UuidGenerator(), attributes.geo)
+        prefetch = decide(rules.artifact, decision_request, engine).response.prefetch
         assert prefetch is not None
-        shown: Dict[str, List[Any]] = {}
+        triples: Dict[str, List[Any]] = {}
         for kind, parts in (("mbox", prefetch.mboxes), ("view", prefetch.views)):
             for part in parts or ():
                 for option in part.options or ():
                     meta = option._rule_meta
                     content = json.dumps([option.type, option.content], sort_keys=True)
                     triple = (meta["activity.id"], meta["experience.name"], content)
-                    shown.setdefault(f"{kind} {part.name}", []).append(triple)
-        for name in {*shown, *(f"mbox {name}" for name in names), *(f"view {name}" for name in rules.artifact.views)}:
-            found.setdefault(name, []).append(sorted(shown.get(name, [])))
+                    triples.setdefault(f"{kind} {part.name}", []).append(triple)
+        for name in {*triples, *(f"mbox {name}" for name in names), *(f"view {name}" for name in rules.artifact.views)}:
+            found.setdefault(name, []).append(sorted(triples.get(name, [])))
     return found
 
 
@@ -269,11 +271,15 @@ def simulated_shares(old: RuleSet, new: RuleSet, attributes: VisitorAttributes) 
     return {name: each for name, each in shares.items() if any(each)}
 
 
-#: Those in which experiences are not renamed, and which do not draw attributes.
-SIMULATED = [row for row in PLANTED if row[0][-1] not in ("audience", "property") and "renamed to" not in row[2][0]]
+#: The changes that rename no experience, and concern neither an audience nor a property.
+COMPARABLE_CHANGES = [
+    row for row in CHANGES if row[0][-1] not in ("audience", "property") and "renamed to" not in row[2][0]
+]
 
 
-@pytest.mark.parametrize(("place", "value", "texts", "shares"), SIMULATED, ids=[row[2][0][:60] for row in SIMULATED])
+@pytest.mark.parametrize(
+    ("place", "value", "texts", "shares"), COMPARABLE_CHANGES, ids=[row[2][0][:60] for row in COMPARABLE_CHANGES]
+)
 def test_the_share_agrees_with_the_decisions_of_the_engine(
     place: Place, value: Any, texts: List[str], shares: Shares
 ) -> None:
@@ -284,9 +290,9 @@ def test_the_share_agrees_with_the_decisions_of_the_engine(
 def assert_agrees(old: RuleSet, new: RuleSet, attributes: VisitorAttributes, found: Dict[str, LocationEffect]) -> None:
     simulated = simulated_shares(old, new, attributes)
     assert set(simulated) == set(found)
-    for name, counted in simulated.items():
-        for share, observed in zip(found[name][2:4], counted):
-            # Four standard deviations of the simulation here, and as much for the effect if it is simulated, too
+    for name, observed_shares in simulated.items():
+        for share, observed in zip(found[name][2:4], observed_shares):
+            # Four standard deviations of the simulation in this test
             tolerance = 4 * math.sqrt(max(share * (1 - share), 1e-4) / VISITORS)
             assert abs(share - observed) <= tolerance, name
 
@@ -384,11 +390,11 @@ BELOW_HALF = {"<=": [{"var": "allocation"}, 50]}
         ),
     ],
 )
-def test_changes_of_an_artifact(old: Any, new: Any, texts: List[str]) -> None:
+def test_changes_of_an_artifact_are_described(old: Any, new: Any, texts: List[str]) -> None:
     assert [str(change) for change in compare_rules(read_rules(old), read_rules(new))] == texts
 
 
-def test_changed_event_tokens() -> None:
+def test_changed_event_tokens_are_described() -> None:
     old = artifact(True)
     new = with_value(old, ("rules", "mboxes", "hero", 0, "consequence", "options", 0, "eventToken"), "u")
     assert [str(change) for change in compare_rules(read_rules(old), read_rules(new))] == [
@@ -396,7 +402,7 @@ def test_changed_event_tokens() -> None:
     ]
 
 
-def test_a_change_at_one_of_two_locations_names_it() -> None:
+def test_a_change_at_only_one_of_two_locations_is_described_with_its_location() -> None:
     old = artifact(BELOW_HALF)
     old["rules"]["mboxes"]["other"] = artifact(BELOW_HALF)["rules"]["mboxes"]["hero"]
     new = with_value(old, ("rules", "mboxes", "other", 0, "condition"), {"<=": [{"var": "allocation"}, 30]})
@@ -430,7 +436,7 @@ def test_a_condition_that_computes_with_the_bucket_is_simulated() -> None:
     assert found["mbox hero"].other_experience == pytest.approx(0.005, abs=0.003)
 
 
-def many(count: int, location: str, share: float) -> Dict[str, Any]:
+def activities_at(count: int, location: str, share: float) -> Dict[str, Any]:
     return {
         "activities": [
             {"id": number + 1, "locations": [location], "experiences": [html("a", share=share), html("b", share=1)]}
@@ -441,7 +447,7 @@ def many(count: int, location: str, share: float) -> Dict[str, Any]:
 
 def test_too_many_combinations_are_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("target_python_sdk.inspection.location_pair._MAX_COMBINATIONS", 20)
-    found = effects(read_rules(many(9, "hero", 10)), read_rules(many(9, "hero", 11)))
+    found = effects(read_rules(activities_at(9, "hero", 10)), read_rules(activities_at(9, "hero", 11)))
     assert found["mbox hero"].method == "simulated"
     interval = found["mbox hero"].interval
     assert interval is not None
@@ -449,7 +455,7 @@ def test_too_many_combinations_are_simulated(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_many_activities_of_a_page_load_are_exact() -> None:
-    old, new = many(40, "target-global-mbox", 10), many(40, "target-global-mbox", 11)
+    old, new = activities_at(40, "target-global-mbox", 10), activities_at(40, "target-global-mbox", 11)
     found = effects(read_rules(old), read_rules(new))["mbox target-global-mbox"]
     assert found.method == "exact"
     # The buckets from 10 to 11 change from B to A, and those from 11 to 12 from no experience to B.
@@ -465,7 +471,7 @@ def test_activities_of_a_view_that_share_a_key_are_compared_together() -> None:
 
     found = effects(read_rules(view(50)), read_rules(view(40)))["view v"]
     assert found.method == "exact"
-    # Activity 1 changes for 10 %. Of the others who do not get it, 10 % of its 60 % lose activity 2.
+    # 10 % of the visitors lose activity 1. 50 % get it neither before nor after; 10 % of these lose activity 2.
     assert found.other_experience == pytest.approx(0.1 + 0.5 * 0.1, abs=0.001)
 
 
@@ -485,7 +491,7 @@ def test_drawn_attributes_cover_every_kind_of_value() -> None:
     assert found.other_experience == pytest.approx(expected, abs=0.01)
 
 
-def test_the_progress_of_a_simulation() -> None:
+def test_the_progress_of_a_simulation_is_reported() -> None:
     steps: List[Tuple[int, int]] = []
     comparison = ArtifactComparison(read_rules(AUDIENCES), read_rules({"activities": []}), None, 150)
     comparison.effects(lambda done, total: steps.append((done, total)))
@@ -510,13 +516,13 @@ def test_an_id_that_is_given_twice_is_compared_once() -> None:
 
 
 def in_city(city: str) -> Dict[str, Any]:
-    """Return activities for visitors in Paris, whose visitors are in ``city``."""
+    """Return a file with an activity for Paris, and with ``city`` as the city of all visitors."""
     audience = {"==": [{"var": "geo.city"}, "PARIS"]}
     activity = {"id": 1, "locations": ["hero"], "audience": audience, "experiences": [html("a")]}
     return {"client": "acmeclient", "geo": {"city": city}, "activities": [activity]}
 
 
-def test_the_location_of_a_file_is_that_of_its_visitors() -> None:
+def test_visitors_have_the_geo_of_the_file() -> None:
     old, new = read_rules(in_city("PARIS")), read_rules(in_city("ROME"))
     (change,) = compare_rules(old, new)
     assert str(change) == 'artifact: geo is {"city": "ROME"}, was {"city": "PARIS"}'
@@ -528,7 +534,7 @@ def test_the_location_of_a_file_is_that_of_its_visitors() -> None:
     assert ArtifactComparison(old, new, in_paris).effects() == []
 
 
-def test_the_changes_of_visitors() -> None:
+def test_visitor_changes_have_the_experience_before_and_after() -> None:
     new = with_value(
         with_value(AUDIENCES, (*FIRST, "experiences", 0, "share"), 10), ("activities", 2, "experiences"), [html("e")]
     )

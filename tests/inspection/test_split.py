@@ -33,7 +33,7 @@ def offer(html: str, **more: object) -> Dict[str, Any]:
     return {"offer": {"html": html}, **more}
 
 
-#: Activities with an audience, a property and a remote one, of which several are at the same location.
+#: Activities with an audience, with a property, and remote. All of them are in the mbox ``m``.
 ACTIVITIES: Dict[str, Any] = {
     "client": "acmeclient",
     "activities": [
@@ -76,12 +76,12 @@ ATTRIBUTES = [
     VisitorAttributes(None, {"member": "gold"}, "shop", Geo(city="Paris")),
     VisitorAttributes(Context(channel=ChannelType.WEB, user_agent=FIREFOX), {}, "shop"),
 ]
-Decided = Dict[Tuple[str, str], CounterType[Tuple[str, str]]]
+Counts = Dict[Tuple[str, str], CounterType[Tuple[str, str]]]
 
 
-def decided(artifact: Artifact, attributes: VisitorAttributes) -> Decided:
+def count_decisions(artifact: Artifact, attributes: VisitorAttributes) -> Counts:
     """Return the number of visitors of each experience at each location, from the engine."""
-    counts: Decided = {}
+    counts: Counts = {}
     context = attributes.context or Context(channel=ChannelType.WEB)
     details = {"parameters": dict(attributes.parameters)}
     request = DeliveryRequest.from_dict({
@@ -95,8 +95,8 @@ def decided(artifact: Artifact, attributes: VisitorAttributes) -> Decided:
     })  # fmt: skip
     engine = EngineContext("acmeclient", Log(logging.getLogger("tests")))
     for number in range(VISITORS):
-        asked = DecisionRequest(request, "s", simulated_id(number), UuidGenerator(), attributes.geo)
-        prefetch = decide(artifact, asked, engine).response.prefetch
+        decision_request = DecisionRequest(request, "s", simulated_id(number), UuidGenerator(), attributes.geo)
+        prefetch = decide(artifact, decision_request, engine).response.prefetch
         assert prefetch is not None
         parts: Dict[Tuple[str, str], List[Any]] = {
             ("mbox", "m"): list(prefetch.mboxes or ()),
@@ -110,9 +110,9 @@ def decided(artifact: Artifact, attributes: VisitorAttributes) -> Decided:
     return counts
 
 
-def counted(split: TrafficSplit) -> Decided:
-    """Return the same numbers from a split."""
-    counts: Decided = {}
+def counts_of_split(split: TrafficSplit) -> Counts:
+    """Return the numbers of a split in the form of ``count_decisions``."""
+    counts: Counts = {}
     for location in split.locations:
         counter: CounterType[Tuple[str, str]] = Counter({("", ""): location.without_offer})
         for activity in location.activities:
@@ -124,7 +124,7 @@ def counted(split: TrafficSplit) -> Decided:
 @pytest.mark.parametrize("attributes", ATTRIBUTES)
 def test_the_split_agrees_with_the_decisions(attributes: VisitorAttributes) -> None:
     artifact = read_rules(ACTIVITIES).artifact
-    assert counted(measure_split(artifact, VISITORS, attributes)) == decided(artifact, attributes)
+    assert counts_of_split(measure_split(artifact, VISITORS, attributes)) == count_decisions(artifact, attributes)
 
 
 def location(split: TrafficSplit, name: str) -> LocationSplit:
@@ -145,14 +145,14 @@ def test_each_activity_is_compared_with_the_visitors_who_reach_it() -> None:
     assert all(each.is_as_asked for activity in (firefox, gold, shop) for each in activity.experiences)
 
 
-def test_every_audience_and_property_can_match() -> None:
+def test_with_all_audiences_every_audience_and_property_matches() -> None:
     split = measure_split(read_rules(ACTIVITIES).artifact, 100, all_audiences=True)
     asked = [each.asked for activity in location(split, "m").activities for each in activity.experiences]
     assert asked == [0.3, pytest.approx(0.2), 0.6, pytest.approx(0.1), 0.8, 0.5, 0.5]
     assert location(split, "m").activities[0].experiences[0].visitors > 0
 
 
-def test_the_split_of_an_artifact_with_rules_that_do_not_read_the_bucket() -> None:
+def test_a_rule_that_does_not_read_the_bucket_has_a_share_of_100_percent() -> None:
     rule = {"activityId": 7, "condition": True, "consequence": {"options": [{"type": "html", "content": "a"}]}}
     artifact = read_rules({"version": "1.0.0", "rules": {"mboxes": {"m": [rule]}}}).artifact
     (only,) = measure_split(artifact, 10).locations
@@ -175,7 +175,7 @@ def test_the_progress_is_reported() -> None:
     assert steps == [(0, 250), (100, 250), (200, 250), (250, 250)]
 
 
-def test_the_result_as_json() -> None:
+def test_to_dict_returns_json() -> None:
     activities = {"activities": [{"id": 1, "locations": ["m"], "experiences": [offer("a", share=0.0001)]}]}
     assert measure_split(read_rules(activities).artifact, 1).to_dict() == {
         "visitors": 1,

@@ -50,7 +50,7 @@ def imports_of(module: Module, modules: Dict[str, Module]) -> Set[str]:
     """Return the names of those ``modules`` that ``module`` imports, also inside functions."""
     found = set()
     for node in ast.walk(module.tree):
-        for name in _named_by(node, module):
+        for name in _imported_names(node, module):
             # ``from a.b import c`` imports the module a.b.c if it exists, else a name of a.b.
             target = name if name in modules else name.rpartition(".")[0]
             if target in modules and target != module.name:
@@ -58,7 +58,7 @@ def imports_of(module: Module, modules: Dict[str, Module]) -> Set[str]:
     return found
 
 
-def _named_by(node: ast.AST, module: Module) -> List[str]:
+def _imported_names(node: ast.AST, module: Module) -> List[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):

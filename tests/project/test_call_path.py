@@ -78,8 +78,8 @@ def untyped_arguments(modules: Dict[str, Any]) -> Tuple[float, List[str]]:
         for node in ast.walk(module.tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 arguments = node.args
-                named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-                for argument in (*named, arguments.vararg, arguments.kwarg):
+                parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+                for argument in (*parameters, arguments.vararg, arguments.kwarg):
                     if argument is not None and argument.annotation is not None:
                         annotation = argument.annotation
                         annotated += 1

@@ -41,7 +41,7 @@ def forbidden_calls(module: Module) -> Iterator[str]:
         for call in calls_in(module.tree):
             name = dotted(call.func)
             if name in FORBIDDEN_CALLS or name.rpartition(".")[2] in ("setLevel", "deepcopy"):
-                yield located(module, call, name)
+                yield describe(module, call, name)
 
 
 def generic_exceptions(module: Module) -> Iterator[str]:
@@ -50,7 +50,7 @@ def generic_exceptions(module: Module) -> Iterator[str]:
         if isinstance(node, ast.Raise) and node.exc is not None:
             raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
             if dotted(raised) in ("Exception", "BaseException"):
-                yield located(module, node, "raise " + dotted(raised))
+                yield describe(module, node, "raise " + dotted(raised))
 
 
 def swallowed_errors(module: Module) -> Iterator[str]:
@@ -58,9 +58,9 @@ def swallowed_errors(module: Module) -> Iterator[str]:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ExceptHandler):
             if node.type is None:
-                yield located(module, node, "bare except")
+                yield describe(module, node, "bare except")
             elif dotted(node.type) in ("Exception", "BaseException") and all(map(_is_empty, node.body)):
-                yield located(module, node, f"except {dotted(node.type)}: pass")
+                yield describe(module, node, f"except {dotted(node.type)}: pass")
 
 
 def _is_empty(statement: ast.stmt) -> bool:
@@ -74,7 +74,7 @@ def postponed_annotations(module: Module) -> Iterator[str]:
     if module.name.startswith("target_python_sdk.types") and not module.name.endswith(".target_delivery_response"):
         for node in ast.walk(module.tree):
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-                yield located(module, node, "from __future__ import …")
+                yield describe(module, node, "from __future__ import …")
 
 
 def module_state(module: Module) -> Iterator[str]:
@@ -90,13 +90,13 @@ def module_state(module: Module) -> Iterator[str]:
                     mutable[name] = node
     for name, node in mutable.items():
         if name.lstrip("_") != name.lstrip("_").upper():
-            yield located(module, node, name)
+            yield describe(module, node, name)
     for name, node in _modifications(module.tree):
         if name in mutable:
-            yield located(module, node, f"{name} is modified")
+            yield describe(module, node, f"{name} is modified")
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Global):
-            yield located(module, node, "global " + ", ".join(node.names))
+            yield describe(module, node, "global " + ", ".join(node.names))
 
 
 def _is_mutable(value: object) -> bool:
@@ -143,7 +143,7 @@ def too_long(module: Module) -> Iterator[str]:
         yield f"{module.name}: {module.lines} lines"
 
 
-def located(module: Module, node: ast.AST, problem: str) -> str:
+def describe(module: Module, node: ast.AST, problem: str) -> str:
     """Return ``problem`` with the module and line of ``node``."""
     return f"{module.name}:{getattr(node, 'lineno', 0)}: {problem}"
 

@@ -21,7 +21,7 @@ def global_state():
         warnings.filters[:],
     )
 
-import urllib3  # its own side effects do not count
+import urllib3  # the side effects of urllib3 do not count
 before, events[:] = global_state(), []
 
 from target_python_sdk import TargetClient
@@ -34,10 +34,10 @@ assert events == [], events
 
 @pytest.mark.parametrize("name", ["target_python_sdk.TargetClient", "delivery_api_client.DeliveryRequest"])
 def test_importing_prints_nothing_under_w_error(name: str) -> None:
-    """There is no output and no warning, neither from our package nor from one of 1.1.0."""
+    """Neither ``target_python_sdk`` nor ``delivery_api_client`` writes any output or warning."""
     package, _, thing = name.partition(".")
-    done = run_python("-c", f"from {package} import {thing}")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    process = run_python("-c", f"from {package} import {thing}")
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
 
 
 def test_importing_loads_nothing_that_only_a_call_needs() -> None:
@@ -48,23 +48,23 @@ def test_importing_loads_nothing_that_only_a_call_needs() -> None:
         "sys.exit(', '.join(late) or 'target_python_sdk.runtime' not in sys.modules and 'not loaded by create' or 0)"
     )
     late = ["six", "target_python_sdk.runtime", "target_python_sdk.delivery.exchange", "target_tools.http.transport"]
-    done = run_python("-c", program.format([*late, "target_python_sdk.delivery.option_types"]))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    process = run_python("-c", program.format([*late, "target_python_sdk.delivery.option_types"]))
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
 
 
 def test_the_option_types_can_be_imported() -> None:
-    """They are found by name, by a star import, and in ``dir``. An unknown name is an error."""
+    """The package has them as attributes, in ``import *`` and in ``dir``; another name raises ``AttributeError``."""
     program = (
         "import target_python_sdk as sdk; from target_python_sdk import *; from target_python_sdk import errors;"
         "assert set(sdk.__all__) <= set(dir(sdk)) & set(globals());"
         "assert ClientOptions is sdk.ClientOptions;"
         "assert not hasattr(sdk, 'Nonsense')"
     )
-    done = run_python("-c", program)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    process = run_python("-c", program)
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
 
 
 def test_importing_has_no_side_effects() -> None:
-    """No thread and no socket; loggers, signal handlers and warning filters stay as they were."""
-    done = run_python("-c", WATCHED_IMPORT)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    """An import starts no thread, opens no socket, and does not change loggers, signal handlers or warning filters."""
+    process = run_python("-c", WATCHED_IMPORT)
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")

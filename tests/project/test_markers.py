@@ -1,4 +1,4 @@
-"""The guard of the markers ``server`` and ``process`` refuses what a test has no marker for."""
+"""The guard refuses sockets and processes to a test without the marker for them."""
 
 import socket
 

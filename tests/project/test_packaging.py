@@ -140,7 +140,7 @@ def test_the_source_distribution_has_the_tests_and_all_that_they_need(copy_of_th
     assert [name for name in packed if name.endswith(".pyc")] == []
 
 
-def test_the_workflow_tests_every_declared_python_and_the_releases_of_urllib3_that_ci_run_tests(root: Path) -> None:
+def test_the_workflow_and_ci_run_test_the_same_versions(root: Path) -> None:
     """``setup.cfg``, ``.ci/run`` and the workflow name the same versions."""
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed: " + installing("test"))
     workflow = yaml.safe_load((root / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
