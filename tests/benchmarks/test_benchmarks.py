@@ -26,31 +26,31 @@ ROWS = (
     "import: time ",
     "import: resident memory ",
 )
-_BOTH = ["1.1.0", "Node.js"]
-_THREE = ["speedups", *_BOTH]
-_FIELD = ["optimizely", "LaunchDarkly", "GrowthBook", "ConfigCat"]
-#: The rows that need peers, and the peers that are left out: one for each row of that name.
+_OLD_AND_NODE = ["1.1.0", "Node.js"]
+_SPEEDUPS_OLD_AND_NODE = ["speedups", *_OLD_AND_NODE]
+_VENDORS = ["optimizely", "LaunchDarkly", "GrowthBook", "ConfigCat"]
+#: By name: the peers that the rows of this name need and this run leaves out, one for each row.
 NOT_RUN = {
-    "decision: A/B test, prefetch": _BOTH,
+    "decision: A/B test, prefetch": _OLD_AND_NODE,
     "decision: A/B test, prefetch, speedups": ["speedups"] * 2,
-    "decision: A/B test, execute": _BOTH,
-    "decision: A/B test, execute, notified": _BOTH,
-    "decision: page load, 24 rules": _BOTH,
+    "decision: A/B test, execute": _OLD_AND_NODE,
+    "decision: A/B test, execute, notified": _OLD_AND_NODE,
+    "decision: page load, 24 rules": _OLD_AND_NODE,
     "decision: page load, 24 rules, speedups": ["speedups"] * 2,
     "decision: 100 activities on one mbox, speedups": ["speedups"],
-    "flag: get_attributes": _FIELD,
+    "flag: get_attributes": _VENDORS,
     "flag: get_attributes, speedups": ["speedups"],
-    "start: first decision, 10 activities": _THREE,
+    "start: first decision, 10 activities": _SPEEDUPS_OLD_AND_NODE,
     "call: p99 in a busy sync worker": ["1.1.0"],
     "call: p99 in an event loop": ["1.1.0"],
 }
-WITHOUT_PEERS = [f"--no-{peer}" for peer in ("1.1.0", "Node.js", "valgrind", "speedups", *_FIELD)]
+WITHOUT_PEERS = [f"--no-{peer}" for peer in ("1.1.0", "Node.js", "valgrind", "speedups", *_VENDORS)]
 REQUEST = b"POST /rest HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}"
 
 
-def run_benchmarks(*words: str) -> "subprocess.CompletedProcess[str]":
+def run_benchmarks(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", "-m", "benchmarks", *words],
+        [sys.executable, "-W", "error::ResourceWarning", "-m", "benchmarks", *arguments],
         cwd=str(ROOT),
         env=clean_environment(),
         capture_output=True,
@@ -162,9 +162,9 @@ def test_the_content_length_of_the_answer_is_correct() -> None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_calls_are_divided_among_the_threads(threads: int) -> None:
-    made: List[int] = []
-    assert seconds_for(lambda: made.append(1), 10, threads) > 0
-    assert len(made) == 10
+    calls: List[int] = []
+    assert seconds_for(lambda: calls.append(1), 10, threads) > 0
+    assert len(calls) == 10
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -231,16 +231,16 @@ def test_the_error_of_a_failed_process_is_reported() -> None:
 @pytest.mark.server
 def test_a_small_run_prints_and_records_every_figure(tmp_path: Path) -> None:
     pytest.importorskip("trustme", reason="trustme is not installed: " + installing("test"))
-    words = ["--rounds", "1", "--calls", "20", "--activities", "20", *WITHOUT_PEERS, "--record", str(tmp_path)]
-    done = run_benchmarks(*words)
+    arguments = ["--rounds", "1", "--calls", "20", "--activities", "20", *WITHOUT_PEERS, "--record", str(tmp_path)]
+    done = run_benchmarks(*arguments)
     assert done.returncode == 0, done.stderr
     rows = done.stdout.splitlines()
     for name in ROWS:
         measured, left_out = [row for row in rows if row.startswith(name)]
         assert measured.endswith("reached")
         assert left_out.endswith("left out by --no-1.1.0")
-    (many, *_) = [row for row in rows if row.startswith("callbacks: 200 in flight")]
-    assert many.endswith("left out by --no-1.1.0")
+    (in_flight_row, *_) = [row for row in rows if row.startswith("callbacks: 200 in flight")]
+    assert in_flight_row.endswith("left out by --no-1.1.0")
     assert any(row.startswith("callbacks: to a worker and back") and row.endswith("reached") for row in rows)
     for name in ("decision: 20 mboxes, 20 activities ", "artifact: compiling 20 activities "):
         assert next(row for row in rows if row.startswith(name)).endswith("reached")
@@ -248,8 +248,8 @@ def test_a_small_run_prints_and_records_every_figure(tmp_path: Path) -> None:
         found = [row.rpartition("left out by --no-")[2] for row in rows if row.startswith(f"{name} ")]
         assert (name, found) == (name, reasons)
     recorded = json.loads((tmp_path / "performance.json").read_text(encoding="utf-8"))
-    named = [figure["name"] for figure in recorded["figures"]]
-    assert [name for name in named if not any(row.startswith(f"{name} ") for row in rows)] == []
+    figure_names = [figure["name"] for figure in recorded["figures"]]
+    assert [name for name in figure_names if not any(row.startswith(f"{name} ") for row in rows)] == []
     for name in ("import: all names of 1.1.0", "memory: per preforked worker, 10 activities"):
         assert any(row.startswith(f"{name} ") for row in rows)
     assert set(recorded["machine"]) >= {"date", "cpu", "cores", "python", "urllib3"}

@@ -20,12 +20,12 @@ def test_the_count_is_read_from_the_report_of_callgrind() -> None:
         instruction_count("valgrind: unknown tool")
 
 
-def test_startup_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_instructions_of_the_startup_are_subtracted(monkeypatch: pytest.MonkeyPatch) -> None:
     def count(valgrind: str, arguments: "list[str]", folder: Path) -> int:
         if arguments[0] == "-c":
             return 1_000 + (500 if "TargetClient" in arguments[1] else 0)
-        each = {"call": 30, "decision": 4, "executed": 9, "page": 8, "flag": 7}[arguments[2]]
-        return 2_000 + each * int(arguments[3])
+        per_call = {"call": 30, "decision": 4, "executed": 9, "page": 8, "flag": 7}[arguments[2]]
+        return 2_000 + per_call * int(arguments[3])
 
     monkeypatch.setattr(instructions, "_count", count)
     counts = {"call": 30, "decision": 4, "executed": 9, "page": 8, "flag": 7, "import": 500}

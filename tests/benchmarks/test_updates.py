@@ -9,27 +9,27 @@ from benchmarks import preforking, updates
 from benchmarks.process import ROOT, ProcessFailed
 from benchmarks.updates import FIGURES, MORE, measure, table
 
-FOUND = {
+MEASUREMENTS = {
     "wait": 0.008, "collect": 0.001, "memory": 3000, "size": 2000, "load": 0.5, "first": 0.0001, "in_turn": 1.05,
     "collect_used": 0.01, "memory_used": 4000, "again": 0.00005, "every": 0.0002,
 }  # fmt: skip
 
 
 def test_the_table_has_the_figures_before_and_after() -> None:
-    old = {**FOUND, "wait": 0.3}
-    lines = table([10, 1000], [[FOUND, old], [FOUND, old]], "3bf5dee")
+    old = {**MEASUREMENTS, "wait": 0.3}
+    lines = table([10, 1000], [[MEASUREMENTS, old], [MEASUREMENTS, old]], "3bf5dee")
     assert len(lines) == 1 + len(FIGURES) + len(MORE)
     assert lines[0].split() == ["10", "activities", "1,000", "activities", "goal"]
     cells = "300.00 -> 8.00 ms"
     assert " ".join(lines[1].split()) == f"longest wait of another thread {cells} {cells} <= 20 ms"
     assert lines[4].endswith("<= 3bf5dee")
-    assert "->" not in "".join(table([10], [[FOUND]], ""))
+    assert "->" not in "".join(table([10], [[MEASUREMENTS]], ""))
 
 
 @pytest.mark.process
 def test_an_update_is_measured() -> None:
     ((found,),) = measure([ROOT], [3])
-    assert found.keys() == FOUND.keys()
+    assert found.keys() == MEASUREMENTS.keys()
     assert all(isinstance(figure.value(found), float) for figure in (*FIGURES, *MORE))
 
 

@@ -17,7 +17,7 @@ import pytest
 from target_tools.concurrency.tasks import AsyncResult
 from target_tools.errors import CallLost, ConnectionFailed, OptionError
 
-#: Seconds.
+#: The limit of waits that should end earlier, in seconds.
 LONG = 20
 
 
@@ -33,7 +33,7 @@ def call_later(act, seconds=0.05):
     return timer
 
 
-def test_a_result_with_a_value():
+def test_a_result_with_a_value_returns_it():
     result = completed_result(5)
     assert result.ready()
     assert result.successful()
@@ -41,7 +41,7 @@ def test_a_result_with_a_value():
     result.wait()
 
 
-def test_a_result_with_an_error():
+def test_a_result_with_an_error_raises_it():
     error = ConnectionFailed("refused")
     result = completed_result(error=error)
     assert not result.successful()
@@ -51,7 +51,7 @@ def test_a_result_with_an_error():
         assert caught.value is error
 
 
-def test_a_result_that_is_not_ready():
+def test_a_result_that_is_not_ready_times_out():
     result = AsyncResult()
     assert not result.ready()
     with pytest.raises(ValueError, match="not ready"):
@@ -70,32 +70,32 @@ def test_a_value_may_be_none():
 @pytest.mark.parametrize("timeout", [None, LONG])
 def test_all_waiting_threads_are_woken(timeout):
     result = AsyncResult()
-    seen = []
-    threads = [threading.Thread(target=lambda: seen.append(result.get(timeout))) for _ in range(20)]
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(result.get(timeout))) for _ in range(20)]
     for thread in threads:
         thread.start()
     call_later(lambda: result.complete("there", None)).join()
     for thread in threads:
         thread.join(LONG)
-    assert seen == ["there"] * 20
+    assert results == ["there"] * 20
 
 
 def test_a_callback_cannot_wait_for_the_result_of_its_own_call():
     result = AsyncResult()
-    seen = []
+    results = []
 
     def callback():
         for wait in (result.get, result.wait, lambda: asyncio.run(result_of(result))):
             with pytest.raises(OptionError, match="cannot wait for the result of its own call") as caught:
                 wait()
-            seen.append(caught.value)
+            results.append(caught.value)
         assert not result.ready()
 
     async def result_of(awaited):
         return await awaited
 
     result.run_callback(callback)
-    assert len(seen) == 3
+    assert len(results) == 3
 
 
 def test_a_result_that_is_ready_can_be_pickled_and_copied():

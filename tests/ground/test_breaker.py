@@ -36,7 +36,7 @@ def reply(status):
 
 
 class Edge:
-    """A ``send`` that returns or raises ``outcome``."""
+    """A ``send`` function that returns or raises ``outcome``."""
 
     def __init__(self):
         self.outcome = reply(200)
@@ -127,7 +127,7 @@ def test_the_error_names_origin_failures_and_next_attempt(circuit_breaker):
         (reply(504), "504"),
     ],
 )
-def test_failures_of_the_origin_count(outcome, cause, circuit_breaker, changes):
+def test_failures_of_the_origin_open_the_circuit(outcome, cause, circuit_breaker, changes):
     for _ in range(5):
         expect_outcome(circuit_breaker, outcome)
     expect_refusal(circuit_breaker)
@@ -136,7 +136,7 @@ def test_failures_of_the_origin_count(outcome, cause, circuit_breaker, changes):
 
 
 @pytest.mark.parametrize("outcome", [InvalidResponse("x"), *map(reply, (200, 302, 400, 404, 408, 429, 500, 501, 505))])
-def test_any_answer_counts_as_a_success(outcome, edge, circuit_breaker):
+def test_other_answers_count_as_successes(outcome, edge, circuit_breaker):
     for _ in range(50):
         expect_outcome(circuit_breaker, outcome)
     assert edge.request_count == 50
@@ -146,7 +146,7 @@ def test_any_answer_counts_as_a_success(outcome, edge, circuit_breaker):
 
 
 @pytest.mark.parametrize("outcome", [ConnectionFailed("x", "refused"), OptionError("x"), RuntimeError("from a signal")])
-def test_errors_that_do_not_come_from_the_origin_do_not_count(outcome, edge, circuit_breaker, changes):
+def test_other_errors_do_not_open_the_circuit(outcome, edge, circuit_breaker, changes):
     for _ in range(10):
         expect_outcome(circuit_breaker, outcome)
     fail(circuit_breaker)
@@ -312,7 +312,7 @@ def test_the_timeout_of_a_probe_with_little_time_does_not_renew_the_cooldown(edg
 
 
 class Gate:
-    """A ``send`` whose calls wait until ``finish`` sets their outcome."""
+    """A ``send`` function whose calls wait until ``finish`` sets their outcome."""
 
     def __init__(self):
         self.waiting = []
@@ -423,13 +423,13 @@ def test_a_signal_at_any_line_does_not_prevent_probes(clock):
     class Interrupt(Exception):
         pass
 
-    lines = 0
+    line_count = 0
     while True:
         edge = Edge()
         circuit_breaker = CircuitBreaker(edge, BreakerPolicy(probes=1), 0.5)
         fail(circuit_breaker)
         clock[0] += AFTER_COOLDOWN
-        remaining = [lines]
+        remaining = [line_count]
 
         def trace(frame, event, argument, remaining=remaining):
             if frame.f_code.co_filename != breaker.__file__:
@@ -454,8 +454,8 @@ def test_a_signal_at_any_line_does_not_prevent_probes(clock):
         expect_outcome(circuit_breaker, reply(200))
         if not interrupted:
             break
-        lines += 1
-    assert lines > 20
+        line_count += 1
+    assert line_count > 20
 
 
 def test_64_threads_open_and_close_the_circuit_once(changes):
@@ -463,7 +463,7 @@ def test_64_threads_open_and_close_the_circuit_once(changes):
     circuit_breaker = CircuitBreaker(edge, BreakerPolicy(cooldown=0.001, probes=64), 0.5, changes.append)
     outcomes = []
 
-    def one(_):
+    def make_call(_):
         try:
             outcomes.append(call(circuit_breaker).status)
         except (ConnectionFailed, CircuitOpen) as error:
@@ -473,13 +473,13 @@ def test_64_threads_open_and_close_the_circuit_once(changes):
         del changes[:], outcomes[:]
         edge.outcome = ConnectionFailed("no route")
         with switching_often():
-            in_threads(64, one)
+            in_threads(64, make_call)
         assert [change.is_open for change in changes] == [True], round_
         assert set(outcomes) <= {"ConnectionFailed", "CircuitOpen"}
         edge.outcome = reply(200)
         assert eventually(lambda: not circuit_breaker.is_open(ORIGIN))
         with switching_often():
-            in_threads(64, one)
+            in_threads(64, make_call)
         assert [change.is_open for change in changes] == [True, False], round_
         assert set(outcomes) <= {"ConnectionFailed", "CircuitOpen", 200}
     assert edge.request_count <= 20 * 128

@@ -1,4 +1,4 @@
-"""Checks of callables before they are called."""
+"""Checks of a callable before a call: the number of arguments, and whether it returns a coroutine."""
 
 import functools
 import gc
@@ -10,10 +10,10 @@ from target_tools.callables import accepts, describe, is_deferred
 
 
 class Methods:
-    def none(self):
+    def no_argument(self):
         """Take nothing."""
 
-    def one(self, answer):
+    def one_argument(self, answer):
         """Take one argument."""
 
     @staticmethod
@@ -24,7 +24,7 @@ class Methods:
     def of_class(cls, answer, more=None):
         """Take one argument or two."""
 
-    async def later(self, answer):
+    async def async_method(self, answer):
         """Return a coroutine."""
 
     def __call__(self, answer):
@@ -66,13 +66,13 @@ async def async_generator(answer):
         (lambda *, a=1: None, {0}),
         (only_keyword, set()),
         (wrapper, {0, 1, 2}),
-        (Methods().none, {0}),
-        (Methods().one, {1}),
-        (Methods.one, {2}),
+        (Methods().no_argument, {0}),
+        (Methods().one_argument, {1}),
+        (Methods.one_argument, {2}),
         (Methods.static, {1}),
         (Methods.of_class, {1, 2}),
         (Methods(), {1}),
-        (functools.partial(Methods.one, None), {1}),
+        (functools.partial(Methods.one_argument, None), {1}),
         ([].append, {1}),
         ([].clear, {0}),
         ([].index, {0, 1, 2}),  # a default is a name, so the signature is unknown
@@ -97,24 +97,24 @@ def test_the_check_of_a_built_in_function_leaves_no_garbage():
 
 
 @pytest.mark.parametrize(
-    ("function", "deferred"),
+    ("function", "expected"),
     [
         (coroutine, True),
         (async_generator, True),
-        (Methods().later, True),
+        (Methods().async_method, True),
         (AsyncCallable(), True),
         (functools.partial(functools.partial(coroutine)), True),
         (mock.AsyncMock(), True),
         (mock.Mock(), False),
         (mock.MagicMock(), False),
         (Methods(), False),
-        (Methods().one, False),
+        (Methods().one_argument, False),
         (print, False),
         (dict, False),
     ],
 )
-def test_coroutine_functions_and_asynchronous_generators_are_deferred(function, deferred):
-    assert is_deferred(function) is deferred
+def test_coroutine_functions_and_asynchronous_generators_are_deferred(function, expected):
+    assert is_deferred(function) is expected
 
 
 def test_a_function_is_described_by_its_name_and_parameters():

@@ -17,7 +17,7 @@ from tests.support import installing
 
 BROWSERS = {"edge", "safari", "chrome", "firefox", "ie", "opera", "ipad", "iphone", "unknown"}
 PLATFORMS = {"windows", "mac", "linux", "ios", "android", "unknown"}
-#: A comment above each group of rows gives the reason.
+#: The rows in which our results differ. A comment above each group of rows gives the reason.
 DIFFERENCES = TABLE.with_name("differences.tsv")
 UNKNOWN = ClientInfo("unknown", -1, "unknown")
 
@@ -223,7 +223,7 @@ def test_an_unknown_platform_hint_is_ignored(hint: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", b"Mozilla/5.0 Chrome/120.0", 7, [], {}, object()])
-def test_values_that_are_not_str_are_ignored(value: Any) -> None:
+def test_empty_and_non_str_values_are_ignored(value: Any) -> None:
     assert parse_client_info(value) == UNKNOWN
     assert parse_client_info(value, value, value) == UNKNOWN
     assert parse_client_info(ON_WINDOWS, value, value) == ("chrome", 120, "windows")

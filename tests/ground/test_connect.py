@@ -30,9 +30,9 @@ def reachable_address():
 
 @pytest.fixture
 def refusing_address():
-    with socket.socket() as bound:  # the port is in use, but nothing listens
-        bound.bind(("127.0.0.1", 0))
-        yield info(bound.getsockname())
+    with socket.socket() as idle_socket:  # the port is in use, but nothing listens
+        idle_socket.bind(("127.0.0.1", 0))
+        yield info(idle_socket.getsockname())
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def connect_to(addresses, seconds=WAIT):
     sock, address = connect(addresses, Deadline.after(seconds), registry)
     with sock:
         assert sock.getpeername() == address[4]
-    assert all(one.fileno() < 0 for one in registry)  # the block has closed the connected socket
+    assert all(each.fileno() < 0 for each in registry)  # the block has closed the connected socket
     return address
 
 
@@ -136,7 +136,7 @@ def test_an_address_that_answers_late_can_still_be_used(refusing_address, monkey
         [late_address, refusing_address, refusing_address], Deadline.after(WAIT), register
     ).sock as sock, pending.far:
         assert sock is registry[0] is pending
-        assert all(one.fileno() < 0 for one in registry[1:])
+        assert all(each.fileno() < 0 for each in registry[1:])
         timer.join(WAIT)  # it reads from ``pending.far``
 
 
@@ -146,7 +146,7 @@ def test_the_last_error_is_raised_if_all_addresses_refuse(count, refusing_addres
     with pytest.raises(OSError, match="refused") as caught:
         connect([refusing_address] * count, Deadline.after(WAIT), registry)
     assert caught.value.errno == errno.ECONNREFUSED
-    assert all(one.fileno() < 0 for one in registry)
+    assert all(each.fileno() < 0 for each in registry)
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -158,7 +158,7 @@ def test_the_deadline_ends_all_attempts(count, silent_address, monkeypatch):
         connect([silent_address] * count, deadline, registry)
     assert deadline.remaining() <= 0.01
     assert len(registry) == count
-    assert all(one.fileno() < 0 for one in registry)
+    assert all(each.fileno() < 0 for each in registry)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -187,14 +187,14 @@ def test_sockets_are_closed_when_a_signal_handler_raises(count, silent_address):
 
     with pytest.raises(Signal):
         connect([silent_address] * count, Deadline.after(WAIT), register)
-    assert [one.fileno() for one in registry] == [-1]
+    assert [each.fileno() for each in registry] == [-1]
 
 
 def test_an_address_of_an_unknown_family_is_skipped(reachable_address):
-    unknown = (12345, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
-    assert connect_to([unknown, reachable_address]) == reachable_address
+    unknown_family = (12345, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
+    assert connect_to([unknown_family, reachable_address]) == reachable_address
     with pytest.raises(OSError):
-        connect([unknown], Deadline.after(WAIT), SocketRegistry())
+        connect([unknown_family], Deadline.after(WAIT), SocketRegistry())
 
 
 def test_socket_options_are_set(reachable_address):

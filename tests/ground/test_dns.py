@@ -23,8 +23,8 @@ def info(address, family=socket.AF_INET):
     return (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, PORT, *rest))
 
 
-ONE, TWO, THREE = info("192.0.2.1"), info("192.0.2.2"), info("192.0.2.3")
-SIX, SEVEN = info("2001:db8::1", socket.AF_INET6), info("2001:db8::2", socket.AF_INET6)
+IPV4_1, IPV4_2, IPV4_3 = info("192.0.2.1"), info("192.0.2.2"), info("192.0.2.3")
+IPV6_1, IPV6_2 = info("2001:db8::1", socket.AF_INET6), info("2001:db8::2", socket.AF_INET6)
 
 
 class System:
@@ -53,14 +53,14 @@ class System:
 
 @pytest.fixture
 def system(monkeypatch):
-    system = System(ONE)
+    system = System(IPV4_1)
     monkeypatch.setattr(socket, "getaddrinfo", system.replacement())
     yield system
     system.release.set()
 
 
 @pytest.fixture
-def now(monkeypatch):
+def resolver_clock(monkeypatch):
     """Return an offset for the clock by which the resolver measures ages. Deadlines use the real clock."""
     clock_offset = SimpleNamespace(offset=0.0)
     monkeypatch.setattr(dns, "monotonic", lambda: clock.monotonic() + clock_offset.offset)
@@ -104,7 +104,7 @@ def test_many_threads_share_one_lookup(system):
     assert eventually(lambda: lookup.waiters == 32)
     system.release.set()
     join(threads)
-    assert results == [[ONE]] * 32
+    assert results == [[IPV4_1]] * 32
     assert system.lookups == [(HOST, PORT, socket.SOCK_STREAM)]
 
 
@@ -113,7 +113,7 @@ def test_all_callers_that_share_a_lookup_get_its_error(system):
     system.result = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
     system.release.clear()
     threads, results = run_in_threads(lambda: find(resolver), 8)
-    assert eventually(lambda: [one.waiters for one in resolver._running.values()] == [8])
+    assert eventually(lambda: [each.waiters for each in resolver._running.values()] == [8])
     system.release.set()
     join(threads)
     assert {(type(error), error.phase) for error in results} == {(ConnectionFailed, "opening")}
@@ -130,20 +130,20 @@ def test_each_caller_waits_until_its_own_deadline(system):
         find(resolver, 0.02)
     system.release.set()
     join(threads)
-    assert (results, len(system.lookups)) == ([[ONE]], 1)
+    assert (results, len(system.lookups)) == ([[IPV4_1]], 1)
 
 
 def test_different_hosts_are_looked_up_at_the_same_time(system):
     resolver = Resolver()
     system.release.clear()
     threads, results = run_in_threads(lambda: find(resolver), 1)
-    others, more = run_in_threads(lambda: find(resolver, host="other.example"), 1)
+    other_threads, other_results = run_in_threads(lambda: find(resolver, host="other.example"), 1)
     for _ in range(2):
         assert system.started.acquire(timeout=WAIT)
     system.release.set()
-    join(threads + others)
+    join(threads + other_threads)
     assert sorted(host for host, _, _ in system.lookups) == [HOST, "other.example"]
-    assert results + more == [[ONE], [ONE]]
+    assert results + other_results == [[IPV4_1], [IPV4_1]]
 
 
 def test_context_variables_reach_the_resolver(monkeypatch):
@@ -152,26 +152,26 @@ def test_context_variables_reach_the_resolver(monkeypatch):
 
     def getaddrinfo(*_):
         seen.append((variable.get(None), threading.current_thread() is threading.main_thread()))
-        return [ONE]
+        return [IPV4_1]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     variable.set("mine")
-    assert find(Resolver()) == [ONE]
+    assert find(Resolver()) == [IPV4_1]
     assert seen == [("mine", False)]
 
 
 # The cache
 
 
-def test_only_a_fresh_answer_is_used_again(system, now):
+def test_only_a_fresh_answer_is_used_again(system, resolver_clock):
     resolver = Resolver()
     find(resolver)
-    now.offset = dns.FRESH_SECONDS - 0.5
+    resolver_clock.offset = dns.FRESH_SECONDS - 0.5
     find(resolver)
     assert len(system.lookups) == 1
-    now.offset = dns.FRESH_SECONDS + 0.5
-    system.result = (TWO,)
-    assert find(resolver) == [TWO]
+    resolver_clock.offset = dns.FRESH_SECONDS + 0.5
+    system.result = (IPV4_2,)
+    assert find(resolver) == [IPV4_2]
     assert len(system.lookups) == 2
 
 
@@ -196,47 +196,47 @@ def test_a_host_that_is_forgotten_is_looked_up_again(system):
     ],
     ids=repr,
 )
-def test_an_older_address_is_used_if_the_resolver_fails(error, system, now):
+def test_an_older_address_is_used_if_the_resolver_fails(error, system, resolver_clock):
     resolver = Resolver()
     find(resolver)
-    now.offset = dns.FRESH_SECONDS + 1
+    resolver_clock.offset = dns.FRESH_SECONDS + 1
     system.result = (error,)
-    assert find(resolver) == [ONE]
+    assert find(resolver) == [IPV4_1]
     assert len(system.lookups) == 2
 
 
-def test_an_older_address_is_used_if_the_resolver_hangs(system, now, monkeypatch):
+def test_an_older_address_is_used_if_the_resolver_hangs(system, resolver_clock, monkeypatch):
     monkeypatch.setattr(dns, "PATIENCE_SECONDS", 0.02)
     resolver = Resolver()
     find(resolver)
-    now.offset = dns.FRESH_SECONDS + 1
+    resolver_clock.offset = dns.FRESH_SECONDS + 1
     system.release.clear()
-    assert find(resolver) == [ONE]
+    assert find(resolver) == [IPV4_1]
     assert resolver.abandoned() == 1
-    system.result = (TWO,)
+    system.result = (IPV4_2,)
     system.release.set()
     assert eventually(lambda: not resolver._running)
-    assert find(resolver) == [TWO]  # the late answer is fresh for the next call
+    assert find(resolver) == [IPV4_2]  # the late answer is fresh for the next call
     assert resolver.abandoned() == 0
     assert len(system.lookups) == 2
 
 
-def test_an_older_address_is_not_used_for_ever(system, now):
+def test_an_older_address_is_not_used_for_ever(system, resolver_clock):
     resolver = Resolver()
     find(resolver)
-    now.offset = dns.STALE_SECONDS + 1
+    resolver_clock.offset = dns.STALE_SECONDS + 1
     system.result = (socket.gaierror(socket.EAI_AGAIN, "try again"),)
     with pytest.raises(ConnectionFailed, match="try again"):
         find(resolver)
 
 
 @pytest.mark.parametrize("name", ["EAI_NONAME", "EAI_NODATA"])
-def test_a_name_that_no_longer_exists_is_not_answered_from_the_cache(name, system, now):
+def test_a_name_that_no_longer_exists_is_not_answered_from_the_cache(name, system, resolver_clock):
     if not hasattr(socket, name):
         pytest.skip(f"this system has no {name}")
     resolver = Resolver()
     find(resolver)
-    now.offset = dns.FRESH_SECONDS + 1
+    resolver_clock.offset = dns.FRESH_SECONDS + 1
     system.result = (socket.gaierror(getattr(socket, name), "Name or service not known"),)
     for _ in range(2):
         with pytest.raises(ConnectionFailed, match="not known") as caught:
@@ -277,24 +277,24 @@ def test_the_number_of_cached_hosts_is_limited(system, monkeypatch):
 
 def test_an_answer_of_a_replacement_is_not_used_after_the_replacement_is_undone(system, monkeypatch):
     resolver = Resolver()
-    assert find(resolver) == [ONE]
+    assert find(resolver) == [IPV4_1]
     with monkeypatch.context() as patch:
-        patch.setattr(socket, "getaddrinfo", lambda *_: [TWO])
-        assert find(resolver) == [TWO]
-    assert find(resolver) == [ONE]
+        patch.setattr(socket, "getaddrinfo", lambda *_: [IPV4_2])
+        assert find(resolver) == [IPV4_2]
+    assert find(resolver) == [IPV4_1]
 
 
-def test_a_lookup_by_one_function_does_not_answer_for_another(system, monkeypatch):
+def test_a_running_lookup_is_not_shared_with_a_replaced_function(system, monkeypatch):
     resolver = Resolver()
     system.release.clear()
     threads, results = run_in_threads(lambda: find(resolver), 1)
     assert eventually(lambda: resolver._running)
     with monkeypatch.context() as patch:
-        patch.setattr(socket, "getaddrinfo", lambda *_: [TWO])
-        assert find(resolver) == [TWO]
+        patch.setattr(socket, "getaddrinfo", lambda *_: [IPV4_2])
+        assert find(resolver) == [IPV4_2]
     system.release.set()
     join(threads)
-    assert results == [[ONE]]
+    assert results == [[IPV4_1]]
 
 
 @pytest.mark.parametrize(
@@ -337,12 +337,12 @@ def test_a_replacement_gets_literal_addresses_too(monkeypatch):
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        ([ONE], [ONE]),
-        ([ONE, TWO], [ONE, TWO]),
-        ([SIX, SEVEN, ONE, TWO], [SIX, ONE, SEVEN, TWO]),
-        ([ONE, TWO, THREE, SIX], [ONE, SIX, TWO, THREE]),
-        ([SIX, ONE, TWO], [SIX, ONE, TWO]),
-        ([SIX, ONE, SEVEN], [SIX, ONE, SEVEN]),
+        ([IPV4_1], [IPV4_1]),
+        ([IPV4_1, IPV4_2], [IPV4_1, IPV4_2]),
+        ([IPV6_1, IPV6_2, IPV4_1, IPV4_2], [IPV6_1, IPV4_1, IPV6_2, IPV4_2]),
+        ([IPV4_1, IPV4_2, IPV4_3, IPV6_1], [IPV4_1, IPV6_1, IPV4_2, IPV4_3]),
+        ([IPV6_1, IPV4_1, IPV4_2], [IPV6_1, IPV4_1, IPV4_2]),
+        ([IPV6_1, IPV4_1, IPV6_2], [IPV6_1, IPV4_1, IPV6_2]),
     ],
     ids=len,
 )
@@ -351,32 +351,32 @@ def test_the_address_families_alternate(found, expected, system):
     assert find(Resolver()) == expected
 
 
-def test_the_preferred_address_stays_first_after_the_next_lookup(system, now):
-    system.result = (ONE, TWO, THREE)
+def test_the_preferred_address_stays_first_after_the_next_lookup(system, resolver_clock):
+    system.result = (IPV4_1, IPV4_2, IPV4_3)
     resolver = Resolver()
     find(resolver)
-    resolver.prefer(HOST, PORT, THREE)
-    assert find(resolver) == [THREE, ONE, TWO]
-    now.offset = dns.FRESH_SECONDS + 1
-    assert find(resolver) == [THREE, ONE, TWO]
-    system.result = (ONE, TWO)
-    now.offset = 2 * dns.FRESH_SECONDS + 2
-    assert find(resolver) == [ONE, TWO]
+    resolver.prefer(HOST, PORT, IPV4_3)
+    assert find(resolver) == [IPV4_3, IPV4_1, IPV4_2]
+    resolver_clock.offset = dns.FRESH_SECONDS + 1
+    assert find(resolver) == [IPV4_3, IPV4_1, IPV4_2]
+    system.result = (IPV4_1, IPV4_2)
+    resolver_clock.offset = 2 * dns.FRESH_SECONDS + 2
+    assert find(resolver) == [IPV4_1, IPV4_2]
 
 
 def test_an_unknown_address_is_not_preferred(system):
     resolver = Resolver()
-    resolver.prefer(HOST, PORT, TWO)
+    resolver.prefer(HOST, PORT, IPV4_2)
     find(resolver)
-    resolver.prefer(HOST, PORT, TWO)
-    assert find(resolver) == [ONE]
+    resolver.prefer(HOST, PORT, IPV4_2)
+    assert find(resolver) == [IPV4_1]
     assert len(system.lookups) == 1
 
 
 # Limits
 
 
-def test_the_number_of_lookups_that_hang_is_limited(system, now, monkeypatch):
+def test_the_number_of_lookups_that_hang_is_limited(system, resolver_clock, monkeypatch):
     monkeypatch.setattr(dns, "MAX_LOOKUPS", 3)
     resolver = Resolver()
     find(resolver)
@@ -388,21 +388,21 @@ def test_the_number_of_lookups_that_hang_is_limited(system, now, monkeypatch):
     with pytest.raises(ConnectionFailed, match="3 name lookups are running") as caught:
         find(resolver, host="host3.example")
     assert caught.value.phase == "refused"
-    now.offset = dns.FRESH_SECONDS + 1
-    assert find(resolver) == [ONE]  # from the cache
+    resolver_clock.offset = dns.FRESH_SECONDS + 1
+    assert find(resolver) == [IPV4_1]  # from the cache
     with pytest.raises(socket.timeout):
         find(resolver, 0.02, host="host0.example")  # shares a lookup that hangs
     assert len(system.lookups) == 4
     system.release.set()
     assert eventually(lambda: resolver.abandoned() == 0)
-    assert find(resolver, host="host3.example") == [ONE]
+    assert find(resolver, host="host3.example") == [IPV4_1]
 
 
 def test_a_lookup_with_a_waiting_caller_is_not_abandoned(system):
     resolver = Resolver()
     system.release.clear()
     threads, _ = run_in_threads(lambda: find(resolver), 2)
-    assert eventually(lambda: [one.waiters for one in resolver._running.values()] == [2])
+    assert eventually(lambda: [each.waiters for each in resolver._running.values()] == [2])
     assert resolver.abandoned() == 0
     system.release.set()
     join(threads)
@@ -415,7 +415,7 @@ def test_a_lookup_runs_in_the_calling_thread_if_no_thread_can_be_started(error, 
 
     monkeypatch.setattr(dns, "start_thread", refuse)
     resolver = Resolver()
-    assert find(resolver) == [ONE]
+    assert find(resolver) == [IPV4_1]
     assert resolver._running == {}
 
 
@@ -432,14 +432,14 @@ def test_a_signal_during_the_start_of_the_thread_leaves_no_lookup_behind(system,
         with pytest.raises(Signal):
             find(resolver)
     assert resolver._running == {}
-    assert find(resolver) == [ONE]
+    assert find(resolver) == [IPV4_1]
 
 
-def test_a_lookup_whose_thread_never_begins_is_started_again(system, now, monkeypatch):
+def test_a_lookup_whose_thread_never_begins_is_started_again(system, resolver_clock, monkeypatch):
     resolver = Resolver()
     with monkeypatch.context() as patch:
         patch.setattr(dns, "start_thread", lambda *_: None)
         with pytest.raises(socket.timeout):
             find(resolver, 0.02)
-    now.offset = dns.START_SECONDS + 1
-    assert find(resolver) == [ONE]
+    resolver_clock.offset = dns.START_SECONDS + 1
+    assert find(resolver) == [IPV4_1]

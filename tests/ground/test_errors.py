@@ -51,8 +51,8 @@ def test_the_tree_in_the_docstring_is_complete():
     tree_names = re.findall(r"[├└]── (\w+)", errors.__doc__)
     ours = {
         name
-        for name, one in vars(errors).items()
-        if inspect.isclass(one) and issubclass(one, errors.TargetError) and one is not errors.TargetError
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and issubclass(value, errors.TargetError) and value is not errors.TargetError
     }
     assert set(tree_names) == ours
     assert len(tree_names) == len(ours)
@@ -61,7 +61,11 @@ def test_the_tree_in_the_docstring_is_complete():
 def test_the_package_exports_all_errors():
     for name in target_python_sdk.errors.__all__:
         assert getattr(target_python_sdk.errors, name) is getattr(errors, name)
-    ours = {name for name, one in vars(errors).items() if inspect.isclass(one) and issubclass(one, errors.TargetError)}
+    ours = {
+        name
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and issubclass(value, errors.TargetError)
+    }
     assert ours | {"ApiException"} == set(target_python_sdk.errors.__all__)
 
 

@@ -23,15 +23,15 @@ def test_b19_an_id_is_never_used_twice():
     events.unsubscribe(first)
     third = events.subscribe("ready", lambda: received.append("third"))
     assert len({first, second, third}) == 3
-    assert all(one.startswith("ready:") for one in (first, second, third))
+    assert all(each.startswith("ready:") for each in (first, second, third))
     events.emit("ready")
     assert received == ["second", "third"]
 
 
 def test_unsubscribing_an_unknown_id_does_nothing():
     events = EventProvider()
-    one = events.subscribe("ready", print)
-    for name in (one, one, "ready:99", ""):
+    subscription = events.subscribe("ready", print)
+    for name in (subscription, subscription, "ready:99", ""):
         events.unsubscribe(name)
     assert not events.has_subscriber("ready")
 
@@ -48,10 +48,10 @@ def test_an_event_has_items_and_attributes_and_keeps_its_type():
 def test_an_exception_of_a_subscriber_is_logged_and_the_others_are_called(caplog):
     received = []
 
-    def raises(event):
+    def raise_error(event):
         raise ValueError("mine")
 
-    events = EventProvider({"ready": raises})
+    events = EventProvider({"ready": raise_error})
     events.subscribe("ready", lambda: received.append(1))
     events.emit("ready")
     assert received == [1]
@@ -61,11 +61,11 @@ def test_an_exception_of_a_subscriber_is_logged_and_the_others_are_called(caplog
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 def test_exceptions_that_end_the_process_propagate(interrupt):
-    def raises():
+    def raise_error():
         raise interrupt
 
     with pytest.raises(interrupt):
-        EventProvider({"ready": raises}).emit("ready")
+        EventProvider({"ready": raise_error}).emit("ready")
 
 
 def test_a_subscriber_may_subscribe_and_unsubscribe():
@@ -84,10 +84,10 @@ def test_a_subscriber_may_subscribe_and_unsubscribe():
 
 
 class Methods:
-    def none(self):
+    def no_argument(self):
         pass
 
-    def one(self, event):
+    def one_argument(self, event):
         pass
 
     def __call__(self, event):
@@ -102,8 +102,8 @@ class Methods:
         (lambda event=None: None, True),
         (lambda *events: None, True),
         (lambda **keywords: None, False),
-        (Methods().none, False),
-        (Methods().one, True),
+        (Methods().no_argument, False),
+        (Methods().one_argument, True),
         (Methods(), True),
         (print, True),
         ([].append, True),

@@ -345,7 +345,7 @@ def test_an_error_that_was_never_raised_is_not_foreign(error):
 # Frames
 
 
-class Watched:
+class ObservedObject:
     """An object whose deallocation can be observed."""
 
 
@@ -357,27 +357,27 @@ def fail_in_module(name, error, holder):
 
 
 @pytest.mark.parametrize(
-    ("name", "freed"),
+    ("name", "is_freed"),
     [("urllib3.connectionpool", True), ("urllib3.util", True), ("http.client", True), ("tests.mine", False)],
 )
-def test_the_frames_of_libraries_are_cleared(name, freed):
-    held, error = Watched(), OSError("mine")
-    watch = weakref.ref(held)
+def test_the_frames_of_libraries_are_cleared(name, is_freed):
+    observed, error = ObservedObject(), OSError("mine")
+    watch = weakref.ref(observed)
     with pytest.raises(OSError, match="mine"):
-        fail_in_module(name, error, [held])
-    del held
+        fail_in_module(name, error, [observed])
+    del observed
     assert watch() is not None
     clear_frames(error)
-    assert (watch() is None) is freed
+    assert (watch() is None) is is_freed
 
 
 @pytest.mark.parametrize("link", ["__cause__", "__context__"])
 def test_the_frames_of_causes_and_contexts_are_cleared(link):
-    held, inner, outer = Watched(), OSError("mine"), OSError("outer")
-    watch = weakref.ref(held)
+    observed, inner, outer = ObservedObject(), OSError("mine"), OSError("outer")
+    watch = weakref.ref(observed)
     with pytest.raises(OSError, match="mine"):
-        fail_in_module("urllib3.util", inner, [held])
-    del held
+        fail_in_module("urllib3.util", inner, [observed])
+    del observed
     setattr(outer, link, inner)
     inner.__context__ = outer  # a cycle is followed once
     clear_frames(outer)
@@ -396,11 +396,11 @@ def test_a_running_frame_is_not_cleared():
 
 
 def test_an_error_with_cleared_frames_is_freed_without_garbage_collection():
-    class Watched(OSError):
+    class ObservedError(OSError):
         pass
 
     def fail():
-        raise Watched("mine")
+        raise ObservedError("mine")
 
     scope = {"__name__": "urllib3.connectionpool", "fail": fail}
     exec(

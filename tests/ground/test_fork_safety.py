@@ -25,7 +25,7 @@ pytestmark = [
 ]
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lists the threads of a process")
 
-#: Seconds: the length of a wait that should not happen.
+#: The length of a wait that should not happen, in seconds.
 LONG = 10.0
 
 
@@ -266,8 +266,8 @@ def test_a_greenlet_announces_no_exit(monkeypatch):
 
 
 @on_linux
-@pytest.mark.parametrize("fails", [False, True])
-def test_a_call_returns_after_its_helper_thread_has_exited(fails, long_max_wait, monkeypatch):
+@pytest.mark.parametrize("raises_error", [False, True])
+def test_a_call_returns_after_its_helper_thread_has_exited(raises_error, long_max_wait, monkeypatch):
     ids, announce_exit = [], FORK_GUARD.announce_exit
 
     def announce_late():
@@ -276,12 +276,12 @@ def test_a_call_returns_after_its_helper_thread_has_exited(fails, long_max_wait,
 
     def act():
         ids.append(native_thread_id())
-        if fails:
+        if raises_error:
             raise KeyError(1)
 
     monkeypatch.setattr(FORK_GUARD, "announce_exit", announce_late)
     call = (act, fork_safety.Deadline.after(LONG))
-    if fails:
+    if raises_error:
         with pytest.raises(KeyError):
             HelperThreads().call(*call)
     else:

@@ -61,7 +61,7 @@ def test_the_reference_implementation_returns_the_published_hashes(data: bytes, 
 
 
 @pytest.mark.parametrize(("data", "seed", "expected"), [row for row in PUBLISHED if len(row[0]) % 2 == 0])
-def test_the_published_hashes_of_complete_code_units(data: bytes, seed: int, expected: int) -> None:
+def test_murmur3_32_returns_the_published_hashes_of_complete_code_units(data: bytes, seed: int, expected: int) -> None:
     text = data.decode("utf-16-le", "surrogatepass")
     assert murmur3_32(text, seed) % 2**32 == expected
 

@@ -24,14 +24,14 @@ def test_the_function_runs_in_another_thread_and_its_result_is_returned():
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, SystemExit, StopIteration])
 def test_an_error_of_the_function_is_raised_in_the_caller(error):
-    raised = error("mine")
+    expected_error = error("mine")
 
     def function():
-        raise raised
+        raise expected_error
 
     with pytest.raises(error) as caught:
         HelperThreads().call(function, Deadline.after(LONG), do_nothing)
-    assert caught.value is raised
+    assert caught.value is expected_error
 
 
 def test_a_function_that_exceeds_the_deadline_is_undone_when_it_returns():

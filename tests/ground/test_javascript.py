@@ -40,12 +40,12 @@ class Text(str):
 
 
 @pytest.mark.parametrize("value", [True, 1, -0.5, HUGE, "0", "false", [], {}, (), [0], object(), math.inf])
-def test_truthy_values(value):
+def test_truthy_values_are_converted_to_true(value):
     assert to_boolean(value) is True
 
 
 @pytest.mark.parametrize("value", [False, 0, -0.0, math.nan, "", None, UNDEFINED])
-def test_falsy_values(value):
+def test_falsy_values_are_converted_to_false(value):
     assert to_boolean(value) is False
 
 
@@ -84,7 +84,7 @@ def test_other_values_are_converted_to_text(value, text):
         (None, 0), (True, 1), (False, 0), ([], 0), (["7"], 7), (HUGE, math.inf), (-HUGE, -math.inf),
     ],
 )  # fmt: skip
-def test_values_that_convert_to_a_number(value, number):
+def test_values_are_converted_to_numbers(value, number):
     assert to_number(value) == number
 
 
@@ -92,7 +92,7 @@ def test_values_that_convert_to_a_number(value, number):
     "value",
     ["abc", "12px", "1 2", "1_000", "-0x1", "0x", "inf", "nan", "\x1c5", "١", UNDEFINED, {}, [1, 2]],
 )
-def test_values_that_convert_to_nan(value):
+def test_values_without_a_number_are_converted_to_nan(value):
     assert math.isnan(to_number(value))
 
 
@@ -135,7 +135,7 @@ def test_dividing_never_fails():
         (["0x10"], 16),
     ],
 )  # fmt: skip
-def test_loosely_equal_values(left, right):
+def test_loosely_equal_returns_true_in_both_orders(left, right):
     assert loosely_equal(left, right) is True
     assert loosely_equal(right, left) is True
 
@@ -148,7 +148,7 @@ def test_loosely_equal_values(left, right):
         ([], []), ({}, {}), ("1", "1.0"), ({}, 0), ("a", "A"),
     ],
 )  # fmt: skip
-def test_loosely_unequal_values(left, right):
+def test_loosely_equal_returns_false_in_both_orders(left, right):
     assert loosely_equal(left, right) is False
     assert loosely_equal(right, left) is False
 
@@ -170,7 +170,7 @@ def test_comparisons_with_nan_are_false(value):
         assert compare(5, value) is False
 
 
-def test_texts_are_compared_by_code_units_and_with_numbers_as_numbers():
+def test_texts_are_compared_by_code_units_but_as_numbers_with_a_number():
     assert less_than("10", "9")
     assert less_than("10", 9) is False
     assert less_than(9, "10")

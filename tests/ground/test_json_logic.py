@@ -35,24 +35,20 @@ def cases():
         yield rule, TABLE["shared_data"] if data == {"$": "shared"} else data, result
 
 
-def are_same(expected, given_value):
+def are_same(expected, actual):
     """Return whether a result has the expected value and type: 1 differs from True, and -0 from 0."""
     if is_special(expected):
         expected = SPECIAL_VALUES[expected["$"]]
     if isinstance(expected, list):
-        return (
-            isinstance(given_value, list)
-            and len(expected) == len(given_value)
-            and all(map(are_same, expected, given_value))
-        )
+        return isinstance(actual, list) and len(expected) == len(actual) and all(map(are_same, expected, actual))
     if isinstance(expected, dict):
-        return expected == given_value
-    if type(expected) in (int, float) and type(given_value) in (int, float):
-        pair = float(expected), float(given_value)
+        return expected == actual
+    if type(expected) in (int, float) and type(actual) in (int, float):
+        pair = float(expected), float(actual)
         return all(map(math.isnan, pair)) or (
             pair[0] == pair[1] and math.copysign(1, pair[0]) == math.copysign(1, pair[1])
         )
-    return type(expected) is type(given_value) and expected == given_value
+    return type(expected) is type(actual) and expected == actual
 
 
 def mismatches(compile_case, agrees):
@@ -71,9 +67,9 @@ def test_each_case_has_the_result_of_json_logic_js():
     assert list(mismatches(compile_rule, are_same)) == []
 
 
-def test_each_case_is_converted_to_a_condition_as_by_if_in_javascript():
-    def agrees(expected, given_value):
-        return given_value is to_boolean(SPECIAL_VALUES[expected["$"]] if is_special(expected) else expected)
+def test_each_condition_is_true_or_false_as_in_an_if_statement_of_javascript():
+    def agrees(expected, actual):
+        return actual is to_boolean(SPECIAL_VALUES[expected["$"]] if is_special(expected) else expected)
 
     assert list(mismatches(compile_condition, agrees)) == []
 
@@ -98,7 +94,7 @@ def test_the_table_names_its_source_and_covers_every_operator():
 
 
 def test_the_comparison_with_the_table_detects_wrong_results():
-    for expected, given_value in (
+    for expected, actual in (
         (1, True),
         (0, -0.0),
         ([1], [1, 2]),
@@ -106,7 +102,7 @@ def test_the_comparison_with_the_table_detects_wrong_results():
         ({"$": "NaN"}, None),
         (False, None),
     ):
-        assert not are_same(expected, given_value)
+        assert not are_same(expected, actual)
     assert not are_same({"$": "-0"}, 0)
     assert not are_same({"$": "undefined"}, None)
 
@@ -280,8 +276,8 @@ def test_the_cache_distinguishes_values_that_are_equal_only_in_python():
         lambda value: value,
     ):
         for value in values:
-            expected, given_value = compile_rule(rule(value))(data), compile_rule(rule(value), cache)(data)
-            assert repr(given_value) == repr(expected)
+            expected, actual = compile_rule(rule(value))(data), compile_rule(rule(value), cache)(data)
+            assert repr(actual) == repr(expected)
 
 
 def test_a_cache_keeps_a_bounded_number_of_closures_and_returns_the_right_ones():

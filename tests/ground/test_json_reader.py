@@ -141,7 +141,7 @@ def test_rendering_in_steps_has_the_result_of_render_json(value, levels):
     assert render_in_steps(value, render_json, levels) == render_json(value)
 
 
-def test_long_work_pauses_after_each_turn(monkeypatch):
+def test_reading_pauses_after_each_turn(monkeypatch):
     pauses = []
     monkeypatch.setattr(json_reader.time, "sleep", pauses.append)
     monkeypatch.setattr(json_reader, "TURN", 0.0)

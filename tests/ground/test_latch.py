@@ -75,14 +75,16 @@ def test_a_second_set_wakes_the_waiters_that_an_interrupted_set_left():
     instruction, is_interrupted = 0, True
     while is_interrupted:
         latch, results = Latch(), []
-        threads = [threading.Thread(target=lambda one=latch, all_=results: all_.append(one.wait())) for _ in "ab"]
+        threads = [
+            threading.Thread(target=lambda latch=latch, results=results: results.append(latch.wait())) for _ in "ab"
+        ]
         for thread in threads:
             thread.daemon = True
             thread.start()
-        assert eventually(lambda one=latch: len(one._waiters) == 2)
+        assert eventually(lambda latch=latch: len(latch._waiters) == 2)
         is_interrupted = interrupt(latch.set, instruction, CONCURRENCY)
         latch.set()
-        assert eventually(lambda all_=results: all_ == [True, True]), instruction
+        assert eventually(lambda results=results: results == [True, True]), instruction
         instruction += 1
     assert instruction > 15
 
@@ -181,7 +183,7 @@ class Interrupted(Exception):
 def latch():
     """Yield a latch that is set after ``WAIT_LIMIT`` seconds.
 
-    Tests request it first, because a signal could interrupt its creation.
+    Tests request this fixture first, because a signal could interrupt its creation.
     """
     latch = Latch()
     rescue = threading.Timer(WAIT_LIMIT, latch.set)
@@ -201,13 +203,13 @@ def signal_in_other_thread():
         time.sleep(0.1)  # by now the main thread waits; if it does not yet, the handler runs anyway
         signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
 
-    old = signal.signal(signal.SIGUSR1, interrupt)
+    previous_handler = signal.signal(signal.SIGUSR1, interrupt)
     thread = threading.Thread(target=send)
     deadline = Deadline.after(WAIT_LIMIT)
     thread.start()
     yield
     thread.join()
-    signal.signal(signal.SIGUSR1, old)
+    signal.signal(signal.SIGUSR1, previous_handler)
     assert deadline.remaining() > 0
 
 

@@ -1,4 +1,4 @@
-"""The bounded table of values by key."""
+"""``BoundedTable`` keeps values by key, and evicts the least recently used ones."""
 
 import sys
 
@@ -99,13 +99,13 @@ def test_a_signal_at_any_line_leaves_the_table_usable(clock):
     class Interrupt(Exception):
         pass
 
-    lines = 0
+    line_count = 0
     while True:
         evicted = []
         table = BoundedTable(lambda key: key, evicted.append, limit=3)
         for number in range(3):
             table.get(origin(number))
-        remaining = [lines]
+        remaining = [line_count]
 
         def trace(frame, event, argument, remaining=remaining):
             if frame.f_code.co_filename != lock_free.__file__:
@@ -131,13 +131,13 @@ def test_a_signal_at_any_line_leaves_the_table_usable(clock):
         assert {origin(4), origin(5)} < set(table.values())
         if not interrupted:
             break
-        lines += 1
-    assert lines > 10
+        line_count += 1
+    assert line_count > 10
 
 
 def test_threads_share_one_value_for_each_origin():
     """Up to the limit, no value is lost, duplicated or evicted, except those that lost a race."""
-    created, evicted, seen = [], [], []
+    created, evicted, ids = [], [], []
 
     def make(key):
         value = [key]
@@ -149,11 +149,11 @@ def test_threads_share_one_value_for_each_origin():
     def work(_):
         for _ in range(50):
             for number in range(MAX_ENTRIES):
-                seen.append(id(table.get(origin(number))))
+                ids.append(id(table.get(origin(number))))
 
     with switching_often():
         in_threads(16, work)
-    assert set(seen) == {id(value) for value in table.values()}
+    assert set(ids) == {id(value) for value in table.values()}
     assert len(table.values()) == MAX_ENTRIES
     assert len(created) == len(evicted) + MAX_ENTRIES
 

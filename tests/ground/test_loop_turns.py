@@ -12,17 +12,17 @@ from target_tools.concurrency.event_loops import TURN_SECONDS, LoopTurns, TurnsB
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    """Let each use of a turn take a third of the time that a turn has."""
+    """Let each use take a third of the time of a turn."""
     times = itertools.count()
     monkeypatch.setattr(event_loops, "thread_seconds", lambda: next(times) * TURN_SECONDS / 2.9)
 
 
 class Uses:
-    """Coroutines that use turns, and the number of the turn in which each did."""
+    """Coroutines that use turns. Records the number of the turn that each of them used."""
 
     def __init__(self):
         self.turns = LoopTurns()
-        self.done = []
+        self.records = []
         self.turn = 0
 
     async def use(self, name):
@@ -30,7 +30,7 @@ class Uses:
         if self.turns.must_wait():
             await self.turns.wait(loop)
         with self.turns.use(loop):
-            self.done.append((name, self.turn))
+            self.records.append((name, self.turn))
 
     async def count_turns(self):
         while True:
@@ -38,15 +38,15 @@ class Uses:
             self.turn += 1
 
     def names(self):
-        return [name for name, _ in self.done]
+        return [name for name, _ in self.records]
 
     def most_in_a_turn(self):
-        turns = [turn for _, turn in self.done]
+        turns = [turn for _, turn in self.records]
         return max(map(turns.count, turns))
 
 
-async def settled(uses):
-    """Let the turns pass that no coroutine waits for."""
+async def let_turns_pass(uses):
+    """Let three turns of the event loop pass. Afterwards no coroutine must wait."""
     for _ in range(3):
         await asyncio.sleep(0)
     assert not uses.turns.must_wait()
@@ -61,7 +61,7 @@ def test_coroutines_that_start_together_share_turns_in_their_order():
         counting.cancel()
         assert uses.names() == list(range(500))
         assert uses.most_in_a_turn() <= 4
-        await settled(uses)
+        await let_turns_pass(uses)
 
     asyncio.run(main())
 
@@ -73,28 +73,28 @@ def test_a_single_coroutine_does_not_wait():
             with pytest.raises(StopIteration):
                 uses.use(number).send(None)
             await asyncio.sleep(0)
-        await settled(uses)
+        await let_turns_pass(uses)
 
     asyncio.run(main())
 
 
-def test_a_coroutine_that_comes_later_does_not_overtake():
+def test_a_later_coroutine_does_not_overtake_earlier_ones():
     async def main():
         uses = Uses()
         tasks = [asyncio.ensure_future(uses.use(number)) for number in range(10)]
-        while len(uses.done) < 10:
+        while len(uses.records) < 10:
             await asyncio.sleep(0)
             tasks.append(asyncio.ensure_future(uses.use(len(tasks))))
         await asyncio.gather(*tasks)
         assert uses.names() == list(range(len(tasks)))
-        await settled(uses)
+        await let_turns_pass(uses)
 
     asyncio.run(main())
 
 
 @pytest.mark.parametrize("turns_before", range(6))
 def test_cancelled_coroutines_do_not_stop_the_others(turns_before):
-    """Those that wait, and those that were woken and have not resumed."""
+    """Some of the cancelled coroutines wait; others were woken and have not resumed."""
 
     async def main():
         uses = Uses()
@@ -106,12 +106,12 @@ def test_cancelled_coroutines_do_not_stop_the_others(turns_before):
         await asyncio.gather(*tasks, return_exceptions=True)
         assert set(uses.names()) >= set(range(1, 30, 2))
         assert uses.names() == sorted(uses.names())
-        await settled(uses)
+        await let_turns_pass(uses)
 
     asyncio.run(main())
 
 
-def test_an_exception_counts_as_use():
+def test_a_use_that_raises_counts():
     async def main():
         turns, loop = LoopTurns(), asyncio.get_running_loop()
         for _ in range(3):
@@ -127,10 +127,10 @@ def test_an_exception_counts_as_use():
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
 def test_each_event_loop_has_turns_until_it_is_freed(kind):
     async def main():
-        loop, mine = turns.current()
+        loop, loop_turns = turns.current()
         assert loop is asyncio.get_running_loop()
-        assert turns.current() == (loop, mine)
-        return mine
+        assert turns.current() == (loop, loop_turns)
+        return loop_turns
 
     turns = TurnsByLoop()
     found = []

@@ -69,9 +69,9 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("no_proxy", "host", "exempt"), ROWS)
-def test_no_proxy_exempts_the_hosts_that_it_lists(no_proxy, host, exempt):
-    assert is_exempt(Origin("https", host, 443), no_proxy) is exempt
+@pytest.mark.parametrize(("no_proxy", "host", "bypasses_proxy"), ROWS)
+def test_no_proxy_exempts_the_hosts_that_it_lists(no_proxy, host, bypasses_proxy):
+    assert is_exempt(Origin("https", host, 443), no_proxy) is bypasses_proxy
 
 
 @pytest.fixture

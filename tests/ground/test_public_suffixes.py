@@ -176,7 +176,7 @@ def test_the_list_is_read_once():
     assert public_suffixes() is public_suffixes()
 
 
-def test_all_threads_that_load_the_list_at_the_same_time_get_it():
+def test_threads_that_load_the_list_at_the_same_time_all_get_it():
     public_suffixes.cache_clear()
     meeting = threading.Barrier(8)
     found = []

@@ -1,4 +1,4 @@
-"""Detection of replaced functions and classes of urllib3 and of the standard library."""
+"""Replaced functions and classes of urllib3 and of the standard library are detected."""
 
 import functools
 import socket

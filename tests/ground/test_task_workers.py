@@ -55,9 +55,9 @@ def create_pool():
         return pools[-1]
 
     yield create
-    for one in pools:
-        one.stop()
-    assert eventually(lambda: not any(one.threads() for one in pools))
+    for pool in pools:
+        pool.stop()
+    assert eventually(lambda: not any(pool.threads() for pool in pools))
 
 
 def submit(workers, function=lambda: None):
@@ -80,8 +80,8 @@ def test_threads_start_on_demand_and_are_limited(create_pool):
 
 def test_workers_run_concurrently(create_pool):
     workers = create_pool(max_workers=4)
-    together = threading.Barrier(4)
-    tasks = [submit(workers, lambda: together.wait(LONG)) for _ in range(4)]
+    barrier = threading.Barrier(4)
+    tasks = [submit(workers, lambda: barrier.wait(LONG)) for _ in range(4)]
     assert all(task.wait(LONG) for task in tasks)
 
 
@@ -215,8 +215,8 @@ def test_an_idle_worker_checks_the_queue_without_a_wake_up(create_pool, monkeypa
 
 def make_idle(workers, count):
     """Let ``count`` workers become idle, or a few more."""
-    together = threading.Barrier(count)
-    for task in [submit(workers, lambda: together.wait(LONG)) for _ in range(count)]:
+    barrier = threading.Barrier(count)
+    for task in [submit(workers, lambda: barrier.wait(LONG)) for _ in range(count)]:
         assert task.wait(LONG)
     assert eventually(lambda: len(workers._idle) >= count)
 
@@ -242,19 +242,20 @@ def test_a_woken_worker_wakes_or_starts_others_for_the_rest(create_pool):
     workers = create_pool(max_workers=6)
     make_idle(workers, 3)
     for count in (3, 6, 6):  # three workers are idle, and three more must be started for six tasks
-        together = threading.Barrier(count)
-        tasks = [submit(workers, lambda gate=together: gate.wait(LONG)) for _ in range(count)]
+        barrier = threading.Barrier(count)
+        tasks = [submit(workers, lambda gate=barrier: gate.wait(LONG)) for _ in range(count)]
         assert all(task.wait(LONG) for task in tasks)
 
 
 def test_a_lost_wake_up_does_not_prevent_another(create_pool, monkeypatch):
     workers = create_pool(max_workers=2)
     make_idle(workers, 2)
-    monkeypatch.setattr(task_workers._WakeUp, "is_on_its_way", lambda wake_up: False)  # as if it was sent long ago
-    lost = workers._idle.pop()
-    workers._last_wake_up = lost
+    # As if the wake-up had been sent long ago.
+    monkeypatch.setattr(task_workers._WakeUp, "is_on_its_way", lambda wake_up: False)
+    lost_wake_up = workers._idle.pop()
+    workers._last_wake_up = lost_wake_up
     assert submit(workers).wait(LONG)
-    lost.set()
+    lost_wake_up.set()
 
 
 @pytest.mark.parametrize("operation", ["submit", "flush"])
@@ -267,7 +268,7 @@ def test_a_signal_at_any_instruction_does_not_keep_the_next_task_waiting(operati
         workers = create_pool(max_workers=1)
         if is_warm:
             make_idle(workers, 1)
-            assert eventually(lambda one=workers: one._idle[0]._waiters)
+            assert eventually(lambda pool=workers: pool._idle[0]._waiters)
         first = FunctionTask()
         if operation == "flush":  # as if submit had been interrupted before it woke a worker
             workers._pending.append(first)
@@ -294,7 +295,7 @@ def test_a_signal_at_any_instruction_of_stop_does_not_keep_idle_workers(next_ste
             workers.stop()
         else:
             assert workers.close(LONG, ClientClosed("closed"))
-        assert eventually(lambda one=workers: not one.threads()), instruction
+        assert eventually(lambda pool=workers: not pool.threads()), instruction
         instruction += 1
     assert instruction > 30
 
@@ -302,14 +303,14 @@ def test_a_signal_at_any_instruction_of_stop_does_not_keep_idle_workers(next_ste
 def test_flush_wakes_a_worker_even_if_another_is_on_its_way(create_pool):
     workers = create_pool(max_workers=2)
     make_idle(workers, 2)
-    lost = workers._idle.pop()
-    lost._sent_at = time.monotonic()
-    workers._last_wake_up = lost
+    lost_wake_up = workers._idle.pop()
+    lost_wake_up._sent_at = time.monotonic()
+    workers._last_wake_up = lost_wake_up
     pending_task = submit(workers)
     assert not pending_task.wait(0.02)
     assert workers.flush(LONG)
     assert pending_task.finished.is_set()
-    lost.set()
+    lost_wake_up.set()
 
 
 def test_an_interrupted_start_does_not_count_as_a_worker(create_pool, monkeypatch):
@@ -326,10 +327,10 @@ def test_the_task_runs_in_the_caller_if_no_thread_can_be_started(create_pool, mo
 
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
     workers = create_pool()
-    where = []
-    task = submit(workers, lambda: where.append(threading.current_thread()))
+    threads = []
+    task = submit(workers, lambda: threads.append(threading.current_thread()))
     assert task.finished.is_set()
-    assert where == [threading.main_thread()]
+    assert threads == [threading.main_thread()]
 
 
 def test_flush_waits_for_unfinished_tasks_within_its_timeout(create_pool):
@@ -367,16 +368,16 @@ def test_a_task_may_flush_and_close(create_pool):
 
 def test_a_worker_runs_a_pending_task_that_it_waits_for(create_pool):
     workers = create_pool(max_workers=1)
-    where = []
+    thread_ids = []
 
     def outer():
-        inner = submit(workers, lambda: where.append(_thread.get_ident()))
+        inner = submit(workers, lambda: thread_ids.append(_thread.get_ident()))
         workers.run_inline(inner)
         assert inner.finished.is_set()
-        where.append(_thread.get_ident())
+        thread_ids.append(_thread.get_ident())
 
     assert submit(workers, outer).wait(LONG)
-    assert where[0] == where[1]
+    assert thread_ids[0] == thread_ids[1]
     waiting = FunctionTask()
     workers.run_inline(waiting)  # the main thread is not a worker
     assert waiting.runs == 0

@@ -16,8 +16,8 @@ from target_tools.logger import Log
 from tests.support import LONG, eventually
 
 WAIT = LONG / 1000
-SOON = 0.03
-LATE = DeadlineExceeded("time is up")
+SHORT = 0.03
+TIME_IS_UP = DeadlineExceeded("time is up")
 
 
 class Call:
@@ -41,7 +41,7 @@ class Call:
         self.expirations.append(started)
         if self._expire is not None:
             return self._expire()
-        raise LATE
+        raise TIME_IS_UP
 
     def run_in_thread(self):
         thread = threading.Thread(target=self.task.run)
@@ -68,21 +68,21 @@ WITH_EACH_WAIT = pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
 
 @WITH_EACH_WAIT
 def test_a_call_that_no_worker_starts_expires(wait):
-    call, deadline = Call(wait_seconds=SOON), Deadline.after(SOON)
+    call, deadline = Call(wait_seconds=SHORT), Deadline.after(SHORT)
     with pytest.raises(DeadlineExceeded) as caught:
         wait(call.result)
-    assert caught.value is LATE
+    assert caught.value is TIME_IS_UP
     assert deadline.remaining() <= 0
     assert (call.expirations, call.runs, call.outcomes) == ([False], 0, [])
     call.task.run()  # a worker becomes free and only calls the callback
-    assert (call.expirations, call.runs, call.outcomes) == ([False], 0, [LATE])
+    assert (call.expirations, call.runs, call.outcomes) == ([False], 0, [TIME_IS_UP])
 
 
 @WITH_EACH_WAIT
 def test_a_call_that_takes_too_long_expires(wait, monkeypatch):
     monkeypatch.setattr(tasks, "GRACE_SECONDS", 0.01)
     release, started = threading.Event(), threading.Event()
-    call = Call(lambda: started.set() or (release.wait(WAIT) and "late"), run_seconds=SOON)
+    call = Call(lambda: started.set() or (release.wait(WAIT) and "late"), run_seconds=SHORT)
     worker = call.run_in_thread()
     assert started.wait(WAIT)
     with pytest.raises(DeadlineExceeded):
@@ -90,7 +90,7 @@ def test_a_call_that_takes_too_long_expires(wait, monkeypatch):
     assert (call.expirations, call.outcomes) == ([True], [])
     release.set()
     worker.join(WAIT)
-    assert (call.runs, call.outcomes) == (1, [LATE])
+    assert (call.runs, call.outcomes) == (1, [TIME_IS_UP])
     with pytest.raises(DeadlineExceeded):
         call.result.get(0)
 
@@ -106,7 +106,7 @@ def test_a_call_that_ends_in_time_does_not_expire(wait):
 
 @WITH_EACH_WAIT
 def test_expire_may_return_a_value_instead_of_raising(wait):
-    call = Call(wait_seconds=SOON, expire=lambda: "no offers")
+    call = Call(wait_seconds=SHORT, expire=lambda: "no offers")
     assert wait(call.result) == "no offers"
     call.task.run()
     assert (call.expirations, call.outcomes) == ([False], ["no offers"])
@@ -119,7 +119,7 @@ def test_a_worker_that_starts_too_late_does_not_call_the_function(wait):
     call.task.run()
     with pytest.raises(DeadlineExceeded):
         wait(call.result)
-    assert (call.expirations, call.runs, call.outcomes) == ([False], 0, [LATE])
+    assert (call.expirations, call.runs, call.outcomes) == ([False], 0, [TIME_IS_UP])
 
 
 def test_the_timeout_of_get_does_not_end_the_call():
@@ -127,7 +127,7 @@ def test_the_timeout_of_get_does_not_end_the_call():
 
     call = Call()
     with pytest.raises(NotReady):
-        call.result.get(SOON)
+        call.result.get(SHORT)
     call.task.run()
     assert call.result.get(0) == "value"
     assert call.expirations == []
@@ -136,7 +136,7 @@ def test_the_timeout_of_get_does_not_end_the_call():
 def test_the_result_waits_for_the_callback_beyond_the_time_limit(monkeypatch):
     monkeypatch.setattr(tasks, "GRACE_SECONDS", 0.0)
     release, outcomes = threading.Event(), []
-    limit = TimeLimit(WAIT, SOON, lambda started: pytest.fail("expired"))
+    limit = TimeLimit(WAIT, SHORT, lambda started: pytest.fail("expired"))
     task = CallbackTask(
         lambda: "value", lambda value: (outcomes.append(value), release.wait(WAIT)), None, Log(None), limit
     )
@@ -144,7 +144,7 @@ def test_the_result_waits_for_the_callback_beyond_the_time_limit(monkeypatch):
     worker = threading.Thread(target=task.run)
     worker.start()
     assert eventually(lambda: outcomes)
-    end = Deadline.after(SOON * 2)
+    end = Deadline.after(SHORT * 2)
     result.wait(end.remaining())
     assert not result.ready()
     release.set()
@@ -154,7 +154,7 @@ def test_the_result_waits_for_the_callback_beyond_the_time_limit(monkeypatch):
 
 
 def test_many_waiters_get_one_outcome():
-    call, seen = Call(wait_seconds=SOON), []
+    call, seen = Call(wait_seconds=SHORT), []
 
     def wait():
         try:
@@ -168,8 +168,8 @@ def test_many_waiters_get_one_outcome():
     for thread in threads:
         thread.join(WAIT)
     call.task.run()
-    assert seen == [LATE] * 10
-    assert call.outcomes == [LATE]
+    assert seen == [TIME_IS_UP] * 10
+    assert call.outcomes == [TIME_IS_UP]
 
 
 def test_a_race_between_a_worker_and_a_waiting_thread_has_one_outcome():
@@ -187,14 +187,14 @@ def test_a_race_between_a_worker_and_a_waiting_thread_has_one_outcome():
 
 @pytest.mark.parametrize("expires", [False, True])
 def test_a_dropped_task_calls_the_callback_once(expires):
-    call, error = Call(wait_seconds=SOON), ClientClosed("closed")
+    call, error = Call(wait_seconds=SHORT), ClientClosed("closed")
     if expires:
         call.result.wait()
     call.task.drop(error)
     with pytest.raises((ClientClosed, DeadlineExceeded)) as caught:
         call.result.get(0)
     assert call.outcomes == [caught.value]
-    assert caught.value is (LATE if expires else error)
+    assert caught.value is (TIME_IS_UP if expires else error)
     assert call.runs == 0
 
 
@@ -241,17 +241,17 @@ def test_functions_and_callbacks_run_in_the_callers_context():
 
 
 def test_a_call_that_has_ended_does_not_expire():
-    call = Call(wait_seconds=SOON)
+    call = Call(wait_seconds=SHORT)
     call.task.run()
     started = monotonic()
-    assert eventually(lambda: monotonic() - started > SOON * 1.5)
+    assert eventually(lambda: monotonic() - started > SHORT * 1.5)
     assert call.result.get() == "value"
     assert call.expirations == []
 
 
 @pytest.mark.parametrize("error", [RuntimeError("mine"), SystemExit(3)], ids=repr)
 def test_unexpected_exceptions_are_raised_in_the_thread_that_ran_the_task(error):
-    """``inline`` means that this is an application's thread. A worker raises only those that end a thread."""
+    """``inline`` means that the application's thread runs the task. A worker raises only what ends a thread."""
 
     def fail():
         raise error

@@ -1,4 +1,4 @@
-"""Races between the end of a call and a wait for it, at each instruction of the one or the other."""
+"""Races between the end of a call and a wait for it, at each instruction of either."""
 
 import asyncio
 import itertools
@@ -131,15 +131,15 @@ def test_flush_and_close_return_if_the_call_ends_at_any_instruction(method):
 
 
 def test_call_in_thread_uses_the_calling_thread_if_no_other_can_be_started(monkeypatch):
-    async def ident():
+    async def current_thread_id():
         return await call_in_thread(threading.get_ident)
 
     def refuse(*_):
         raise RuntimeError("can't start new thread")
 
-    assert asyncio.run(ident()) != threading.get_ident()
+    assert asyncio.run(current_thread_id()) != threading.get_ident()
     monkeypatch.setattr(tasks, "start_thread", refuse)
-    assert asyncio.run(ident()) == threading.get_ident()
+    assert asyncio.run(current_thread_id()) == threading.get_ident()
 
 
 def test_call_in_thread_raises_the_error_of_the_function():
