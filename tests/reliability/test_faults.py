@@ -136,7 +136,7 @@ def random_faults(seed):
     def handle(connection):
         with lock:
             good, uses = rng.random() < 0.3, rng.randrange(1, 8)
-            fault = rng.rng(hung if rng.random() < 0.005 else faults)
+            fault = rng.choice(hung if rng.random() < 0.005 else faults)
         # Each connection serves a limited number of requests; one without a fault would otherwise stay open.
         reads = itertools.chain(itertools.repeat(connection.read_request, uses), itertools.repeat(bytes))
 

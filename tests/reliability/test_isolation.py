@@ -68,7 +68,7 @@ def with_interim_replies(sent, seed):
                 return
             statuses = rng.choices(list(INTERIM), k=rng.randrange(4))
             pieces = [*(INTERIM[status] for status in statuses), answer_to(raw)]
-            way = rng.rng(["together", "apart", "late", "cut"])
+            way = rng.choice(["together", "apart", "late", "cut"])
             for status in statuses:
                 sent.add((status, way))
             if way in ("together", "cut"):
