@@ -393,7 +393,7 @@ def test_the_wait_for_the_artifact_ends_when_the_creation_is_cancelled(obstacle)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(Client.create_async(given), 0.1)
         source = Client.instances[0]._processes.get().artifacts
-        await until(lambda: source._poller.thread_ids() == 0)
+        await until(lambda: source._poller.threads() == 0)
 
     asyncio.run(main())
 
