@@ -198,11 +198,11 @@ visitor-3 with each decisioning method
 
 def test_the_demo_prints_offers_and_reasons(root: Path) -> None:
     done = run(root, *COMMAND, "demo")
-    shown = done.stdout
+    output = done.stdout
     for pattern, mask in MASKS:
-        shown = re.sub(pattern, mask, shown, flags=re.MULTILINE)
-    assert (shown, done.stderr, done.returncode) == (EXPECTED, "", 0)
-    assert shown.isascii()
+        output = re.sub(pattern, mask, output, flags=re.MULTILINE)
+    assert (output, done.stderr, done.returncode) == (EXPECTED, "", 0)
+    assert output.isascii()
 
 
 def test_the_demo_fits_on_a_screen(root: Path) -> None:
@@ -241,9 +241,9 @@ def test_blocking_callback_and_awaited_calls_of_the_sample_show_the_same_offer(r
     with LocalEdge() as edge:
         done = run(root, sys.executable, "samples/three_ways.py", edge.domain)
     assert (done.returncode, done.stderr) == (0, "")
-    shown = [line.split(": ", 1) for line in done.stdout.splitlines()]
-    assert [call for call, _ in shown] == ["blocking", "callback", "awaited"]
-    assert len({offer for _, offer in shown}) == 1
+    output = [line.split(": ", 1) for line in done.stdout.splitlines()]
+    assert [call for call, _ in output] == ["blocking", "callback", "awaited"]
+    assert len({offer for _, offer in output}) == 1
 
 
 def test_the_on_device_sample_shows_local_and_remote_offers(root: Path) -> None:

@@ -60,8 +60,8 @@ def name_and_reason(mbox: Json) -> Optional[Tuple[str, str]]:
 @pytest.mark.parametrize("shares", [(50, 50), (10, 90), (20, 30), (33.3, 33.3, 33.4), (0, 100)])
 def test_visitors_are_divided_by_the_shares(shares: Tuple[float, ...]) -> None:
     contents, ids = content_with(with_shares(*shares)), random.Random(7)
-    shown = (name_and_reason(decide_mbox(contents, "%032x" % ids.getrandbits(128))) for _ in range(VISITORS))
-    visitor_counts = Counter(found[0] if found else "nothing" for found in shown)
+    decisions = (name_and_reason(decide_mbox(contents, "%032x" % ids.getrandbits(128))) for _ in range(VISITORS))
+    visitor_counts = Counter(found[0] if found else "nothing" for found in decisions)
     expected = {"nothing": 100 - sum(shares), **dict(zip("ABC", shares))}
     for name, share in expected.items():
         assert visitor_counts.get(name, 0) == pytest.approx(share * VISITORS / 100, abs=4 * VISITORS / 100)

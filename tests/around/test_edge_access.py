@@ -120,7 +120,7 @@ def test_a_link_on_another_page_may_lead_to_the_start_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "browsers_send"),
+    ("origin", "browsers_send"),
     [
         ("http://localhost:3000", "http://localhost:3000"),
         ("HTTPS://Shop.Example:443", SHOP),
@@ -129,8 +129,8 @@ def test_a_link_on_another_page_may_lead_to_the_start_page() -> None:
         ("chrome-extension://abc", "chrome-extension://abc"),
     ],
 )
-def test_origins_are_compared_in_the_form_that_browsers_send(given: str, browsers_send: str) -> None:
-    assert AccessPolicy("127.0.0.1", [given]).origins == {browsers_send}
+def test_origins_are_compared_in_the_form_that_browsers_send(origin: str, browsers_send: str) -> None:
+    assert AccessPolicy("127.0.0.1", [origin]).origins == {browsers_send}
 
 
 @pytest.mark.parametrize(

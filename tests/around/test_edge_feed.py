@@ -137,8 +137,8 @@ def test_the_feed_has_requests_with_their_decisions(edge: LocalEdge) -> None:
 @pytest.mark.server
 def test_the_feed_has_notifications_with_their_events(edge: LocalEdge) -> None:
     token = make_token("display", 1111, 0, "a1-serverside-ab")
-    shown = {"id": "n1", "type": "display", "timestamp": 1700000000000, "mbox": {"name": "a1-serverside-ab"}}
-    deliver(edge, notifications=[{**shown, "tokens": [token]}, {**shown, "id": "n2"}])
+    display = {"id": "n1", "type": "display", "timestamp": 1700000000000, "mbox": {"name": "a1-serverside-ab"}}
+    deliver(edge, notifications=[{**display, "tokens": [token]}, {**display, "id": "n2"}])
     first, second, request = edge.feed.wait(0, 0)
     event = {"type": "display", "location": "a1-serverside-ab", "activity": "Serverside AB", "experience": "A"}
     assert (first.type, second.type, request.type) == ("notification", "notification", "request")

@@ -76,11 +76,11 @@ def test_the_memory_of_parsed_json_is_estimated_from_its_values() -> None:
 @pytest.mark.server
 def test_dropped_records_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("target_python_sdk.local_edge.edge.MAX_RECORDED", 2)
-    shown = {"type": "display", "timestamp": 1700000000000, "mbox": {"name": "m"}}
+    display = {"type": "display", "timestamp": 1700000000000, "mbox": {"name": "m"}}
     body = {"context": {"channel": "web"}, "execute": {"mboxes": [{"index": 0, "name": "a1-serverside-ab"}] * 3}}
     with LocalEdge() as edge:
         for number in range(3):
-            assert post(edge, {**body, "notifications": [{**shown, "id": str(number)}]})[0] == 200
+            assert post(edge, {**body, "notifications": [{**display, "id": str(number)}]})[0] == 200
         assert len(edge.requests) == len(edge.displays) == 2
         assert [sent["id"] for sent in edge.notifications] == ["1", "2"]
         assert edge.dropped == (1, 1, 1)
@@ -222,9 +222,9 @@ def test_requests_with_surrogates_are_answered(edge: LocalEdge, name: str) -> No
     }
     status, answer = post(edge, request)
     assert (status, answer["execute"]["mboxes"][0]["name"]) == (200, json.loads(json.dumps(name)))
-    shown = {"id": name, "type": "display", "timestamp": 1700000000000, "mbox": {"name": name}, "tokens": [name]}
-    assert post(edge, {"context": {"channel": "web"}, "notifications": [shown]})[0] == 400
-    assert post(edge, {"context": {"channel": "web"}, "notifications": [{**shown, "tokens": None}]})[0] == 200
+    display = {"id": name, "type": "display", "timestamp": 1700000000000, "mbox": {"name": name}, "tokens": [name]}
+    assert post(edge, {"context": {"channel": "web"}, "notifications": [display]})[0] == 400
+    assert post(edge, {"context": {"channel": "web"}, "notifications": [{**display, "tokens": None}]})[0] == 200
 
 
 @pytest.mark.server
@@ -266,14 +266,14 @@ def random_request(rng: random.Random) -> bytes:
     """Return a random request. Its framing is valid, so that its end is known."""
     body = random_json(rng)
     if rng.random() < 0.6:
-        shown = {"id": "n", "type": "display", "timestamp": 1700000000000, "mbox": {"name": "m"}}
+        display = {"id": "n", "type": "display", "timestamp": 1700000000000, "mbox": {"name": "m"}}
         body = {
             "context": {"channel": rng.choice(["web", "mobile"]), rng.choice(KEYS): random_json(rng, 4)},
             rng.choice(["execute", "prefetch"]): {
                 "mboxes": [{"name": rng.choice(TEXTS[1:]), rng.choice(KEYS): random_json(rng, 4)}],
                 rng.choice(["pageLoad", "views"]): random_json(rng, 4),
             },
-            "notifications": rng.choice([None, [{**shown, rng.choice(KEYS): random_json(rng, 4)}]]),
+            "notifications": rng.choice([None, [{**display, rng.choice(KEYS): random_json(rng, 4)}]]),
         }
     encoded = json.dumps(body).encode()
     payload = rng.choice([encoded, encoded, encoded, rng.getrandbits(256).to_bytes(32, "big")])

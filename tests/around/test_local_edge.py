@@ -305,7 +305,7 @@ def test_a_wrong_notification_is_rejected(
 def test_tokens_of_earlier_activities_stay_known(edge: LocalEdge, caller: Caller) -> None:
     edge.load({"activities": []})
     caller.deliver(notifications=NOTIFICATIONS)
-    assert [shown.experience for shown in edge.displays] == ["Bestsellers"]
+    assert [event.experience for event in edge.displays] == ["Bestsellers"]
 
 
 def test_a_beacon_is_recorded_and_answered_without_a_body(edge: LocalEdge, caller: Caller) -> None:

@@ -42,9 +42,9 @@ def experience(source: Any, **fields: str) -> Optional[str]:
     ],
 )
 def test_the_fields_reach_the_audiences(condition: Any, fields: Dict[str, str], other: Dict[str, str]) -> None:
-    one = activity(audience=condition)
-    assert experience(one, **fields) == "A"
-    assert experience(one, **other) is None
+    source = activity(audience=condition)
+    assert experience(source, **fields) == "A"
+    assert experience(source, **other) is None
 
 
 def test_the_property_selects_activities() -> None:
@@ -75,8 +75,8 @@ def test_all_locations_or_one_are_decided() -> None:
     everything = decisions(content(), read_visitor({"id": "visitor-3"}))["locations"]
     assert [each["title"] for each in everything if each["title"].startswith("view")] == ["view checkout"]
     assert {"page load target-global-mbox", "loyalty-offer"} < {each["title"] for each in everything}
-    (one,) = decisions(content(), read_visitor({"id": "visitor-3", "location": AB}))["locations"]
-    assert one["offers"] == [
+    (location,) = decisions(content(), read_visitor({"id": "visitor-3", "location": AB}))["locations"]
+    assert location["offers"] == [
         {
             "activity": "Serverside AB",
             "experience": "B",
@@ -84,7 +84,7 @@ def test_all_locations_or_one_are_decided() -> None:
             "content": "<div>Greetings from experience B</div>",
         }
     ]
-    assert one["rules"] == [
+    assert location["rules"] == [
         {
             "activity": 'activity 1111 "Serverside AB"',
             "reason": "bucket 84.27 is in B (50 to 100)",
@@ -98,9 +98,9 @@ def test_an_explanation_has_the_clauses_and_the_values_that_they_read() -> None:
     member = {"==": [{"var": "mbox.member"}, "gold"]}
     browser = {"or": [{"==": [{"var": "user.browserType"}, name]} for name in ("chrome", "edge")]}
     url = {"or": [{"==": [{"var": "page.domain"}, "a.example"]}, member]}
-    one = activity(audience={"and": [member, browser, url]})
+    targeted = activity(audience={"and": [member, browser, url]})
     visitor = read_visitor({"parameters": "member=silver", "userAgent": FIREFOX})
-    (location,) = decisions(content({"activities": [one]}), visitor)["locations"]
+    (location,) = decisions(content({"activities": [targeted]}), visitor)["locations"]
     assert (location["title"], location["reason"], location["offers"]) == ("m", "no offer", [])
     (rule,) = location["rules"]
     assert [(each["held"], each["text"], each["seen"]) for each in rule["clauses"][:2]] == [
@@ -116,9 +116,9 @@ def test_an_explanation_has_the_clauses_and_the_values_that_they_read() -> None:
 
 def test_a_new_visitor_is_the_same_for_the_offers_and_the_explanation() -> None:
     halves = activity(experiences=[{"name": "A", "offer": {"html": "a"}}, {"name": "B", "offer": {"html": "b"}}])
-    one = content({"activities": [halves]})
+    edge_content = content({"activities": [halves]})
     for _ in range(20):
-        (location,) = decisions(one, read_visitor({}))["locations"]
+        (location,) = decisions(edge_content, read_visitor({}))["locations"]
         assert f"is in {location['offers'][0]['experience']} " in location["rules"][0]["reason"]
 
 

@@ -217,8 +217,8 @@ def test_offers_report_displays_and_clicks(method: str, mode: str) -> None:
         else:
             prefetch = PrefetchRequest(views=[ViewRequest(name="v")], **requested)
             answer = client.get_offers(request=DeliveryRequest(prefetch=prefetch))
-            shown = [answer.page_load, answer.offer("m"), answer.offer("n"), answer.view("v")]
-            notifications, expected = [offer.display() for offer in shown], [[*mboxes, ("v", "View", "A")]]
+            prefetched_offers = [answer.page_load, answer.offer("m"), answer.offer("n"), answer.view("v")]
+            notifications, expected = [offer.display() for offer in prefetched_offers], [[*mboxes, ("v", "View", "A")]]
         clicked = [answer.page_load, answer.offer("m"), *([answer.view("v")] if mode == "prefetch" else [])]
         notifications += [offer.click() for offer in clicked]
         with pytest.raises(OptionError, match="no activity measures clicks on it"):

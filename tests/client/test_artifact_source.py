@@ -35,7 +35,7 @@ pytestmark = pytest.mark.server
 
 
 class FakeArtifact:
-    """Stands in for an ``Artifact``."""
+    """A stand-in for an ``Artifact``."""
 
     def __init__(self, document):
         self.document = document
@@ -56,7 +56,7 @@ def load_artifact(text):
 
 
 class EventRecorder(EventProvider):
-    """Records every event."""
+    """Record every event."""
 
     def __init__(self):
         super().__init__()
@@ -84,9 +84,9 @@ def sources():
     """Return a function that creates sources. They are stopped after the test."""
     created = []
 
-    def make(cdn=None, inherited=None, load_with=load_artifact, events=None, settings=None, **given):
-        polling = given.pop("polling_interval", 20)
-        settings = settings or settings_for(cdn, polling_interval=polling, **given)
+    def make(cdn=None, inherited=None, load_with=load_artifact, events=None, settings=None, **client_options):
+        polling = client_options.pop("polling_interval", 20)
+        settings = settings or settings_for(cdn, polling_interval=polling, **client_options)
         transport = Transport(TransportSettings())
         send = RetryingSender(transport.send, RetryPolicy(attempts=1))
         source = ArtifactSource(settings, load_with, send, Log(), events or EventRecorder(), inherited)
@@ -167,7 +167,7 @@ def test_with_a_payload_and_no_threads_nothing_is_downloaded(cdn, sources, monke
 
 def test_with_a_payload_and_no_polling_no_thread_is_started(cdn, sources, monkeypatch):
     started = []
-    monkeypatch.setattr(_thread, "start_new_thread", lambda *given: started.append(given))
+    monkeypatch.setattr(_thread, "start_new_thread", lambda *arguments: started.append(arguments))
     source = sources(cdn, artifact_payload=artifact("given"), polling_interval=0)
     source.start()
     assert source.wait(0)
@@ -274,11 +274,11 @@ def test_b62_a_custom_environment_is_part_of_the_url(cdn):
     assert cdn.request_headers[0][""] == "GET /acmeclient/qa-2/v1/token/rules.json HTTP/1.1"
 
 
-@pytest.mark.parametrize("given", [{"artifact_format": "bin"}, {"artifact_location": "http://{}/x/rules.bin"}])
-def test_b63_an_obfuscated_artifact_is_used(cdn, given):
+@pytest.mark.parametrize("client_options", [{"artifact_format": "bin"}, {"artifact_location": "http://{}/x/rules.bin"}])
+def test_b63_an_obfuscated_artifact_is_used(cdn, client_options):
     cdn.reply = response(obfuscate(artifact(), "1@AdobeOrg"))
-    given = {name: value.format(cdn.domain) for name, value in given.items()}
-    with TargetClient.create(options(cdn, **given)) as client:
+    client_options = {name: value.format(cdn.domain) for name, value in client_options.items()}
+    with TargetClient.create(options(cdn, **client_options)) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
     assert cdn.request_headers[0][""].split()[1].endswith("rules.bin")
 
@@ -411,12 +411,12 @@ def test_retry_after_is_respected_up_to_the_interval(sources, retry_after, least
 
 
 def test_each_source_has_its_own_random_generator(sources):
-    one, two = sources(), sources()
-    assert [one._delay() for _ in range(5)] != [two._delay() for _ in range(5)]
+    first, second = sources(), sources()
+    assert [first._delay() for _ in range(5)] != [second._delay() for _ in range(5)]
 
 
 class GreenletExit(BaseException):
-    """Stands in for the exception that ends a greenlet."""
+    """A stand-in for the exception that ends a greenlet."""
 
 
 @pytest.mark.parametrize(
@@ -627,10 +627,10 @@ def test_a_download_over_plain_http_logs_a_warning_except_on_loopback(sources, c
     assert caplog.text.count("downloaded over plain HTTP") == lines
 
 
-@pytest.mark.parametrize("given", [{"artifact_location": "http://a:99999/"}, {"cdn_base_path": "a:99999"}])
-def test_an_invalid_url_is_an_option_error(sources, given):
+@pytest.mark.parametrize("client_options", [{"artifact_location": "http://a:99999/"}, {"cdn_base_path": "a:99999"}])
+def test_an_invalid_url_is_an_option_error(sources, client_options):
     with pytest.raises(OptionError, match="expected an http or https URL"):
-        sources(**given)
+        sources(**client_options)
 
 
 # Stopping
@@ -855,12 +855,14 @@ def test_without_threads_a_cache_that_raises_does_not_prevent_the_download(cdn, 
     assert bool(cache.calls) is not main
 
 
-@pytest.mark.parametrize("given", [{}, {"artifact_payload": {"version": "2"}}, {"artifact_cache": "file"}])
-def test_without_threads_a_failed_download_does_not_block_the_caller(cdn, sources, monkeypatch, given, tmp_path):
-    if "artifact_cache" in given:
-        given = {"artifact_cache": str(tmp_path / "file")}
+@pytest.mark.parametrize("client_options", [{}, {"artifact_payload": {"version": "2"}}, {"artifact_cache": "file"}])
+def test_without_threads_a_failed_download_does_not_block_the_caller(
+    cdn, sources, monkeypatch, client_options, tmp_path
+):
+    if "artifact_cache" in client_options:
+        client_options = {"artifact_cache": str(tmp_path / "file")}
     cdn.reply = response("no", 500)
-    source = sources(cdn, **given)
+    source = sources(cdn, **client_options)
     monkeypatch.setattr("target_tools.concurrency.shutdown.EXIT_COORDINATOR.begun", True)
     source.start()
     assert not source.wait(20)
@@ -926,7 +928,7 @@ def test_t27_a_fork_during_an_update_leaves_the_child_with_a_consistent_artifact
 def artifacts_in_memory(*contents):
     """Count the artifacts in memory with one of these offers. Artifacts of other tests do not count."""
     gc.collect()
-    documents = [str(one.document()) for one in gc.get_objects() if type(one) is Artifact]
+    documents = [str(each.document()) for each in gc.get_objects() if type(each) is Artifact]
     return sum(any(offer in document for offer in contents) for document in documents)
 
 

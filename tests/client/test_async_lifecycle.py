@@ -319,8 +319,8 @@ def slow_artifact(monkeypatch, tmp_path, go):
 
 @contextlib.contextmanager
 def slow_payload(monkeypatch, tmp_path, go):
-    with slow_artifact(monkeypatch, tmp_path, go) as given:
-        yield {**given, "artifact_payload": artifact()}
+    with slow_artifact(monkeypatch, tmp_path, go) as client_options:
+        yield {**client_options, "artifact_payload": artifact()}
 
 
 @contextlib.contextmanager
@@ -345,16 +345,16 @@ OBSTACLES = [
 def obstacle(request, monkeypatch, tmp_path):
     """Options of a client whose creation waits for the event ``go``, and that event."""
     go = threading.Event()
-    with request.param(monkeypatch, tmp_path, go) as given:
-        yield {"maximum_wait_ready": LONG, **given}, go
+    with request.param(monkeypatch, tmp_path, go) as client_options:
+        yield {"maximum_wait_ready": LONG, **client_options}, go
         go.set()
 
 
 def test_the_event_loop_is_not_blocked_while_a_client_is_created(obstacle):
-    given, go = obstacle
+    client_options, go = obstacle
 
     async def main():
-        creation = asyncio.ensure_future(Client.create_async(given))
+        creation = asyncio.ensure_future(Client.create_async(client_options))
         await run_turns()
         assert not creation.done()
         go.set()
@@ -365,11 +365,11 @@ def test_the_event_loop_is_not_blocked_while_a_client_is_created(obstacle):
 
 
 def test_a_cancelled_creation_closes_the_client_and_leaves_no_thread(obstacle):
-    given, go = obstacle
+    client_options, go = obstacle
     before = thread_ids()
 
     async def main():
-        creation = asyncio.ensure_future(Client.create_async(given))
+        creation = asyncio.ensure_future(Client.create_async(client_options))
         await run_turns()
         creation.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -387,11 +387,11 @@ def test_a_cancelled_creation_closes_the_client_and_leaves_no_thread(obstacle):
 @pytest.mark.parametrize("obstacle", [hanging_cdn, hanging_resolver], indirect=True)
 def test_the_wait_for_the_artifact_ends_when_the_creation_is_cancelled(obstacle):
     """Neither the CDN nor the resolver answers. A lookup in progress cannot be interrupted."""
-    given, _ = obstacle
+    client_options, _ = obstacle
 
     async def main():
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(Client.create_async(given), 0.1)
+            await asyncio.wait_for(Client.create_async(client_options), 0.1)
         source = Client.instances[0]._processes.get().artifacts
         await until(lambda: source._poller.threads() == 0)
 
@@ -725,10 +725,10 @@ LAST = {
 @pytest.mark.parametrize("last", LAST)
 def test_a_program_exits_although_its_client_is_still_in_use(held, last):
     """Neither the edge nor the CDN answers, and all time limits are ten minutes, except ``shutdown_timeout``."""
-    given = {**options_for(held), "timeout": 600000, "shutdown_timeout": 200}
-    more = {**given, "decisioning_method": "on-device", "maximum_wait_ready": 600000}
+    client_options = {**options_for(held), "timeout": 600000, "shutdown_timeout": 200}
+    more = {**client_options, "decisioning_method": "on-device", "maximum_wait_ready": 600000}
     more["cdn_base_path"] = "http://" + held.domain
-    done = run_python("-c", FORGETFUL.format(options=given, last=LAST[last].format(more=more)))
+    done = run_python("-c", FORGETFUL.format(options=client_options, last=LAST[last].format(more=more)))
     assert (done.returncode, done.stdout) == (0, "")
     assert "Traceback" not in done.stderr
     assert not held.go.is_set()

@@ -166,9 +166,9 @@ def test_details_are_listed_in_1_1_0s_order():
     with SocketServer(answer(body)) as server, client_of(server) as client:
         envelope = client.get_offers(offers())
     order = ["xp", "xm", "pp", "pv", "pm"]
-    assert [one.payload.tnta for one in envelope["analytics_details"]] == order
-    assert [one["from"] for one in envelope["trace"]] == order
-    assert [one["from"] for one in envelope["response_tokens"]] == order
+    assert [each.payload.tnta for each in envelope["analytics_details"]] == order
+    assert [each["from"] for each in envelope["trace"]] == order
+    assert [each["from"] for each in envelope["response_tokens"]] == order
 
 
 def test_b18_unexpected_values_in_an_answer_are_accepted():
@@ -197,7 +197,7 @@ def test_tokens_of_prefetched_options_can_be_sent_in_notifications(edge, client)
         tokens=[token],
     )
     notified = client.send_notifications({"request": DeliveryRequest(notifications=[notification])})
-    assert [one.id for one in notified["response"].notifications] == ["n1"]
+    assert [each.id for each in notified["response"].notifications] == ["n1"]
     assert edge.notifications[-1]["tokens"] == [token]
 
 
@@ -268,7 +268,7 @@ def test_b26_names_are_added_to_mboxes_without_an_index(edge, client):
 
 def test_executed_content_overrides_prefetched_and_later_options_override_earlier_ones():
     def mbox(*contents):
-        return {"mboxes": [{"name": "m", "options": [{"type": "json", "content": one} for one in contents]}]}
+        return {"mboxes": [{"name": "m", "options": [{"type": "json", "content": each} for each in contents]}]}
 
     body = {**ANSWER, "prefetch": mbox({"a": 1, "b": 1}), "execute": mbox({"b": 2, "c": 2}, [1, 2], "text", {"c": 3})}
     with SocketServer(answer(body)) as server, client_of(server) as client:
@@ -330,13 +330,13 @@ class LineLogger:
 
 
 def test_b14_every_client_has_its_own_logger(edge):
-    mine, yours = LineLogger(), LineLogger()
-    with client_of(edge, logger=mine) as one, client_of(edge, logger=yours) as two:
-        one.get_offers(ab())
-        assert len(mine.lines) == 2
-        assert yours.lines == []
-        two.get_offers(ab())
-        assert len(yours.lines) == 2
+    first_logger, second_logger = LineLogger(), LineLogger()
+    with client_of(edge, logger=first_logger) as first, client_of(edge, logger=second_logger) as second:
+        first.get_offers(ab())
+        assert len(first_logger.lines) == 2
+        assert second_logger.lines == []
+        second.get_offers(ab())
+        assert len(second_logger.lines) == 2
 
 
 def test_b15_log_lines_contain_no_visitor_data_without_log_payloads(edge, caplog):

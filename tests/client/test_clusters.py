@@ -25,7 +25,7 @@ def clock_offset(monkeypatch):
 
 
 def cluster_memory(hint=None, open_circuits=()):
-    return ClusterMemory(SETTINGS, hint, lambda one: one in {origin(cluster) for cluster in open_circuits})
+    return ClusterMemory(SETTINGS, hint, lambda each: each in {origin(cluster) for cluster in open_circuits})
 
 
 def test_the_latest_cluster_is_used():

@@ -21,7 +21,7 @@ TIMED_OUT = response({}, 408, {"Connection": "close"})
 def idle_connections(client):
     """Return the idle connections of ``client``."""
     pools = client._processes.current().transport._pools.values()
-    return [one for pool in pools for one in pool.pool._connections]
+    return [each for pool in pools for each in pool.pool._connections]
 
 
 def age(client, seconds):

@@ -28,9 +28,9 @@ def seen():
     urlopen = urllib3.HTTPConnectionPool.urlopen
 
     @functools.wraps(urlopen)
-    def record_span(pool, method, url, *arguments, **given):
+    def record_span(pool, method, url, *arguments, **keywords):
         found.append((url.partition("?")[0], SPAN.get()))
-        return urlopen(pool, method, url, *arguments, **given)
+        return urlopen(pool, method, url, *arguments, **keywords)
 
     with mock.patch("urllib3.HTTPConnectionPool.urlopen", record_span):
         yield found
@@ -99,9 +99,9 @@ def test_calls_at_the_same_time_keep_their_contexts(edge, seen):
 def test_context_variables_set_by_the_sending_thread_do_not_reach_the_caller(edge):
     urlopen = urllib3.HTTPConnectionPool.urlopen
 
-    def change_span(pool, *arguments, **given):
+    def change_span(pool, *arguments, **keywords):
         SPAN.set("the thread's")
-        return urlopen(pool, *arguments, **given)
+        return urlopen(pool, *arguments, **keywords)
 
     SPAN.set("mine")
     with mock.patch("urllib3.HTTPConnectionPool.urlopen", change_span), client_of(edge, max_workers=1) as client:
@@ -116,9 +116,9 @@ def test_a_connection_is_opened_in_the_context_of_the_caller(way, edge):
     found = []
     real = urllib3.util.connection.create_connection
 
-    def record_span(*arguments, **given):
+    def record_span(*arguments, **keywords):
         found.append(SPAN.get())
-        return real(*arguments, **given)
+        return real(*arguments, **keywords)
 
     SPAN.set("mine")
     with mock.patch("urllib3.util.connection.create_connection", record_span), client_of(edge, keep_alive=0) as client:
@@ -150,16 +150,16 @@ def test_geo_lookups_and_notifications_of_an_on_device_call_are_sent_in_its_cont
         def __init__(self, client):
             self._client = client
 
-        def get_offers(self, given):
-            return self._client.get_offers(located(given))
+        def get_offers(self, call_options):
+            return self._client.get_offers(located(call_options))
 
-        async def get_offers_async(self, given):
-            return await self._client.get_offers_async(located(given))
+        async def get_offers_async(self, call_options):
+            return await self._client.get_offers_async(located(call_options))
 
-    def located(given):
+    def located(call_options):
         execute = ExecuteRequest(mboxes=[MboxRequest(name="home")])
         context = Context(channel="web", geo=Geo(ip_address="192.0.2.1"))
-        return {**given, "request": DeliveryRequest(context=context, execute=execute)}
+        return {**call_options, "request": DeliveryRequest(context=context, execute=execute)}
 
     with Cdn(reply) as cdn, TargetClient.create(options(cdn, server_domain=edge.domain)) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"

@@ -38,11 +38,11 @@ def secret_offers():
 
 def text_of(error):
     """Return the texts that a logged traceback of ``error`` would contain."""
-    shown = ""
+    texts = ""
     while error is not None:
-        shown += f"{error} {error!r}\n"
+        texts += f"{error} {error!r}\n"
         error = error.__cause__ or error.__context__
-    return shown
+    return texts
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)

@@ -118,11 +118,11 @@ def test_forced_offers_are_not_reported_as_displayed_without_force_impressions(
 
 def test_a_forced_call_sends_only_the_notifications_of_its_request(client: TargetClient, edge: LocalEdge) -> None:
     before = len(edge.requests)
-    shown = client.get_offers({"request": {"prefetch": {"mboxes": [{"name": "home"}]}}, **FORCE_B}).offer("home")
+    offer = client.get_offers({"request": {"prefetch": {"mboxes": [{"name": "home"}]}}, **FORCE_B}).offer("home")
     client.get_offers({**offers("home"), **FORCE_B})
     client.flush()
     assert len(edge.requests) == before
-    request = {"execute": {"mboxes": [{"name": "home"}]}, "notifications": [shown.display()]}
+    request = {"execute": {"mboxes": [{"name": "home"}]}, "notifications": [offer.display()]}
     client.get_offers({"request": request, **FORCE_B})
     client.flush()
     assert [event.experience for event in edge.displays] == ["B"]

@@ -145,9 +145,9 @@ def test_the_failure_is_counted_logged_and_reported_by_an_event(make_client_with
 
 def test_err_callback_gets_the_error_and_callback_gets_the_answer(make_client_without_edge):
     calls = []
-    given = {"callback": lambda value: calls.append(("callback", value)), "request": MIXED}
-    given["err_callback"] = lambda error: calls.append(("err_callback", error))
-    envelope = make_client_without_edge().get_offers(given).get(LONG / 1000)
+    call_options = {"callback": lambda value: calls.append(("callback", value)), "request": MIXED}
+    call_options["err_callback"] = lambda error: calls.append(("err_callback", error))
+    envelope = make_client_without_edge().get_offers(call_options).get(LONG / 1000)
     assert [name for name, _ in calls] == ["err_callback", "callback"]
     assert (calls[0][1], calls[1][1]) == (envelope.error, envelope)
     assert envelope.offer("one").html == "one"
@@ -185,12 +185,12 @@ def test_a_new_visitor_gets_a_device_id_and_displays_are_reported_afterwards(mak
     assert [event["notification"].notifications[0].mbox.name for event in lost] == ["one"]
 
 
-@pytest.mark.parametrize("given", [{"qaMode": {"token": "a"}}, {"preview": {"token": "b"}}], ids=str)
-def test_qa_mode_and_preview_have_no_effect_without_the_edge(make_client_without_edge, given):
+@pytest.mark.parametrize("part", [{"qaMode": {"token": "a"}}, {"preview": {"token": "b"}}], ids=str)
+def test_qa_mode_and_preview_have_no_effect_without_the_edge(make_client_without_edge, part):
     local = {"execute": {"mboxes": [{"name": "one"}]}}
-    envelope = make_client_without_edge().get_offers({"request": {**local, **given}})
+    envelope = make_client_without_edge().get_offers({"request": {**local, **part}})
     assert (envelope.response.status, envelope.meta["remote_mboxes"]) == (206, [])
-    assert envelope.meta["ignored"] == [{"qaMode": "qa_mode", "preview": "preview"}[next(iter(given))]]
+    assert envelope.meta["ignored"] == [{"qaMode": "qa_mode", "preview": "preview"}[next(iter(part))]]
     assert envelope.offer("one").html == "one"
 
 
@@ -278,12 +278,12 @@ def check(request, remote, remote_views, envelope):
     assert sorted(envelope.meta["remote_mboxes"]) == sorted(remote)
     assert envelope.meta["remote_views"] == remote_views
     for mbox in envelope.response.execute.mboxes:
-        assert [one.content for one in mbox.options or ()] == ([mbox.name] if mbox.name in LOCAL else [])
+        assert [each.content for each in mbox.options or ()] == ([mbox.name] if mbox.name in LOCAL else [])
     if "pageLoad" in request["execute"]:
-        assert [one.content for one in envelope.response.execute.page_load.options] == ["page"]
+        assert [each.content for each in envelope.response.execute.page_load.options] == ["page"]
     views = request.get("prefetch", {}).get("views", [])
-    shown = [view.name for view in (envelope.response.prefetch.views if views else [])]
-    assert shown == [view["name"] for view in views if view["name"] == "cart"]
+    view_names = [view.name for view in (envelope.response.prefetch.views if views else [])]
+    assert view_names == [view["name"] for view in views if view["name"] == "cart"]
 
 
 @pytest.mark.usefixtures("ample_decision_time")
@@ -315,8 +315,8 @@ def test_many_mixed_calls_are_all_answered(name):
                 rng = random.Random(seed)
                 mixed = [mixed_request(rng) for _ in range(50)]
                 calls = [client.get_offers_async({"request": request}) for request, _, _ in mixed]
-                for one, envelope in zip(mixed, await asyncio.gather(*calls)):
-                    check(*one, envelope)
+                for each, envelope in zip(mixed, await asyncio.gather(*calls)):
+                    check(*each, envelope)
 
             threads = [threading.Thread(target=run, args=(seed,)) for seed in range(4)]
             for thread in threads:

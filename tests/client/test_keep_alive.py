@@ -43,9 +43,9 @@ def test_b3_each_thread_uses_one_connection():
 
 
 def test_b1_two_clients_never_share_connections():
-    one = answer(json.dumps({**ANSWER, "client": "one"}).encode())
-    two = answer(json.dumps({**ANSWER, "client": "two"}).encode())
-    with SocketServer(one) as first, SocketServer(two) as second:
+    first_answer = answer(json.dumps({**ANSWER, "client": "one"}).encode())
+    second_answer = answer(json.dumps({**ANSWER, "client": "two"}).encode())
+    with SocketServer(first_answer) as first, SocketServer(second_answer) as second:
         with client_of(first) as first_client, client_of(second) as second_client:
             for _ in range(20):
                 assert first_client.get_offers(offers())["response"].client == "one"

@@ -319,14 +319,14 @@ def test_the_message_of_an_error_masks_the_ids_of_the_request(log_payloads, call
             with pytest.raises(HttpStatusError) as caught:
                 call(client, options)
     error = caught.value
-    shown = str(error) + repr(error)
-    assert "Retry-After" in shown
-    assert "X-Echo" not in shown
-    assert "Set-Cookie" not in shown
-    assert ("session-9" in shown) == log_payloads  # in the first 256 characters of the body
+    text = str(error) + repr(error)
+    assert "Retry-After" in text
+    assert "X-Echo" not in text
+    assert "Set-Cookie" not in text
+    assert ("session-9" in text) == log_payloads  # in the first 256 characters of the body
     if not log_payloads:
-        assert not [secret for secret in secrets if secret in shown]
-        assert "***" in shown
+        assert not [secret for secret in secrets if secret in text]
+        assert "***" in text
     assert "visitor-9" in error.body
 
 
@@ -348,8 +348,8 @@ MASKED_BODIES = [
 ]
 
 
-@pytest.mark.parametrize(("body", "shown"), MASKED_BODIES)
-def test_messages_of_errors_mask_values_of_the_request_in_the_edges_text(body, shown, call):
+@pytest.mark.parametrize(("body", "text"), MASKED_BODIES)
+def test_messages_of_errors_mask_values_of_the_request_in_the_edges_text(body, text, call):
     customer = CustomerId(id="77", integration_code="crm", authenticated_state="authenticated")
     parameters = {"email": "max@x.de", "first": "J\xfcrgen", "name": "Anna Lee", "text": "message"}
     parameters.update(age=42, height=1.85)
@@ -361,7 +361,7 @@ def test_messages_of_errors_mask_values_of_the_request_in_the_edges_text(body, s
         with pytest.raises(HttpStatusError) as caught:
             call(client, {"request": request})
     line = next(line for line in str(caught.value).splitlines() if line.startswith("HTTP response body: "))
-    assert line == "HTTP response body: " + shown.encode("unicode_escape").decode("ascii")
+    assert line == "HTTP response body: " + text.encode("unicode_escape").decode("ascii")
     assert caught.value.body == body
 
 
@@ -442,11 +442,11 @@ def test_a_misspelled_required_option_is_logged_before_the_error(options, name, 
     assert [record.getMessage() for record in caplog.records] == [text]
 
 
-@pytest.mark.parametrize("given", ["1234567890", "12@adobeorg", "12@AdobeOrg.com", "12@AdobeOrg "])
-def test_an_organization_id_without_its_domain_is_logged(given, caplog):
-    with TargetClient.create(client="acmeclient", organization_id=given):
+@pytest.mark.parametrize("value", ["1234567890", "12@adobeorg", "12@AdobeOrg.com", "12@AdobeOrg "])
+def test_an_organization_id_without_its_domain_is_logged(value, caplog):
+    with TargetClient.create(client="acmeclient", organization_id=value):
         pass
-    text = f"The option 'organization_id' is {given!r}, but should end with '@AdobeOrg'"
+    text = f"The option 'organization_id' is {value!r}, but should end with '@AdobeOrg'"
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [text]
 
 

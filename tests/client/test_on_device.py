@@ -60,7 +60,7 @@ def test_changing_the_request_later_does_not_change_its_notifications():
             client.get_offers({"request": execute_request(visitor, context)})
         assert client.flush(LONG)
         sent = [body_of(request) for request in server.requests]
-    assert sorted((one["id"]["tntId"], one["context"]["userAgent"]) for one in sent) == [
+    assert sorted((each["id"]["tntId"], each["context"]["userAgent"]) for each in sent) == [
         (name, "browser of " + name) for name in "ABCD"
     ]
 
@@ -120,7 +120,7 @@ def test_the_macro_mbox_name_of_a_page_load_is_the_global_mbox():
     page = rule("x", place="target-global-mbox", consequence={"options": [option("in ${mbox.name}")]})
     with client_of(artifact({"target-global-mbox": [page]})) as client:
         loaded = decide(client, request_json(mboxes=(), pageLoad={}))["response"].prefetch.page_load
-    assert [one.content for one in loaded.options] == ["in target-global-mbox"]
+    assert [each.content for each in loaded.options] == ["in target-global-mbox"]
 
 
 @pytest.mark.parametrize("method", ["on-device", "hybrid", "server-side"])
@@ -159,7 +159,7 @@ def test_the_callers_notifications_are_sent_together_with_the_displays():
         decide(client, {**request_json("execute"), "notifications": [clicked]})
         assert client.flush(LONG)
         (sent,) = [body_of(request)["notifications"] for request in server.requests]
-    assert [one["type"] for one in sent] == ["click", "display"]
+    assert [each["type"] for each in sent] == ["click", "display"]
 
 
 # The artifact
@@ -186,7 +186,7 @@ def test_all_first_calls_of_an_unpickled_client_wait_for_the_artifact():
                 thread.start()
             for thread in threads:
                 thread.join()
-    assert [one["meta"]["decisioning_method"] for one in answers] == ["on-device"] * 8
+    assert [each["meta"]["decisioning_method"] for each in answers] == ["on-device"] * 8
 
 
 def test_an_interrupted_start_is_repeated_by_the_next_call(monkeypatch):

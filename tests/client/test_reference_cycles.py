@@ -155,10 +155,10 @@ def report():
             server = stack.enter_context(SocketServer(handler))
             cases.append((kind, server.domain, {"circuit_breaker": False, **options}))
         for kind, (options, _) in UNREACHABLE.items():
-            given = {
+            client_options = {
                 name: value.format(closed_port) if isinstance(value, str) else value for name, value in options.items()
             }
-            cases.append((kind, closed_port, {"circuit_breaker": False, **given}))
+            cases.append((kind, closed_port, {"circuit_breaker": False, **client_options}))
         done = python(SCRIPT, json.dumps(cases))
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)

@@ -18,8 +18,8 @@ def refuse_thread(*_, **__):
 def refuse_socket(*_, **__):
     raise OSError("no sockets here")
 
-given = json.load(sys.stdin)
-if not given["ssl"]:
+program_input = json.load(sys.stdin)
+if not program_input["ssl"]:
     sys.modules["ssl"] = sys.modules["_ssl"] = None
 for name in ("start_new_thread", "start_new", "start_joinable_thread"):
     if hasattr(_thread, name):
@@ -58,8 +58,8 @@ options = {
     "client": "acmeclient",
     "organization_id": "1234567890@AdobeOrg",
     "decisioning_method": "on-device",
-    "artifact_payload": given["rules"],
-    "polling_interval": given["polling_interval"],
+    "artifact_payload": program_input["rules"],
+    "polling_interval": program_input["polling_interval"],
     "events": {"send_notification_error": events.append},
 }
 request = {"request": DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="home")]))}
@@ -88,10 +88,10 @@ ACTIVITIES = [
 @pytest.mark.parametrize("ssl", [pytest.param(True, id="ssl"), pytest.param(False, id="no ssl")])
 def test_a_decision_is_returned_and_an_event_reports_its_failed_notification(polling_interval, ssl):
     with LocalEdge({"activities": ACTIVITIES}) as edge:
-        given = {"ssl": ssl, "polling_interval": polling_interval, "rules": edge.rules}
+        program_input = {"ssl": ssl, "polling_interval": polling_interval, "rules": edge.rules}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        input=json.dumps(given),
+        input=json.dumps(program_input),
         capture_output=True,
         text=True,
         timeout=60,

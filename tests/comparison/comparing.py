@@ -103,7 +103,7 @@ def differences(theirs: Dict[str, Any], ours: Dict[str, Any]) -> List[Difference
     found: List[Difference] = []
     for scenario in sorted({*theirs, *ours}):
         pair = theirs.get(scenario, ABSENT), ours.get(scenario, ABSENT)
-        found.extend(Difference(scenario, *one) for one in between("", *pair))
+        found.extend(Difference(scenario, *each) for each in between("", *pair))
     return found
 
 
@@ -128,16 +128,16 @@ def _aligned(theirs: List[Any], ours: List[Any]) -> Iterator[Any]:
     """Yield pairs of elements with an index. If one side has more, pair the most similar elements."""
     more, fewer = (theirs, ours) if len(theirs) >= len(ours) else (ours, theirs)
     unlike = {
-        (index, other): sum(1 for _ in between("", one, another)) if len(more) > len(fewer) else 0
-        for index, one in enumerate(more)
+        (index, other): sum(1 for _ in between("", each, another)) if len(more) > len(fewer) else 0
+        for index, each in enumerate(more)
         for other, another in enumerate(fewer)
     }
     alignments = itertools.islice(itertools.combinations(range(len(more)), len(fewer)), MAX_ALIGNMENTS)
     chosen = min(alignments, key=lambda indexes: sum(unlike[index, other] for other, index in enumerate(indexes)))
     partners = dict(zip(chosen, fewer))
-    for index, one in enumerate(more):
+    for index, each in enumerate(more):
         partner = partners.get(index, ABSENT)
-        yield (index, one, partner) if more is theirs else (index, partner, one)
+        yield (index, each, partner) if more is theirs else (index, partner, each)
 
 
 def _kind(value: Any) -> str:
@@ -164,9 +164,9 @@ def judge(found: Sequence[Difference], known: Sequence[KnownDifference]) -> Verd
     """Look up each difference in the list."""
     used = set()
     unexplained = []
-    for one in found:
-        reasons = [index for index, entry in enumerate(known) if entry.explains(one)]
+    for each in found:
+        reasons = [index for index, entry in enumerate(known) if entry.explains(each)]
         used.update(reasons)
         if not reasons:
-            unexplained.append(one)
+            unexplained.append(each)
     return Verdict(unexplained, [entry for index, entry in enumerate(known) if index not in used])

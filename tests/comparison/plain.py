@@ -88,7 +88,7 @@ def _clock(key: str, value: Any, now: float) -> Any:
     if key == "execution":
         return "<milliseconds>" if isinstance(value, (int, float)) else value
     around = (datetime.datetime.fromtimestamp(now + seconds, datetime.timezone.utc) for seconds in (0, 30))
-    return f"<now, a {type(value).__name__}>" if str(value) in [one.strftime(CLOCK[key]) for one in around] else value
+    return f"<now, a {type(value).__name__}>" if str(value) in [each.strftime(CLOCK[key]) for each in around] else value
 
 
 PLAIN_HEADERS = {"content-length": re.compile(r"\d+"), "x-exc-sdk-version": re.compile(r"\d+\.\d+\.\d+\S*")}

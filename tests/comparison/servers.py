@@ -45,11 +45,11 @@ def by_scenario(requests: List[Request]) -> Dict[str, List[Dict[str, Any]]]:
     """Return the requests of each scenario, in their order."""
     found: Dict[str, List[Dict[str, Any]]] = {}
     current: List[Dict[str, Any]] = []
-    for one in requests:
-        if one.path.startswith(MARK):
-            current = found.setdefault(unquote(one.path[len(MARK) :]), [])
+    for each in requests:
+        if each.path.startswith(MARK):
+            current = found.setdefault(unquote(each.path[len(MARK) :]), [])
         else:
-            current.append({**one._asdict(), "query": dict(one.query), "headers": dict(one.headers)})
+            current.append({**each._asdict(), "query": dict(each.query), "headers": dict(each.headers)})
     return found
 
 
@@ -79,7 +79,7 @@ def edge() -> Iterator[Server]:
     with LocalEdge(ARTIFACT_WITH_TOKENS) as local:
         for name in ("artifact.json", "activities.json"):
             local.load(GIVEN / name)
-        yield Server(local.domain, lambda: [Request(*one[:5]) for one in local.requests])
+        yield Server(local.domain, lambda: [Request(*each[:5]) for each in local.requests])
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ def models(python: str, descriptions: List[Dict[str, Any]]) -> Dict[str, Any]:
         given.write_text(json.dumps(descriptions), encoding="utf-8")
         results = run(python, str(BOTH / "building.py"), str(given))
     numbered = enumerate(zip(descriptions, results["built"]))
-    built = {f"{one['class']} {number:04d}": compact_model(result) for number, (one, result) in numbered}
+    built = {f"{each['class']} {number:04d}": compact_model(result) for number, (each, result) in numbered}
     return {"surface": results["surface"], "built": built}
 
 

@@ -192,9 +192,9 @@ def test_a_foreign_error_is_covered_only_if_the_entry_names_it() -> None:
 
 def test_only_values_that_differ_from_run_to_run_become_placeholders() -> None:
     """Equal ids stay equal, and times keep their distance from the start. Other numbers and texts stay as they are."""
-    one, other = "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f", "ffffffff-0a1b-0a1b-0a1b-0a1b2c3d4e5f"
+    first, other = "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f", "ffffffff-0a1b-0a1b-0a1b-0a1b2c3d4e5f"
     recording_of = {
-        "a": [one, other, f"x {one} 0x7f00"],
+        "a": [first, other, f"x {first} 0x7f00"],
         "b": {"soon": 1800001861, "now": 1800000000123, "text": "PC#v#1800000600", "long ago": 1700000000},
         "headers": {"content-length": "12", "x-exc-sdk-version": "2.0.0.dev0", "version": "2.0.0"},
         "url": "http://127.0.0.1:8080/x",

@@ -39,9 +39,9 @@ def places(value: Any, place: str = "") -> Iterator[Tuple[str, Any]]:
         yield from places(each, f"{place}.{key}".lstrip("."))
 
 
-def is_excused(one: Difference, known_differences: Sequence[KnownDifference]) -> bool:
+def is_excused(each: Difference, known_differences: Sequence[KnownDifference]) -> bool:
     """Return whether an entry covers the difference."""
-    return any(entry.explains(one) for entry in known_differences)
+    return any(entry.explains(each) for entry in known_differences)
 
 
 def find_excused(known: Any, known_differences: Sequence[KnownDifference], replacements: Sequence[Any]) -> Sample:
@@ -54,7 +54,7 @@ def find_excused(known: Any, known_differences: Sequence[KnownDifference], repla
         ours = replacements[int(rng.random() * len(replacements))]
         if type(ours) is not type(theirs) or ours != theirs:
             mutated.append(Difference(name, place, theirs, ours))
-    return Sample(len(mutated), [one for one in mutated if is_excused(one, known_differences)])
+    return Sample(len(mutated), [each for each in mutated if is_excused(each, known_differences)])
 
 
 @pytest.mark.slow
@@ -80,7 +80,7 @@ def test_no_whole_outcome_is_excused() -> None:
         for name, was in known.items()
         for ours in (None, ABSENT, FOREIGN_ERROR, "", {})
     ]
-    assert [one for one in outcomes if one.theirs != one.ours and is_excused(one, KNOWN_DIFFERENCES)] == []
+    assert [each for each in outcomes if each.theirs != each.ours and is_excused(each, KNOWN_DIFFERENCES)] == []
 
 
 #: Scenarios in which 1.1.0 sent a last request and this SDK intentionally does not.
@@ -106,7 +106,7 @@ def test_a_missing_last_request_is_reported() -> None:
     known = recording.read(recording.SCENARIOS)
     last = [(name, len(was["requests"]) - 1, was["requests"]) for name, was in known.items() if was["requests"]]
     unsent = [Difference(name, f"requests.{index}", asked[index], ABSENT) for name, index, asked in last]
-    assert {one.scenario for one in unsent if is_excused(one, KNOWN_DIFFERENCES)} == UNSENT
+    assert {each.scenario for each in unsent if is_excused(each, KNOWN_DIFFERENCES)} == UNSENT
 
 
 def test_every_entry_describes_both_sides() -> None:

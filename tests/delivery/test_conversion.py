@@ -445,8 +445,8 @@ def test_keys_are_those_that_json_writes(key, name):
 
 
 def test_mappings_and_tuples_become_dicts_and_lists():
-    given = types.MappingProxyType({"a": (1, types.MappingProxyType({"b": 2}))})
-    (mbox,) = convert_request(execute_request(parameters=given)).execute.mboxes
+    mapping = types.MappingProxyType({"a": (1, types.MappingProxyType({"b": 2}))})
+    (mbox,) = convert_request(execute_request(parameters=mapping)).execute.mboxes
     assert mbox.parameters == {"a": [1, {"b": 2}]}
 
 
@@ -520,6 +520,8 @@ def test_attributes_of_a_subclass_are_not_converted():
 
 
 def test_customer_ids_may_be_models_with_values_of_any_type():
-    given = [CustomerId.from_dict({"id": Plan.GOLD, "integrationCode": Text("crm"), "authenticatedState": "unknown"})]
-    (found,) = prepare(customer_ids=given).request.id.customer_ids
+    customers = [
+        CustomerId.from_dict({"id": Plan.GOLD, "integrationCode": Text("crm"), "authenticatedState": "unknown"})
+    ]
+    (found,) = prepare(customer_ids=customers).request.id.customer_ids
     assert (type(found.id), found.id, type(found.integration_code)) == (str, "gold", str)

@@ -346,7 +346,7 @@ def test_an_unknown_option_of_a_call_is_logged_once(caplog):
 
 
 @pytest.mark.parametrize(
-    ("given", "attempts"),
+    ("value", "attempts"),
     [
         (1, 1),
         (5, 5),
@@ -358,8 +358,8 @@ def test_an_unknown_option_of_a_call_is_logged_once(caplog):
         (urllib3.Retry(1, backoff_factor=0), 2),
     ],
 )
-def test_retries_is_the_number_of_attempts_or_a_retry_of_urllib3(given, attempts):
-    assert settings(retries=given).retries.attempts == attempts
+def test_retries_is_the_number_of_attempts_or_a_retry_of_urllib3(value, attempts):
+    assert settings(retries=value).retries.attempts == attempts
 
 
 def test_the_statuses_and_pauses_of_a_retry_of_urllib3_are_used():

@@ -170,7 +170,7 @@ def test_b21_arguments_of_the_caller_are_not_modified():
 )
 def test_b25_customer_ids_are_in_the_request_and_in_the_visitor_state(given_):
     call = prepare(customer_ids=given_)
-    assert [one.to_dict() for one in call.request.id.customer_ids] == [
+    assert [each.to_dict() for each in call.request.id.customer_ids] == [
         {"id": "77", "integration_code": "crm", "authenticated_state": "authenticated"}
     ]
     assert call.visitor_state[ORGANIZATION]["customerIDs"] == {"crm": {"id": "77", "authState": 1}}
@@ -188,14 +188,14 @@ def test_customer_ids_without_an_experience_cloud_id_are_not_sent(caplog):
 
 
 def test_b25_a_customer_id_without_a_state_is_sent_as_unknown():
-    (one,) = request_to_send(customer_ids={"crm": "77"}).id.customer_ids
-    assert one.authenticated_state == AuthenticatedState.UNKNOWN
+    (each,) = request_to_send(customer_ids={"crm": "77"}).id.customer_ids
+    assert each.authenticated_state == AuthenticatedState.UNKNOWN
 
 
 def test_b25_customer_ids_of_the_option_and_of_the_request_are_sent():
     own = CustomerId(id="1", integration_code="own", authenticated_state="unknown")
     ids = request_to_send(DeliveryRequest(id=VisitorId(customer_ids=[own])), customer_ids={"crm": "77"}).id.customer_ids
-    assert [one.integration_code for one in ids] == ["crm", "own"]
+    assert [each.integration_code for each in ids] == ["crm", "own"]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ class Visitor:
 def test_b28_a_visitor_object_adds_its_ids():
     call = prepare(visitor=Visitor(MCMID="mid", MCAAMLH="9", MCAAMB="blob"))
     assert call.request.id.marketing_cloud_visitor_id == "mid"
-    assert [one.id for one in call.request.id.customer_ids] == ["77"]
+    assert [each.id for each in call.request.id.customer_ids] == ["77"]
     assert call.request.experience_cloud.audience_manager == AudienceManager(location_hint=9, blob="blob")
     assert call.visitor_state == Visitor().get_state()
 
@@ -507,7 +507,7 @@ def test_b30_none_in_lists_is_ignored():
         notifications=[None, Notification(id="1", type="click", timestamp=1)],
     )
     out = request_to_send(request)
-    assert ([mbox.name for mbox in out.execute.mboxes], [one.id for one in out.notifications]) == (["a"], ["1"])
+    assert ([mbox.name for mbox in out.execute.mboxes], [each.id for each in out.notifications]) == (["a"], ["1"])
 
 
 UNSENDABLE = {
@@ -538,7 +538,7 @@ def test_b30_a_notification_that_cannot_be_sent_is_an_error_or_a_log_line(field,
 
     good = Notification(id="good", type="click", timestamp=1700000000000, mbox=NotificationMbox(name="a"))
     out = request_to_send(DeliveryRequest(notifications=[bad, good]))
-    assert [one.id for one in out.notifications] == ["good"]
+    assert [each.id for each in out.notifications] == ["good"]
     out = request_to_send(DeliveryRequest(execute=ExecuteRequest(page_load=RequestDetails()), notifications=[bad]))
     assert out.notifications is None
     assert [record.getMessage() for record in caplog.records] == [f"Notification validation failed for: {text}"] * 2
@@ -546,26 +546,30 @@ def test_b30_a_notification_that_cannot_be_sent_is_an_error_or_a_log_line(field,
 
 @pytest.mark.parametrize("timestamp", [0, -5, 1, 1700000000000])
 def test_a_valid_notification_is_sent_unchanged(timestamp):
-    given = Notification(id="1", type="display", timestamp=timestamp, mbox=NotificationMbox(name="a"))
-    (out,) = request_to_send(DeliveryRequest(notifications=[given])).notifications
-    assert out is given
+    original = Notification(id="1", type="display", timestamp=timestamp, mbox=NotificationMbox(name="a"))
+    (out,) = request_to_send(DeliveryRequest(notifications=[original])).notifications
+    assert out is original
 
 
 def test_a_fraction_of_a_millisecond_is_rounded():
-    given = Notification(id="1", type="display", timestamp=1700000000000.7, mbox=NotificationMbox(name="a"))
-    (out,) = request_to_send(DeliveryRequest(notifications=[given])).notifications
-    assert (out.timestamp, type(out.timestamp), given.timestamp) == (1700000000001, int, 1700000000000.7)
+    original = Notification(id="1", type="display", timestamp=1700000000000.7, mbox=NotificationMbox(name="a"))
+    (out,) = request_to_send(DeliveryRequest(notifications=[original])).notifications
+    assert (out.timestamp, type(out.timestamp), original.timestamp) == (1700000000001, int, 1700000000000.7)
 
 
 def test_a_missing_id_and_timestamp_are_filled_in():
-    given = [Notification(type="click"), Notification(type="display", id="", tokens=["t"]), Notification(type="click")]
+    originals = [
+        Notification(type="click"),
+        Notification(type="display", id="", tokens=["t"]),
+        Notification(type="click"),
+    ]
     before = int(time.time() * 1000)
-    out = request_to_send(DeliveryRequest(notifications=given)).notifications
-    assert all(before <= one.timestamp <= time.time() * 1000 for one in out)
-    assert len({uuid.UUID(one.id) for one in out}) == 3
-    assert [one.type for one in out] == ["click", "display", "click"]
+    out = request_to_send(DeliveryRequest(notifications=originals)).notifications
+    assert all(before <= each.timestamp <= time.time() * 1000 for each in out)
+    assert len({uuid.UUID(each.id) for each in out}) == 3
+    assert [each.type for each in out] == ["click", "display", "click"]
     assert out[1].tokens == ["t"]
-    assert [(one.id, one.timestamp) for one in given] == [(None, None), ("", None), (None, None)]
+    assert [(each.id, each.timestamp) for each in originals] == [(None, None), ("", None), (None, None)]
 
 
 def test_a_timestamp_in_seconds_is_logged_once(caplog):

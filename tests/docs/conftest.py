@@ -27,8 +27,12 @@ def create_at_edge(edge: LocalEdge, monkeypatch: pytest.MonkeyPatch) -> Iterator
     create, create_async = TargetClient.create, TargetClient.create_async
 
     def at_edge(options: Optional[Mapping[str, Any]], keywords: Mapping[str, Any]) -> Any:
-        given: Any = {**(options or {}), **keywords}
-        return given if "server_domain" in given else {**given, "server_domain": edge.domain, "secure": False}
+        client_options: Any = {**(options or {}), **keywords}
+        return (
+            client_options
+            if "server_domain" in client_options
+            else {**client_options, "server_domain": edge.domain, "secure": False}
+        )
 
     def create_at_edge(options: Optional[Mapping[str, Any]] = None, **keywords: Any) -> TargetClient:
         clients.append(create(at_edge(options, keywords)))

@@ -32,13 +32,13 @@ def replace_edges(edge: str, closed_port: int) -> None:
     original = client._constructor_options
 
     def constructor_options(options: Any, keywords: Any) -> Dict[str, Any]:
-        given: Dict[str, Any] = {**(options or {}), **keywords}
-        if "server_domain" not in given:
-            given.update(server_domain=default_edge.domain, secure=False)
-            given.setdefault("cdn_base_path", "http://" + default_edge.domain)
+        client_options: Dict[str, Any] = {**(options or {}), **keywords}
+        if "server_domain" not in client_options:
+            client_options.update(server_domain=default_edge.domain, secure=False)
+            client_options.setdefault("cdn_base_path", "http://" + default_edge.domain)
         if edge == DOWN:
-            given["maximum_wait_ready"] = SHORT_WAIT
-        return original(given, {})
+            client_options["maximum_wait_ready"] = SHORT_WAIT
+        return original(client_options, {})
 
     client._constructor_options = constructor_options
 

@@ -102,11 +102,11 @@ def test_the_page_recognizes_the_visitor_and_reports_displays_and_clicks(shop: S
     browser = Browser(shop.address)
     status, page = browser.open("/")
     assert status == 200
-    (shown,) = [experience for experience in EXPERIENCES if experience in page]
+    (experience_on_page,) = [experience for experience in EXPERIENCES if experience in page]
     assert {cookie.name for cookie in browser.cookies} == {"mbox", "mboxEdgeCluster"}
 
     _, second_page = browser.open("/")
-    assert shown in second_page, "the visitor was not recognized"
+    assert experience_on_page in second_page, "the visitor was not recognized"
 
     assert browser.run_script(second_page) == [204, 204]
     reported = json.loads(browser.open(shop.reported)[1])["notifications"]

@@ -13,7 +13,7 @@ from tests.doubles.run import STARTS
 def main() -> int:
     """Print the table; return 1 if a cell failed."""
     failures: List[str] = []
-    cells = [Cell(one, form, start) for one in ALL if not missing(one) for form in FORMS for start in STARTS]
+    cells = [Cell(each, form, start) for each in ALL if not missing(each) for form in FORMS for start in STARTS]
 
     with run_in_parallel(cells) as futures:
 

@@ -17,7 +17,7 @@ TIMEOUT = 20000
 
 
 class Caller:
-    """Sends calls in one form to the server at ``domain``, with one client for all of them."""
+    """Send calls in one form to the server at ``domain``, with one client for all of them."""
 
     def __init__(self, form: str, domain: str) -> None:
         self.form = form

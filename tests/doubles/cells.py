@@ -1,4 +1,4 @@
-"""Runs one cell of the matrix: a server in this process, the double and the calls in a fresh one."""
+"""Run one cell of the matrix: a server in this process, the double and the calls in a fresh one."""
 
 import contextlib
 import importlib.util

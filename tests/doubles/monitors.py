@@ -39,8 +39,10 @@ class OpenTelemetry:
         found: Children = {}
         for page in pages:
             parent = next(span.context.span_id for span in spans if span.name == page)
-            mine = [span for span in spans if span.parent is not None and span.parent.span_id == parent]
-            found[page] = [f"traceparent: 00-{one.context.trace_id:032x}-{one.context.span_id:016x}" for one in mine]
+            child_spans = [span for span in spans if span.parent is not None and span.parent.span_id == parent]
+            found[page] = [
+                f"traceparent: 00-{each.context.trace_id:032x}-{each.context.span_id:016x}" for each in child_spans
+            ]
         return found
 
 

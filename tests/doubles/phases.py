@@ -166,9 +166,9 @@ def _causes(error: BaseException) -> List[str]:
     found: List[BaseException] = []
     waiting: List[Any] = [error]
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, BaseException) and all(one is not other for other in found):
-            found.append(one)
+        each = waiting.pop()
+        if isinstance(each, BaseException) and all(each is not other for other in found):
+            found.append(each)
             # urllib3 keeps what it wraps as an argument or as ``reason``.
-            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return [type(one).__name__ for one in found]
+            waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
+    return [type(each).__name__ for each in found]

@@ -365,8 +365,8 @@ def test_the_explanation_takes_the_options_of_a_call():
         explanation = client.explain({"request": request(visitor=None), "target_cookie": cookie}, "hero")
         assert isinstance(explanation, Explanation)
         assert explanation.rules[1].clauses[0].held is False
-        mine = decide(client, request(visitor=None), target_cookie=cookie)
-        assert mine.response.id.tnt_id == "visitor-3.35_0"
+        envelope = decide(client, request(visitor=None), target_cookie=cookie)
+        assert envelope.response.id.tnt_id == "visitor-3.35_0"
 
 
 def test_the_options_are_keywords_or_a_dict():

@@ -169,10 +169,10 @@ def test_commas_within_strings_are_not_values(value):
 
 @pytest.mark.parametrize("opening", ["[", "{"])
 def test_the_number_of_lists_and_objects_is_limited(opening):
-    one = "[]" if opening == "[" else "{}"
-    assert parse_json("[{}]".format(",".join([one] * 3)).encode(), max_brackets=4)
+    value = "[]" if opening == "[" else "{}"
+    assert parse_json("[{}]".format(",".join([value] * 3)).encode(), max_brackets=4)
     with pytest.raises(InvalidResponse, match="too many lists and objects"):
-        parse_json("[{}]".format(",".join([one] * 4)).encode(), max_brackets=4)
+        parse_json("[{}]".format(",".join([value] * 4)).encode(), max_brackets=4)
 
 
 @pytest.mark.parametrize("value", [b"0", b"null", b'""', b"[]", b"{}"])

@@ -22,7 +22,7 @@ DEADLINE = Deadline.after(20)
 
 
 class Sender:
-    """Raises or returns a prepared outcome for each host."""
+    """A sender with a prepared outcome for each host: a reply or an error."""
 
     def __init__(self, **outcomes):
         self.outcomes = outcomes

@@ -18,7 +18,7 @@ def clock(monkeypatch):
 
 
 class Uses:
-    """Coroutines that use turns. Records the number of the turn that each of them used."""
+    """Coroutines that use turns, and the number of the turn that each of them used."""
 
     def __init__(self):
         self.turns = LoopTurns()

@@ -265,8 +265,10 @@ def simulated_shares(old: RuleSet, new: RuleSet, attributes: VisitorAttributes) 
     shares = {}
     for name in {*before, *after}:
         pairs = list(zip(before.get(name, [[]] * VISITORS), after.get(name, [[]] * VISITORS)))
-        experience = sum([each[:2] for each in one] != [each[:2] for each in other] for one, other in pairs)
-        whole = sum(one != other for one, other in pairs)
+        experience = sum(
+            [each[:2] for each in old_offers] != [each[:2] for each in new_offers] for old_offers, new_offers in pairs
+        )
+        whole = sum(old_offers != new_offers for old_offers, new_offers in pairs)
         shares[name] = (experience / VISITORS, (whole - experience) / VISITORS)
     return {name: each for name, each in shares.items() if any(each)}
 

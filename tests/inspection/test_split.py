@@ -147,8 +147,8 @@ def test_each_activity_is_compared_with_the_visitors_who_reach_it() -> None:
 
 def test_with_all_audiences_every_audience_and_property_matches() -> None:
     split = measure_split(read_rules(ACTIVITIES).artifact, 100, all_audiences=True)
-    asked = [each.asked for activity in location(split, "m").activities for each in activity.experiences]
-    assert asked == [0.3, pytest.approx(0.2), 0.6, pytest.approx(0.1), 0.8, 0.5, 0.5]
+    asked_shares = [each.asked for activity in location(split, "m").activities for each in activity.experiences]
+    assert asked_shares == [0.3, pytest.approx(0.2), 0.6, pytest.approx(0.1), 0.8, 0.5, 0.5]
     assert location(split, "m").activities[0].experiences[0].visitors > 0
 
 

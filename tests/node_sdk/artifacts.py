@@ -48,7 +48,7 @@ def artifact(seed: str) -> Dict[str, Json]:
 
 
 class _Rules:
-    """Makes the rules of one artifact."""
+    """Make the rules of one artifact."""
 
     def __init__(self, dice: random.Random) -> None:
         self._dice = dice
@@ -104,16 +104,20 @@ class _Rules:
     def _consequence(self, name: str, kind: str, label: str) -> Json:
         dice = self._dice
         count = dice.choice([1, 1, 1, 2])
-        made: Dict[str, Json] = {"name": name, "options": [self._option(label) for _ in range(count)], "metrics": []}
+        consequence: Dict[str, Json] = {
+            "name": name,
+            "options": [self._option(label) for _ in range(count)],
+            "metrics": [],
+        }
         if dice.random() < 0.3:
-            made["metrics"] = [self._metric() for _ in range(dice.randint(1, 2))]
+            consequence["metrics"] = [self._metric() for _ in range(dice.randint(1, 2))]
         if dice.random() < 0.25:
-            made["analytics"] = {"payload": {"pe": "tnt", "tnta": f"{self._activity}:0:0|2"}}
+            consequence["analytics"] = {"payload": {"pe": "tnt", "tnta": f"{self._activity}:0:0|2"}}
         if dice.random() < 0.2:
-            made["state"] = self._token()
+            consequence["state"] = self._token()
         if kind == "view" and dice.random() < 0.4:
-            made["key"] = name.lower() + "-key"
-        return made
+            consequence["key"] = name.lower() + "-key"
+        return consequence
 
     def _token(self) -> str:
         return f"{self._dice.getrandbits(96):024x}=="

@@ -18,7 +18,7 @@ def calls(seed: str, artifact: Json, count: int) -> List[Json]:
 
 
 class _Call:
-    """Makes one call."""
+    """Make one random call."""
 
     def __init__(self, dice: random.Random, artifact: Json) -> None:
         self._dice = dice
@@ -37,20 +37,20 @@ class _Call:
             options["targetCookie"] = f"PC#{dice.getrandbits(64):016x}.35_0#{NOW // 1000 + 5000}"
         if self._happens(0.1):
             options["customerIds"] = {"crm": {"id": f"customer-{dice.randint(0, 9)}", "authState": 1}}
-        made = {"do": do, "method": method, "options": options}
+        result = {"do": do, "method": method, "options": options}
         if do == "get_attributes":
-            made["names"] = dice.sample(sorted(set(self._names)), dice.randint(1, 2))
-        return made
+            result["names"] = dice.sample(sorted(set(self._names)), dice.randint(1, 2))
+        return result
 
     def _request(self, do: str) -> Json:
-        made: Dict[str, Json] = {"context": self._context(), "id": self._id()}
+        result: Dict[str, Json] = {"context": self._context(), "id": self._id()}
         if do == "send_notifications":
-            made["notifications"] = [self._notification(number) for number in range(self._dice.randint(1, 2))]
+            result["notifications"] = [self._notification(number) for number in range(self._dice.randint(1, 2))]
         elif do == "get_offers" or self._happens(0.3):
-            made.update(self._parts())
+            result.update(self._parts())
         for name, probability, make in (
             ("property", 0.3, lambda: {"token": self._dice.choice(PROPERTIES)}),
-            ("trace", 0.4 if _locations(made) == 1 else 0.02, lambda: {"authorizationToken": "token"}),
+            ("trace", 0.4 if _locations(result) == 1 else 0.02, lambda: {"authorizationToken": "token"}),
             ("requestId", 0.2, lambda: f"request-{self._dice.randint(0, 9)}"),
             ("environmentId", 0.1, lambda: 7),
             ("qaMode", 0.03, lambda: {"token": "qa", "listedActivitiesOnly": True}),
@@ -63,100 +63,100 @@ class _Call:
             ),
         ):
             if self._happens(probability):
-                made.setdefault(name, make())
-        return made
+                result.setdefault(name, make())
+        return result
 
     def _id(self) -> Json:
         dice = self._dice
-        made: Dict[str, Json] = {}
+        result: Dict[str, Json] = {}
         number = dice.randint(0, 10**9)
         kind = dice.choices(["device", "cloud", "third", "all"], [55, 15, 15, 15])[0]
         if kind in ("device", "all"):
-            made["tntId"] = f"{number:032x}" + dice.choice(["", ".35_0"])
+            result["tntId"] = f"{number:032x}" + dice.choice(["", ".35_0"])
         if kind in ("cloud", "all"):
-            made["marketingCloudVisitorId"] = f"{number:038d}"
+            result["marketingCloudVisitorId"] = f"{number:038d}"
         if kind in ("third", "all"):
-            made["thirdPartyId"] = dice.choice(["customer-", "größe-", "😀"]) + str(number)
-        return made
+            result["thirdPartyId"] = dice.choice(["customer-", "größe-", "😀"]) + str(number)
+        return result
 
     def _context(self) -> Json:
         dice = self._dice
-        made: Dict[str, Json] = {"channel": "web", "timeOffsetInMinutes": 60}
+        result: Dict[str, Json] = {"channel": "web", "timeOffsetInMinutes": 60}
         if self._happens(0.9):
-            made["userAgent"] = dice.choice(list(USER_AGENTS.values()))
+            result["userAgent"] = dice.choice(list(USER_AGENTS.values()))
         if self._happens(0.1):
             platform = dice.choice(["Windows", "macOS", "Linux", "Android"])
-            made["clientHints"] = {"platform": platform, "browserUAWithMajorVersion": BRANDS}
+            result["clientHints"] = {"platform": platform, "browserUAWithMajorVersion": BRANDS}
         if self._happens(0.9):
-            made["address"] = self._address()
+            result["address"] = self._address()
         if self._happens(0.5):
-            made["geo"] = self._geo()
-        return made
+            result["geo"] = self._geo()
+        return result
 
     def _address(self) -> Json:
-        made = {"url": self._dice.choice(URLS)}
+        result = {"url": self._dice.choice(URLS)}
         if self._happens(0.5):
-            made["referringUrl"] = self._dice.choice(URLS)
-        return made
+            result["referringUrl"] = self._dice.choice(URLS)
+        return result
 
     def _geo(self) -> Json:
         dice = self._dice
         if self._happens(0.3):
             return {"ipAddress": dice.choice(ADDRESSES)}
-        made = {"countryCode": dice.choice(["US", "CH", "FR"]), "stateCode": dice.choice(REGIONS),
+        result = {"countryCode": dice.choice(["US", "CH", "FR"]), "stateCode": dice.choice(REGIONS),
                 "city": dice.choice(CITIES), "latitude": dice.choice([37.75, 0, 47.4]),
                 "longitude": dice.choice([-122.4, 8.5, 0])}  # fmt: skip
-        return {name: value for name, value in made.items() if self._happens(0.8)}
+        return {name: value for name, value in result.items() if self._happens(0.8)}
 
     def _parts(self) -> Json:
-        made: Dict[str, Json] = {}
+        result: Dict[str, Json] = {}
         which = self._dice.choice(["execute", "execute", "prefetch", "prefetch", "both"])
         if which in ("execute", "both"):
-            made["execute"] = self._part(False)
+            result["execute"] = self._part(False)
         if which in ("prefetch", "both"):
-            made["prefetch"] = self._part(True)
-        return made
+            result["prefetch"] = self._part(True)
+        return result
 
     def _part(self, with_views: bool) -> Json:
-        made: Dict[str, Json] = {}
-        while not made:
+        result: Dict[str, Json] = {}
+        while not result:
             if self._happens(0.7):
-                made["mboxes"] = [self._mbox(index) for index in range(self._dice.choice([1, 1, 2, 3]))]
+                result["mboxes"] = [self._mbox(index) for index in range(self._dice.choice([1, 1, 2, 3]))]
             if self._happens(0.35):
-                made["pageLoad"] = self._details()
+                result["pageLoad"] = self._details()
             if with_views and self._happens(0.4):
-                made["views"] = [self._view() for _ in range(self._dice.choice([1, 1, 2]))]
-        return made
+                result["views"] = [self._view() for _ in range(self._dice.choice([1, 1, 2]))]
+        return result
 
     def _mbox(self, index: int) -> Json:
         return {"name": self._dice.choice(self._names), "index": index, **self._details()}
 
     def _view(self) -> Json:
-        made = self._details()
+        result = self._details()
         name: Optional[str] = self._dice.choice([*VIEWS, *VIEWS, None, "remote-view", "no-view"])
         if name is not None:
-            made["name"] = name
+            result["name"] = name
         if self._happens(0.15):
-            made["key"] = "given-key"
-        return made
+            result["key"] = "given-key"
+        return result
 
     def _details(self) -> Json:
         dice = self._dice
-        made: Dict[str, Json] = {}
+        result: Dict[str, Json] = {}
         if self._happens(0.7):
             names = [name for name in PARAMETERS if self._happens(0.5)]
             if "a.b" in names and "a.b.c" in names and self._happens(0.95):  # Node.js fails if it gets both
                 names.remove("a.b")
-            made["parameters"] = {name: dice.choice(PARAMETERS[name]) for name in names}
+            result["parameters"] = {name: dice.choice(PARAMETERS[name]) for name in names}
         if self._happens(0.1):
-            made["address"] = self._address()
+            result["address"] = self._address()
         if self._happens(0.1):
-            made["profileParameters"] = {"score": "7"}
+            result["profileParameters"] = {"score": "7"}
         if self._happens(0.05):
-            made["order"] = {"id": "order-1", "total": 9.5, "purchasedProductIds": ["p1"]}
+            result["order"] = {"id": "order-1", "total": 9.5, "purchasedProductIds": ["p1"]}
         if self._happens(0.05):
-            made["product"] = {"id": "p1", "categoryId": "c1"}
-        return made
+            result["product"] = {"id": "p1", "categoryId": "c1"}
+        return result
 
     def _notification(self, number: int) -> Json:
         dice = self._dice

@@ -1,4 +1,4 @@
-"""Finds the cause of a different experience: an attribute of the visitor that the two SDKs read differently.
+"""Find the cause of a different experience: an attribute of the visitor that the two SDKs read differently.
 
 A call whose experience differs is made again for that location only, and once more for an mbox whose trace has
 the values of all attributes. The causes are the attributes that the rules of the location read and whose values differ.
@@ -21,13 +21,13 @@ def isolated_calls(call: Json, place: str) -> List[Tuple[Json, Json]]:
     """
     mode = place.partition(".")[0]
     trace = {"authorizationToken": "token"}
-    made = []
+    pairs = []
     for part, wanted in _requests(call, place):
         probe = {key: value for key, value in wanted.items() if key in ("parameters", "address")}
         with_trace = {"execute": {"mboxes": [{**probe, "name": PROBE, "index": 0}]}, "trace": trace}
         alone = {mode: {part: wanted if part == "pageLoad" else [wanted]}}
-        made.append((_call_for(call, alone), _call_for(call, with_trace)))
-    return made
+        pairs.append((_call_for(call, alone), _call_for(call, with_trace)))
+    return pairs
 
 
 def _requests(call: Json, place: str) -> List[Tuple[str, Json]]:
@@ -41,11 +41,11 @@ def _requests(call: Json, place: str) -> List[Tuple[str, Json]]:
         return [(kind, {**view, "name": name}) for view in part[kind] if view.get("name") in (None, name)]
     mboxes = [*part.get("mboxes", ()), *({"name": added, "index": 0} for added in call.get("names", ()))]
     if kind == "displayed":
-        wanted = [("mboxes", one) for one in mboxes if one["name"] == name]
+        wanted = [("mboxes", each) for each in mboxes if each["name"] == name]
         return wanted + ([("pageLoad", part["pageLoad"])] if "pageLoad" in part and name.endswith("-mbox") else [])
     mbox, _, index = name.rpartition("@")
-    given = [one for one in mboxes if (one["name"], str(one["index"])) == (mbox, index)]
-    return [("mboxes", one) for one in given or [{"name": mbox, "index": 1}]]  # get_attributes has added it
+    matches = [each for each in mboxes if (each["name"], str(each["index"])) == (mbox, index)]
+    return [("mboxes", each) for each in matches or [{"name": mbox, "index": 1}]]  # get_attributes has added it
 
 
 def _call_for(call: Json, parts: Json) -> Json:
@@ -88,23 +88,23 @@ def _texts(condition: Json) -> Iterator[str]:
     if isinstance(condition, str):
         yield condition
     elif isinstance(condition, (dict, list)):
-        for one in condition.values() if isinstance(condition, dict) else condition:
-            yield from _texts(one)
+        for each in condition.values() if isinstance(condition, dict) else condition:
+            yield from _texts(each)
 
 
 def _attributes(result: Json) -> Dict[str, Json]:
     """Return the values of all attributes in the traces of a shaped result."""
-    made: Dict[str, Json] = {}
+    attributes: Dict[str, Json] = {}
     for _, element in elements(result):
         for target in element.get("trace", {}).get("evaluatedCampaignTargets", {}).values():
-            made.update(_flatten("", target["context"]))
-    return made
+            attributes.update(_flatten("", target["context"]))
+    return attributes
 
 
 def _flatten(prefix: str, value: Json) -> Iterator[Tuple[str, Json]]:
     if isinstance(value, dict):
-        for key, one in value.items():
-            yield from _flatten(f"{prefix}.{key}" if prefix else key, one)
+        for key, each in value.items():
+            yield from _flatten(f"{prefix}.{key}" if prefix else key, each)
     else:
         yield prefix, json.dumps(value)
 
@@ -127,5 +127,5 @@ def _collect(condition: Json, found: Set[str]) -> None:
             else:
                 _collect(operand, found)
     elif isinstance(condition, list):
-        for one in condition:
-            _collect(one, found)
+        for each in condition:
+            _collect(each, found)

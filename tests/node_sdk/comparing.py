@@ -1,4 +1,4 @@
-"""Compares the outcomes of random calls."""
+"""Compare the outcomes of random calls."""
 
 from collections import Counter
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
@@ -12,26 +12,26 @@ Json = Any
 Side = Callable[[Json, List[Json]], List[Json]]
 
 
-def compare(artifact: Json, calls: List[Json], node: Side, ours: Side) -> List[Difference]:
+def compare(artifact: Json, calls: List[Json], node: Side, this_sdk: Side) -> List[Difference]:
     """Return the differences between the outcomes of calls.
 
     If the experience of a call differs, only the causes of that difference are reported.
     """
     found: List[Difference] = []
     others: List[_DifferentExperience] = []
-    for call, theirs, mine in zip(calls, *_outcomes(artifact, calls, node, ours)):
+    for call, node_outcome, sdk_outcome in zip(calls, *_outcomes(artifact, calls, node, this_sdk)):
         name = scenario(artifact, call)
-        kinds = _kind(theirs["result"]), _kind(mine["result"])
+        kinds = _kind(node_outcome["result"]), _kind(sdk_outcome["result"])
         if kinds[0] != kinds[1]:
             found.append(Difference(name, "outcome", *kinds))
             continue
         if kinds[0].startswith("error"):
             continue
-        other = _other_experiences(theirs, mine)
+        other = _other_experiences(node_outcome, sdk_outcome)
         others += [_DifferentExperience(name, call, place, *pair) for place, pair in other.items()]
         if not other:
-            found += [Difference(name, *one) for one in between("", theirs, mine)]
-    return found + _explain(artifact, others, node, ours)
+            found += [Difference(name, *each) for each in between("", node_outcome, sdk_outcome)]
+    return found + _explain(artifact, others, node, this_sdk)
 
 
 class _DifferentExperience(NamedTuple):
@@ -40,37 +40,39 @@ class _DifferentExperience(NamedTuple):
     scenario: str
     call: Json
     place: str
-    theirs: List[str]
-    ours: List[str]
+    node_experiences: List[str]
+    sdk_experiences: List[str]
 
 
-def _explain(artifact: Json, others: List[_DifferentExperience], node: Side, ours: Side) -> List[Difference]:
+def _explain(artifact: Json, others: List[_DifferentExperience], node: Side, this_sdk: Side) -> List[Difference]:
     """Return a difference for each cause of a different experience, or one with the experiences if there is none."""
     isolated = [
         (number, *pair) for number, other in enumerate(others) for pair in isolated_calls(other.call, other.place)
     ]
     if not isolated:
         return []
-    alone = _outcomes(artifact, [one for _, one, _ in isolated], node, ours)
-    traced = _outcomes(artifact, [one for _, _, one in isolated], node, ours)
+    alone = _outcomes(artifact, [each for _, each, _ in isolated], node, this_sdk)
+    traced = _outcomes(artifact, [each for _, _, each in isolated], node, this_sdk)
     requests = Counter(number for number, *_ in isolated)
     known: Dict[int, Dict[str, Any]] = {}
-    for (number, *_), first, second, theirs, mine in zip(isolated, *alone, *traced):
+    for (number, *_), first, second, node_outcome, sdk_outcome in zip(isolated, *alone, *traced):
         if _other_experiences(first, second):
-            found = causes(artifact, others[number].place, theirs["result"], mine["result"])
+            found = causes(artifact, others[number].place, node_outcome["result"], sdk_outcome["result"])
             known.setdefault(number, {}).update(found)
     differences = []
     for number, other in enumerate(others):
-        fewer = requests[number] > 1 and number not in known and set(other.ours) <= set(other.theirs)
+        fewer = (
+            requests[number] > 1 and number not in known and set(other.sdk_experiences) <= set(other.node_experiences)
+        )
         place = f"fewer of several: {other.place}" if fewer else other.place
-        values = known.get(number) or {place: (other.theirs, other.ours)}
+        values = known.get(number) or {place: (other.node_experiences, other.sdk_experiences)}
         differences += [Difference(other.scenario, f"experience: {cause}", *pair) for cause, pair in values.items()]
     return differences
 
 
-def _outcomes(artifact: Json, calls: List[Json], node: Side, ours: Side) -> Tuple[List[Json], List[Json]]:
-    first, second = node(artifact, calls), ours(artifact, calls)
-    return [shape_outcome(one) for one in first], [shape_outcome(one) for one in second]
+def _outcomes(artifact: Json, calls: List[Json], node: Side, this_sdk: Side) -> Tuple[List[Json], List[Json]]:
+    first, second = node(artifact, calls), this_sdk(artifact, calls)
+    return [shape_outcome(each) for each in first], [shape_outcome(each) for each in second]
 
 
 def scenario(artifact: Json, call: Json) -> str:
@@ -94,8 +96,8 @@ def _kind(result: Json) -> str:
     return str(result.get("meta", {}).get("decisioningMethod"))
 
 
-def _other_experiences(theirs: Json, ours: Json) -> Dict[str, Tuple[List[str], List[str]]]:
-    first, second = experiences(theirs), experiences(ours)
+def _other_experiences(node_outcome: Json, sdk_outcome: Json) -> Dict[str, Tuple[List[str], List[str]]]:
+    first, second = experiences(node_outcome), experiences(sdk_outcome)
     places = dict.fromkeys([*first, *second])
     return {
         place: (first.get(place, []), second.get(place, []))

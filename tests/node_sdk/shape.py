@@ -1,4 +1,4 @@
-"""Brings results into a shape in which equal parts are at equal places, whatever the order of lists."""
+"""Bring results into a shape in which equal parts are at equal places, whatever the order of lists."""
 
 import json
 import re
@@ -13,8 +13,8 @@ _CONDITIONS = ("matchedRuleConditions", "unmatchedRuleConditions", "matchedSegme
 
 def shape_outcome(outcome: Json) -> Json:
     """Return a copy of an outcome without random ids, with its lists as objects where an element has a name."""
-    made = _without_random_ids(outcome)
-    result = made["result"]
+    shaped = _without_random_ids(outcome)
+    result = shaped["result"]
     for part in _parts(result):
         if "mboxes" in part:
             part["mboxes"] = _by_name(part["mboxes"], "name", "index")
@@ -32,8 +32,8 @@ def shape_outcome(outcome: Json) -> Json:
             result["meta"][name] = dict.fromkeys(result["meta"][name], True)
     if "analyticsDetails" in result:
         result["analyticsDetails"] = _as_keys(result["analyticsDetails"])
-    made["sent"] = _by_name([_shape_request(one) for one in made["sent"]], "what")
-    return made
+    shaped["sent"] = _by_name([_shape_request(each) for each in shaped["sent"]], "what")
+    return shaped
 
 
 def elements(result: Json) -> Iterator[Tuple[str, Json]]:
@@ -54,23 +54,23 @@ def _parts(result: Json) -> List[Json]:
 
 def _by_name(values: List[Json], *names: str) -> Dict[str, Json]:
     """Return a list as an object. Values of the same name are numbered."""
-    made: Dict[str, Json] = {}
+    values_by_name: Dict[str, Json] = {}
     for value in values:
         key, number = "@".join(str(value.get(name)) for name in names).replace(".", "_"), 1
-        while f"{key}#{number}" in made:
+        while f"{key}#{number}" in values_by_name:
             number += 1
-        made[f"{key}#{number}"] = value
-    return made
+        values_by_name[f"{key}#{number}"] = value
+    return values_by_name
 
 
 def _as_keys(values: List[Json]) -> Json:
     """Return the different values of a list as the keys of an object."""
-    return {json.dumps(one, sort_keys=True).replace(".", "_"): True for one in values}
+    return {json.dumps(each, sort_keys=True).replace(".", "_"): True for each in values}
 
 
 def _shape_trace(trace: Json) -> None:
-    trace["campaigns"] = {str(one["id"]): one for one in trace["campaigns"]}
-    trace["evaluatedCampaignTargets"] = {str(one["campaignId"]): one for one in trace["evaluatedCampaignTargets"]}
+    trace["campaigns"] = {str(each["id"]): each for each in trace["campaigns"]}
+    trace["evaluatedCampaignTargets"] = {str(each["campaignId"]): each for each in trace["evaluatedCampaignTargets"]}
     for target in trace["evaluatedCampaignTargets"].values():
         for name in _CONDITIONS:
             target[name] = _as_keys(target[name])
@@ -83,16 +83,16 @@ def _shape_request(sent: Json) -> Json:
     kinds = [kind for kind in ("execute", "prefetch", "notifications") if kind in body]
     if "notifications" in body:
         body["notifications"] = _by_name(
-            [{**one, "of": f"{one['mbox']['name']} {one['tokens']}"} for one in body["notifications"]], "of"
+            [{**each, "of": f"{each['mbox']['name']} {each['tokens']}"} for each in body["notifications"]], "of"
         )
     return {"what": " ".join(kinds), **sent}
 
 
 def _without_random_ids(value: Json) -> Json:
     if isinstance(value, dict):
-        return {key: _without_random_ids(one) for key, one in value.items()}
+        return {key: _without_random_ids(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_without_random_ids(one) for one in value]
+        return [_without_random_ids(each) for each in value]
     if isinstance(value, str):
         return _DATA_ID.sub("<supplemental data id>", _UUID.sub("<uuid>", value))
     if isinstance(value, float) and value.is_integer():
@@ -108,15 +108,15 @@ def experiences(outcome: Json) -> Dict[str, List[str]]:
 
     An executed offer may have no content. Then the notification about its display has the label, once per mbox.
     """
-    made: Dict[str, List[str]] = {}
+    labels_by_place: Dict[str, List[str]] = {}
     for place, element in elements(outcome["result"]):
         labels = [label for option in element.get("options", ()) for label in _LABEL.findall(json.dumps(option))]
         if not labels and ".mboxes." in place and "options" in element:
             labels = ["no content"]
-        made.setdefault(place.partition("#")[0], []).extend(dict.fromkeys(labels))
+        labels_by_place.setdefault(place.partition("#")[0], []).extend(dict.fromkeys(labels))
     for sent in outcome["sent"].values():
-        for one in sent.get("body", {}).get("notifications", {}).values():
-            labels = [label for token in one["tokens"] for label in _LABEL.findall(token)]
-            place = "execute.displayed." + one["mbox"]["name"]
-            made[place] = sorted({*made.get(place, ()), *labels})
-    return {place: labels for place, labels in made.items() if labels}
+        for each in sent.get("body", {}).get("notifications", {}).values():
+            labels = [label for token in each["tokens"] for label in _LABEL.findall(token)]
+            place = "execute.displayed." + each["mbox"]["name"]
+            labels_by_place[place] = sorted({*labels_by_place.get(place, ()), *labels})
+    return {place: labels for place, labels in labels_by_place.items() if labels}

@@ -106,9 +106,9 @@ def results_of_this_sdk(artifact: Json, calls: List[Json]) -> List[Json]:
 
 
 def _make_call(client: TargetClient, call: Json) -> Json:
-    given = dict(call["options"])
-    options = {_snake(name): value for name, value in given.items()}
-    options["request"] = DeliveryRequest.from_dict(given["request"])
+    call_options = dict(call["options"])
+    options = {_snake(name): value for name, value in call_options.items()}
+    options["request"] = DeliveryRequest.from_dict(call_options["request"])
     options["decisioning_method"] = call["method"]
     try:
         if call["do"] == "get_attributes":
@@ -130,11 +130,11 @@ def _part(name: str, value: Any) -> Json:
     if name == "response":
         return value.to_dict(by_alias=True, exclude_none=True)
     if name == "meta":
-        return {_camel(key): one for key, one in value.items()}
+        return {_camel(key): each for key, each in value.items()}
     if isinstance(value, list):
-        return [one.to_dict(by_alias=True, exclude_none=True) if hasattr(one, "to_dict") else one for one in value]
+        return [each.to_dict(by_alias=True, exclude_none=True) if hasattr(each, "to_dict") else each for each in value]
     if isinstance(value, dict):
-        return {key: one for key, one in value.items() if key != "max_age"}  # maxAge has the same value
+        return {key: each for key, each in value.items() if key != "max_age"}  # maxAge has the same value
     return value
 
 

@@ -44,17 +44,20 @@ def find_differences(count: int, seed: str) -> List[Difference]:
         for number in range(count // CALLS_PER_ARTIFACT):
             name = f"{seed}-{number}"
             document = artifact(name)
-            made = calls(name, document, CALLS_PER_ARTIFACT)
-            found += compare(document, made, lambda *given: results_of_node(process, *given), results_of_this_sdk)
+            sample_calls = calls(name, document, CALLS_PER_ARTIFACT)
+            found += compare(
+                document, sample_calls, lambda *arguments: results_of_node(process, *arguments), results_of_this_sdk
+            )
     return found
 
 
 def unexplained(found: List[Difference]) -> List[str]:
     """Return one text for each kind of difference that is not in the list."""
     kinds = {}
-    for one in found:
-        if not any(known.explains(one) for known in KNOWN):
-            kinds.setdefault("".join(each for each in one.place if not each.isdigit()), str(one))
+    for difference in found:
+        if not any(known.explains(difference) for known in KNOWN):
+            kind = "".join(character for character in difference.place if not character.isdigit())
+            kinds.setdefault(kind, str(difference))
     return list(kinds.values())
 
 
@@ -73,8 +76,8 @@ def test_every_difference_of_20_000_calls_is_in_the_list_and_every_entry_occurs(
     found = find_differences(20000, os.environ.get("TARGET_NODE_SEED", SEED))
     assert "\n".join(unexplained(found)) == ""
     used: Counts[str] = Counter()
-    for one in found:
-        used.update([str(next(known for known in KNOWN if known.explains(one)))])
+    for each in found:
+        used.update([str(next(known for known in KNOWN if known.explains(each)))])
     for known in KNOWN:
         print(f"{used[str(known)]:7}  {known.number}: {known.place}: {known.why}")  # noqa: T201 - shown with pytest -s
     assert [str(known) for known in KNOWN if not used[str(known)]] == []
@@ -138,7 +141,7 @@ def test_another_experience_needs_a_cause_that_is_in_the_list(
     theirs: str, ours: str, place: str, explained: bool
 ) -> None:
     def side(label: str, browser: str) -> Any:
-        return lambda _, made: [outcome(label, trace=trace_with_browser(browser)) for _ in made]
+        return lambda _, sample_calls: [outcome(label, trace=trace_with_browser(browser)) for _ in sample_calls]
 
     (found,) = compare(DOCUMENT, [CALL], side("A100001-0", theirs), side("A100001-1", ours))
     assert found.place == place
@@ -146,14 +149,14 @@ def test_another_experience_needs_a_cause_that_is_in_the_list(
 
 
 def test_equal_outcomes_have_no_differences() -> None:
-    same = lambda _, made: [outcome("A100001-0") for _ in made]  # noqa: E731
+    same = lambda _, sample_calls: [outcome("A100001-0") for _ in sample_calls]  # noqa: E731
     assert compare(DOCUMENT, [CALL], same, same) == []
 
 
 @pytest.mark.parametrize("theirs", [{"error": "refused"}, {"meta": {"decisioningMethod": "server-side"}}])
 def test_an_error_or_a_decision_elsewhere_is_a_difference(theirs: Any) -> None:
-    other = lambda _, made: [{"result": theirs, "sent": []} for _ in made]  # noqa: E731
-    ours = lambda _, made: [outcome("A100001-0") for _ in made]  # noqa: E731
+    other = lambda _, sample_calls: [{"result": theirs, "sent": []} for _ in sample_calls]  # noqa: E731
+    ours = lambda _, sample_calls: [outcome("A100001-0") for _ in sample_calls]  # noqa: E731
     (found,) = compare(DOCUMENT, [CALL], other, ours)
     assert (found.place, found.ours) == ("outcome", "on-device")
     assert not any(known.explains(found) for known in CALLS)
@@ -164,15 +167,17 @@ def test_a_changed_experience_without_a_cause_is_not_in_the_list() -> None:
     dice = random.Random(1)
     for number in range(5):
         document = artifact(f"changed-{number}")
-        made = [call for call in calls(f"changed-{number}", document, 10) if call["do"] == "get_offers"]
-        ours = results_of_this_sdk(document, made)
+        sample_calls = [call for call in calls(f"changed-{number}", document, 10) if call["do"] == "get_offers"]
+        ours = results_of_this_sdk(document, sample_calls)
         changed = json.loads(json.dumps(ours).replace(f"-{dice.randint(0, 1)}-", "-5-"))
         pairs = zip(map(shape_outcome, ours), map(shape_outcome, changed))
-        for call, (before, after) in zip(made, pairs):
+        for call, (before, after) in zip(sample_calls, pairs):
             first, second = experiences(before), experiences(after)
             for place in first:
                 if first[place] != second[place]:
                     assert isolated_calls(call, place)
                     assert causes(document, place, before["result"], before["result"]) == {}
-                    one = Difference("get_offers on-device: ", f"experience: {place}", first[place], second[place])
-                    assert not any(known.explains(one) for known in EXPERIENCES)
+                    difference = Difference(
+                        "get_offers on-device: ", f"experience: {place}", first[place], second[place]
+                    )
+                    assert not any(known.explains(difference) for known in EXPERIENCES)

@@ -57,8 +57,8 @@ def figure(request):
     number = int(found.group(1)) if found else 0
 
     def record(measured, figure, target, number=number):
-        shown = f"{figure:.3f}" if isinstance(figure, float) else str(figure)
-        _FIGURES.append((number, measured, shown, str(target)))
+        text = f"{figure:.3f}" if isinstance(figure, float) else str(figure)
+        _FIGURES.append((number, measured, text, str(target)))
 
     return record
 

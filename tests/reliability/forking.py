@@ -35,8 +35,8 @@ STUCK = 30
 
 
 def make_client(domain, ca_file="", **options):
-    given = {"client": "acmeclient", "organization_id": "1@AdobeOrg", "server_domain": domain, "timeout": 15000}
-    return TargetClient.create({**given, **({"ca_certs": ca_file} if ca_file else {"secure": False}), **options})
+    defaults = {"client": "acmeclient", "organization_id": "1@AdobeOrg", "server_domain": domain, "timeout": 15000}
+    return TargetClient.create({**defaults, **({"ca_certs": ca_file} if ca_file else {"secure": False}), **options})
 
 
 def one_notification(number):
@@ -122,9 +122,9 @@ def under_load(domain, forks, callers=8):
         pid = fork(function)
         os.close(write_end)
         children += wait_for_success(pid)
-        took = os.read(read_end, 100)
+        written = os.read(read_end, 100)
         os.close(read_end)
-        slowest = max(slowest, float(took or b"inf"))
+        slowest = max(slowest, float(written or b"inf"))
     stop.set()
     for thread in threads:
         thread.join(STUCK)
@@ -142,7 +142,7 @@ def under_load(domain, forks, callers=8):
 
 
 class Gate:
-    """Holds the first thread that arrives until ``open`` is called. Other threads pass."""
+    """Hold the first thread that arrives until ``open`` is called. Other threads pass."""
 
     def __init__(self):
         self._turn = [True]
@@ -345,8 +345,8 @@ def held(lock):
 
 
 LOCKS = {
-    one.__name__: one
-    for one in (
+    each.__name__: each
+    for each in (
         a_waiter,
         an_idle_worker,
         a_full_queue,
@@ -375,9 +375,9 @@ def while_held(lock, domain, hung, ca_file="", hooks=True):
 
         began = time.monotonic()
         child = wait_for_success(fork(function, like_a_script=True))
-        took = time.monotonic() - began
+        elapsed = time.monotonic() - began
     check(client)
-    return {"child": child, "took": took, "closed": client.close()}
+    return {"child": child, "took": elapsed, "closed": client.close()}
 
 
 def twice(domain):
@@ -553,8 +553,8 @@ def right_after(moment, domain, ca_file, forks, hooks=True):
 
 
 PROGRAMS = {
-    one.__name__: one
-    for one in (
+    each.__name__: each
+    for each in (
         under_load,
         while_held,
         twice,
@@ -568,6 +568,6 @@ PROGRAMS = {
 }
 
 if __name__ == "__main__":
-    given = json.loads(sys.argv[2])
-    sys.stdout.write(json.dumps(PROGRAMS[sys.argv[1]](**given)))
+    arguments = json.loads(sys.argv[2])
+    sys.stdout.write(json.dumps(PROGRAMS[sys.argv[1]](**arguments)))
     sys.stdout.flush()

@@ -22,11 +22,11 @@ class Gevent:
     def patch(self):
         importlib.import_module("gevent.monkey").patch_all()
 
-    def each(self, function, count, at_once):
+    def spawn_all(self, function, count, at_once):
         """Run ``function`` in ``count`` greenlets, ``at_once`` at a time. Raise the first exception."""
         pool = importlib.import_module("gevent.pool").Pool(at_once)
-        for one in [pool.spawn(function) for _ in range(count)]:
-            one.get()
+        for greenlet in [pool.spawn(function) for _ in range(count)]:
+            greenlet.get()
 
 
 class Eventlet:
@@ -40,10 +40,10 @@ class Eventlet:
     def patch(self):
         self._eventlet.monkey_patch()
 
-    def each(self, function, count, at_once):
+    def spawn_all(self, function, count, at_once):
         pool = self._eventlet.GreenPool(at_once)
-        for one in [pool.spawn(function) for _ in range(count)]:
-            one.wait()
+        for greenlet in [pool.spawn(function) for _ in range(count)]:
+            greenlet.wait()
 
 
 class Pulse:
@@ -130,13 +130,13 @@ def main(library, when, domain, hung_domain, count, ca_file=""):  # noqa: PLR091
     blocking()
     with_callback()
     # Many calls at a time keep the loop busy, so the delay is measured with two at a time.
-    green.each(blocking, int(count), 50)
-    green.each(with_callback, int(count), 50)
-    green.each(blocking, 300, 300)
-    seen["longest"] = pulse.longest_block_during(lambda: green.each(blocking, 100, 2))
-    seen["longest_with_callback"] = pulse.longest_block_during(lambda: green.each(with_callback, 100, 2))
+    green.spawn_all(blocking, int(count), 50)
+    green.spawn_all(with_callback, int(count), 50)
+    green.spawn_all(blocking, 300, 300)
+    seen["longest"] = pulse.longest_block_during(lambda: green.spawn_all(blocking, 100, 2))
+    seen["longest_with_callback"] = pulse.longest_block_during(lambda: green.spawn_all(with_callback, 100, 2))
     call_with_callback()
-    seen["longest_hung"] = pulse.longest_block_during(lambda: green.each(time_out_three_times, 10, 2))
+    seen["longest_hung"] = pulse.longest_block_during(lambda: green.spawn_all(time_out_three_times, 10, 2))
     seen["threads"] = client.stats()["threads"]
     blocking()
     with_callback()

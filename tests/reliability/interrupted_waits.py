@@ -27,8 +27,8 @@ class SoftTimeLimitExceeded(Exception):
 def make_client(domain, **options):
     from target_python_sdk import TargetClient  # noqa: PLC0415 - one program interrupts this import
 
-    given = {"client": "acmeclient", "organization_id": "1@AdobeOrg", "server_domain": domain, "timeout": 10000}
-    return TargetClient.create({**given, "secure": False, **options})
+    defaults = {"client": "acmeclient", "organization_id": "1@AdobeOrg", "server_domain": domain, "timeout": 10000}
+    return TargetClient.create({**defaults, "secure": False, **options})
 
 
 class Limit:
@@ -170,8 +170,8 @@ def storm(domain, count, workers):  # noqa: PLR0915 - one scenario in order
             unexpected.append(f"stuck: {error!r} {client.stats()}")
         except Exception as error:  # noqa: BLE001 - it is reported
             unexpected.append(repr(error))
-        took = time.monotonic() - began
-        counts["longest"] = max(counts["longest"], took)
+        elapsed = time.monotonic() - began
+        counts["longest"] = max(counts["longest"], elapsed)
         if len(results) > 500:
             del results[:400]
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -190,7 +190,7 @@ def storm(domain, count, workers):  # noqa: PLR0915 - one scenario in order
     return {**counts, **end, "unexpected": unexpected[:5]}
 
 
-PROGRAMS = {one.__name__: one for one in (soft_limits, during_create, storm)}
+PROGRAMS = {each.__name__: each for each in (soft_limits, during_create, storm)}
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(PROGRAMS[sys.argv[1]](**json.loads(sys.argv[2]))))

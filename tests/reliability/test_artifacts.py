@@ -31,7 +31,7 @@ def source_of(client):
 
 
 class EventCounter:
-    """Counts events. With ``raises``, each subscriber raises."""
+    """Count events. With ``raises``, each subscriber raises."""
 
     def __init__(self, raises=False):
         self.counts = {}
@@ -56,8 +56,8 @@ SCRIPT = """
     from tests.decisioning.cdn import artifact, options
     from types import SimpleNamespace
 
-    given = json.loads(sys.argv[2])
-    client = TargetClient.create(options(SimpleNamespace(domain=sys.argv[1]), **given))
+    client_options = json.loads(sys.argv[2])
+    client = TargetClient.create(options(SimpleNamespace(domain=sys.argv[1]), **client_options))
     print(repr(time.time()))
 """
 
@@ -66,22 +66,22 @@ SCRIPT = """
 @pytest.mark.parametrize("situation", ["idle", "polling", "hung", "failing", "payload"])
 def test_t7_a_script_that_does_not_close_an_on_device_client_exits_at_once(situation, method, figure):
     reply = {"hung": never_answer, "failing": response("no", 500)}.get(situation, good())
-    given = {
+    client_options = {
         "decisioning_method": method,
         "maximum_wait_ready": 200 if situation == "hung" else 10000,
         "polling_interval": 1 if situation == "polling" else 300000,
     }
     if situation == "payload":
-        given["artifact_payload"] = artifact()
+        client_options["artifact_payload"] = artifact()
     with Cdn(reply) as cdn:
-        done = python(SCRIPT, cdn.domain, json.dumps(given))
-        took = time.time() - float(done.stdout)
+        done = python(SCRIPT, cdn.domain, json.dumps(client_options))
+        elapsed = time.time() - float(done.stdout)
     # Without a logging configuration, Python writes the message about the failed download to stderr.
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
     assert done.stderr == "" or situation == "failing"
-    figure(f"exit of an on-device script, {situation}, {method}, s", took, "less than 0.5")
-    assert took < 0.5 + 2.0
+    figure(f"exit of an on-device script, {situation}, {method}, s", elapsed, "less than 0.5")
+    assert elapsed < 0.5 + 2.0
 
 
 # T25
@@ -116,12 +116,12 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD)
 def test_t25_the_last_good_artifact_stays_and_polling_continues(bad, raises, figure):
     events = EventCounter(raises)
-    given = options(
+    client_options = options(
         events=events.options(), polling_interval=INTERVAL, max_response_bytes=1000000, logger=Silent(), retries=1
     )
     failures = FAILED_DOWNLOADS if not raises else FAILED_DOWNLOADS // 10
     with Cdn(good("<b>A</b>")) as cdn:
-        with TargetClient.create({**given, "cdn_base_path": "http://" + cdn.domain}) as client:
+        with TargetClient.create({**client_options, "cdn_base_path": "http://" + cdn.domain}) as client:
             assert current_content(client) == "<b>A</b>"
             source = source_of(client)
             cdn.reply = BAD[bad]
@@ -208,12 +208,12 @@ def test_t26_a_cold_start_without_network_uses_the_cached_copy(cached_artifact, 
     began = time.monotonic()
     with TargetClient.create(options(artifact_location=location, artifact_cache=path)) as client:
         envelope = client.get_offers(offers())
-        took = time.monotonic() - began
+        elapsed = time.monotonic() - began
         assert content(envelope) == "<b>kept</b>"
         assert envelope["meta"]["stale"] is True
         assert envelope["meta"]["decisioning_method"] == "on-device"
-    figure(f"ready from the cache, CDN {down}, ms", took * 1000, "less than 100")
-    assert took < 0.1 + 2.0
+    figure(f"ready from the cache, CDN {down}, ms", elapsed * 1000, "less than 100")
+    assert elapsed < 0.1 + 2.0
 
 
 @pytest.mark.parametrize("confirmation", ["unchanged", "newer"])
@@ -352,9 +352,9 @@ def test_t28_a_change_of_the_system_clock_does_not_affect_polling(jump, monkeypa
         cdn.reply = good("<b>B</b>")
         assert eventually(lambda: current_content(client) == "<b>B</b>")
         assert eventually(lambda: len(cdn.request_headers) >= seen + 5)
-        took = time.monotonic() - began
+        elapsed = time.monotonic() - began
         monkeypatch.undo()
         polls = len(cdn.request_headers) - seen
-    figure(f"5 polls of 100 ms after the clock moved {jump} s, s", took, "about 0.5")
-    assert took > 0.3  # no poll was early
+    figure(f"5 polls of 100 ms after the clock moved {jump} s, s", elapsed, "about 0.5")
+    assert elapsed > 0.3  # no poll was early
     assert polls < 50

@@ -98,7 +98,7 @@ def test_b7_all_methods_accept_a_callback(client):
         client.get_attributes(["home"], {**offers(), "callback": seen.append}),
     ]
     values = [result.get(WAIT) for result in results]
-    assert all(any(value is one for one in seen) for value in values)
+    assert all(any(value is each for each in seen) for value in values)
     assert len(seen) == 4
     assert [type(value).__name__ for value in values[1:3]] == ["TargetDeliveryResponse", "AttributesProvider"]
 
@@ -399,7 +399,7 @@ def test_a_hundred_calls_can_be_awaited_together(server):
         return await asyncio.gather(*(client.get_offers_async(offers()) for _ in range(100)))
 
     with client_of(server, max_workers=8, logger=Quiet()) as client:
-        assert [content(one) for one in asyncio.run(gather(client))] == ["<b>A</b>"] * 100
+        assert [content(each) for each in asyncio.run(gather(client))] == ["<b>A</b>"] * 100
         assert client.stats()["threads"] <= 8
 
 
@@ -441,7 +441,7 @@ def test_two_event_loops_in_two_threads_can_use_one_client(server):
     seen = []
 
     async def many(client):
-        return [content(one) for one in await asyncio.gather(*(client.get_offers_async(offers()) for _ in range(50)))]
+        return [content(each) for each in await asyncio.gather(*(client.get_offers_async(offers()) for _ in range(50)))]
 
     with client_of(server, max_workers=4, logger=Quiet()) as client:
         threads = [threading.Thread(target=lambda: seen.append(asyncio.run(many(client)))) for _ in range(2)]

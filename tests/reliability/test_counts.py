@@ -18,8 +18,9 @@ MANY_CALLS = """
     start, alive, most = _thread.start_new_thread, {}, {}
     counting = threading.Lock()
 
-    def counted_start(act, given, *rest):
-        kind = next(one.__qualname__ for one in (*given, act) if callable(one))  # the SDK's function in its wrapper
+    def counted_start(act, function_arguments, *rest):
+        # A wrapper gets the function of the SDK as an argument.
+        kind = next(each.__qualname__ for each in (*function_arguments, act) if callable(each))
 
         def counted(*arguments):
             try:
@@ -27,7 +28,7 @@ MANY_CALLS = """
             finally:
                 count_them(kind, -1)
         count_them(kind, 1)
-        return start(counted, given, *rest)
+        return start(counted, function_arguments, *rest)
 
     def count_them(kind, more):
         with counting:
@@ -44,7 +45,7 @@ MANY_CALLS = """
     domain, workers, count, look_up = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), socket.getaddrinfo
     slow = float(sys.argv[4]) if len(sys.argv) > 4 else 0.0
     if slow:
-        socket.getaddrinfo = lambda *given: time.sleep(slow) or look_up(*given)
+        socket.getaddrinfo = lambda *arguments: time.sleep(slow) or look_up(*arguments)
     # On a busy machine a lookup or a connect could last so long that another worker starts. Prevent that.
     assert slow < dns.BLOCKING_SECONDS
     dns.BLOCKING_SECONDS = connect.ATTEMPT_SECONDS = 60

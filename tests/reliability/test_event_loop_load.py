@@ -113,12 +113,12 @@ async def load(coroutines):
 def test_t30_calls_are_spread_over_many_turns_of_the_event_loop(
     hanging_resolver, monkeypatch, on_error, circuit_breaker, figure
 ):
-    given = {"timeout": SHORT, "queue_timeout": 1000, "logger": Quiet()}
-    given.update(on_error=on_error, circuit_breaker=circuit_breaker)
+    client_options = {"timeout": SHORT, "queue_timeout": 1000, "logger": Quiet()}
+    client_options.update(on_error=on_error, circuit_breaker=circuit_breaker)
     longest = {}
     for limit in (math.inf, event_loops.TURN_SECONDS):
         monkeypatch.setattr(event_loops, "TURN_SECONDS", limit)
-        with client_of(EDGE, **given) as client:
+        with client_of(EDGE, **client_options) as client:
             outcomes, longest[limit] = asyncio.run(load(calls_of(client)))
             stats = client.stats()
         assert len(outcomes) == stats["calls"] == stats["failures"] == CALLS
@@ -139,7 +139,7 @@ def test_t30_the_calls_of_visits_are_spread_over_many_turns(hanging_resolver, mo
     longest, began = {}, time.monotonic()
     for limit in (math.inf, event_loops.TURN_SECONDS):
         monkeypatch.setattr(event_loops, "TURN_SECONDS", limit)
-        with client_of(EDGE, **given) as client:
+        with client_of(EDGE, **client_options) as client:
             outcomes, longest[limit] = asyncio.run(load(visits_of(client)))
             assert client.stats()["pending"] == 0
         assert [set(outcomes[number::3]) for number in range(3)] == [{False}, {True}, {True}]
@@ -201,8 +201,8 @@ def test_flush_and_close_wait_for_the_calls_of_tasks_that_have_not_begun(method,
         assert client.stats()["calls"] == count
         return await asyncio.gather(*calls)
 
-    given = {"shutdown_timeout": LONG, "timeout": LONG}
-    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, **given) as client:
+    client_options = {"shutdown_timeout": LONG, "timeout": LONG}
+    with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, **client_options) as client:
         answers = asyncio.run(main(client))
     assert collections.Counter(envelope.response.status for envelope in answers) == {200: count}
 

@@ -44,10 +44,10 @@ def test_t6_a_hanging_request_delays_the_exit_by_shutdown_timeout_at_most(client
     """
     with SocketServer(read_and_hang) as server:
         done = python(HEAD + body, server.domain, clients)
-        took = time.time() - float(done.stdout)
+        elapsed = time.time() - float(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
-    figure(f"exit with a hung request, {clients} client(s), s", took, "1 (shutdown_timeout)")
-    assert took < 1 + SLACK / 2
+    figure(f"exit with a hung request, {clients} client(s), s", elapsed, "1 (shutdown_timeout)")
+    assert elapsed < 1 + SLACK / 2
 
 
 def test_t6_an_exit_waits_for_a_slow_response():
@@ -80,10 +80,10 @@ def test_t7_a_script_that_does_not_close_its_client_exits_at_once(calls, figure)
     """
     with SocketServer(answer(ANSWER_BYTES)) as server:
         done = python(HEAD + body, server.domain, calls)
-        took = time.time() - float(done.stdout)
+        elapsed = time.time() - float(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
-    figure(f"exit without close after {calls} callbacks, s", took, "less than 0.5")
-    assert took < 0.5 + SLACK
+    figure(f"exit without close after {calls} callbacks, s", elapsed, "less than 0.5")
+    assert elapsed < 0.5 + SLACK
 
 
 LATE_CALLS = {
@@ -192,10 +192,10 @@ def test_t33_an_unreferenced_client_is_garbage_collected_and_its_threads_end(fig
         del client, result
         began = time.monotonic()
         assert eventually(lambda: gc.collect() is not None and not workers_alive())
-        took = time.monotonic() - began
-        assert eventually(lambda: gc.collect() is not None and not any(one() for one in watched))
-    figure("threads end after the client, s", took, "less than 1")
-    assert took < 1 + SLACK
+        elapsed = time.monotonic() - began
+        assert eventually(lambda: gc.collect() is not None and not any(each() for each in watched))
+    figure("threads end after the client, s", elapsed, "less than 1")
+    assert elapsed < 1 + SLACK
 
 
 def test_t33_an_unreferenced_client_with_a_call_in_progress_is_garbage_collected(figure):
@@ -220,10 +220,10 @@ def test_t33_an_unreferenced_client_with_a_call_in_progress_is_garbage_collected
         assert result.get(20) is received[0]
         began = time.monotonic()
         assert eventually(lambda: gc.collect() is not None and not workers_alive())
-        took = time.monotonic() - began
+        elapsed = time.monotonic() - began
         assert eventually(lambda: watched[1]() is None)
-    figure("threads end after the last call, s", took, "less than 1")
-    assert took < 1 + SLACK
+    figure("threads end after the last call, s", elapsed, "less than 1")
+    assert elapsed < 1 + SLACK
 
 
 def test_t33_a_client_with_a_subscriber_is_freed_without_garbage_collection():
@@ -257,6 +257,6 @@ def test_t7_a_forked_child_does_not_wait_for_the_parents_workers(figure):
     with SocketServer(answer(ANSWER_BYTES)) as server:
         done = python(HEAD + body, server.domain)
     assert (done.returncode, done.stderr) == (0, "")
-    took = float(done.stdout)
-    figure("exit of a forked child beside idle workers, s", round(took, 3), "less than 0.5")
-    assert took < 0.45
+    elapsed = float(done.stdout)
+    figure("exit of a forked child beside idle workers, s", round(elapsed, 3), "less than 0.5")
+    assert elapsed < 0.45

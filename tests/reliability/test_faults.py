@@ -121,10 +121,10 @@ def test_t4_a_process_whose_callbacks_raise_exits_at_once(which, figure):
     """
     with SocketServer(GOOD if which == "callback" else answer(b"{}", 400)) as server:
         done = python(script, server.domain)
-        took = time.time() - float(done.stdout)
+        elapsed = time.time() - float(done.stdout)
     assert done.returncode == 0
-    figure(f"exit after a raising {which}, s", took, "less than 0.5")
-    assert took < 0.5 + SLACK
+    figure(f"exit after a raising {which}, s", elapsed, "less than 0.5")
+    assert elapsed < 0.5 + SLACK
 
 
 def random_faults(seed):
@@ -162,11 +162,11 @@ def test_t5_every_call_ends_once_under_random_faults(count, figure):
             batch = {}
             for number in range(number, min(count, number + 500)):  # noqa: B020 - continues with the last number
                 batch[number] = client.get_offers(callbacks.options(number))
-            for one, result in batch.items():
+            for each, result in batch.items():
                 result.wait(60)
                 if not result.ready():
                     continue
-                outcomes[one] = "callback" if result.successful() else "err_callback"
+                outcomes[each] = "callback" if result.successful() else "err_callback"
                 if not result.successful():
                     with contextlib.suppress(DeliveryError):
                         result.get()
@@ -175,7 +175,7 @@ def test_t5_every_call_ends_once_under_random_faults(count, figure):
             server._threads[:] = [thread for thread in server._threads if thread.is_alive()]
         stats = client.stats()
     completed = collections.Counter(outcomes.values())
-    by_call = collections.Counter(one for one, _ in callbacks.times.elements())
+    by_call = collections.Counter(each for each, _ in callbacks.times.elements())
     lost = count - len(by_call)
     repeated = sum(times != 1 for times in by_call.values())
     figure(f"lost of {count} calls under faults (seed {seed})", lost, 0)

@@ -44,9 +44,9 @@ def hung():
         yield running
 
 
-def program(name, seconds=120, **given):
+def program(name, seconds=120, **arguments):
     """Run a program of ``forking`` and return its report."""
-    command = [sys.executable, "-m", "tests.reliability.forking", name, json.dumps(given)]
+    command = [sys.executable, "-m", "tests.reliability.forking", name, json.dumps(arguments)]
     done = subprocess.run(command, capture_output=True, timeout=seconds, check=False, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
     assert "Traceback" not in done.stderr, done.stderr[-4000:]
@@ -56,7 +56,7 @@ def program(name, seconds=120, **given):
 def notification_counts(server):
     """Return how often each notification was received."""
     found = (re.search(rb'"notifications": ?\[\{"id": ?"([^"]+)"', request) for request in list(server.requests))
-    return Counter(one.group(1).decode() for one in found if one)
+    return Counter(each.group(1).decode() for each in found if each)
 
 
 @pytest.mark.parametrize("forks", scaled(200, 200))
@@ -88,13 +88,13 @@ LOCKS_AND_HOOKS = [
 
 @pytest.mark.parametrize(("lock", "hooks"), LOCKS_AND_HOOKS)
 def test_t10_a_child_works_whichever_lock_was_held(lock, hooks, server, hung, authority, figure):  # noqa: PLR0917
-    given = {"lock": lock, "domain": server.domain, "hung": hung.domain, "hooks": hooks}
+    arguments = {"lock": lock, "domain": server.domain, "hung": hung.domain, "hooks": hooks}
     if lock != "a_tls_context":
-        seen = program("while_held", **given)
+        seen = program("while_held", **arguments)
     else:
         with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as secure:
             domain = f"localhost:{secure.port}"
-            seen = program("while_held", **{**given, "domain": domain, "ca_file": authority.ca_file})
+            seen = program("while_held", **{**arguments, "domain": domain, "ca_file": authority.ca_file})
     figure("{}, {}: child, s".format(lock, "hooks" if hooks else "no hooks"), seen["took"], "works")
     assert seen["child"]
     assert seen["closed"]
@@ -155,8 +155,8 @@ RIGHT_AFTER = [("an answer", True), ("an answer", False), ("a worker's end", Tru
 def test_t12_no_child_hangs_if_a_thread_uses_openssl_or_has_just_used_it(moment, hooks, forks, authority, figure):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
         domain = f"localhost:{server.port}"
-        given = {"moment": moment, "domain": domain, "ca_file": authority.ca_file, "forks": forks, "hooks": hooks}
-        seen = program("right_after", seconds=600, **given)
+        arguments = {"moment": moment, "domain": domain, "ca_file": authority.ca_file, "forks": forks, "hooks": hooks}
+        seen = program("right_after", seconds=600, **arguments)
     figure("right after {}, {}: children hung, of {}".format(moment, "hooks" if hooks else "no hooks", forks),
            seen["hung"], 0)  # fmt: skip
     assert seen == {"hung": 0}

@@ -126,12 +126,12 @@ def test_t34_import_and_calls_change_no_setting_of_the_process(figure):
 
 
 def test_t34_two_clients_use_their_own_hosts(figure):
-    with SocketServer(answer(ANSWER_BYTES)) as one, SocketServer(answer(ANSWER_BYTES)) as other:
-        with client_of(one, logger=Quiet()) as first, client_of(other, logger=Quiet()) as second:
+    with SocketServer(answer(ANSWER_BYTES)) as first_server, SocketServer(answer(ANSWER_BYTES)) as second_server:
+        with client_of(first_server, logger=Quiet()) as first, client_of(second_server, logger=Quiet()) as second:
             for _ in range(5):
                 first.get_offers(offers())
                 second.get_offers(offers())
                 second.get_offers(offers())
-        counts = (len(one.requests), len(other.requests))
+        counts = (len(first_server.requests), len(second_server.requests))
     figure("requests to the hosts of two clients", counts, (5, 10))
     assert counts == (5, 10)

@@ -33,7 +33,7 @@ INTERIM = {
 
 
 class OutcomeCounter:
-    """Counts events of many threads by kind."""
+    """Count the events of many threads by kind."""
 
     def __init__(self):
         self.kinds = collections.Counter()
@@ -392,7 +392,7 @@ MIX = """
     document = artifact(rules={"mboxes": {"home": rules}, "views": {}}, responseTokens=["activity.id"])
     # On a busy machine, a decision may take seconds, and a connection may be idle for a minute.
     long_limits = {"timeout": 60000, "keep_alive": 3600000, "logger": Quiet()}
-    given = options(artifact_payload=document, polling_interval=0, telemetry_enabled=False, **long_limits)
+    client_options = options(artifact_payload=document, polling_interval=0, telemetry_enabled=False, **long_limits)
 
     def decide(thread):
         for number in range(thread, decisions, threads):
@@ -407,7 +407,7 @@ MIX = """
             add("decided" if right else "decided wrongly")
 
     edge = SimpleNamespace(domain=domain)
-    with client_of(edge, **long_limits) as client, TargetClient.create(given) as on_device_client:
+    with client_of(edge, **long_limits) as client, TargetClient.create(client_options) as on_device_client:
         in_threads(threads, guarded(call))
         in_threads(threads, guarded(decide))
     print(json.dumps(seen))

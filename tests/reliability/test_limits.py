@@ -87,11 +87,11 @@ def test_t39_calls_run_inline_while_no_thread_can_be_started(allowed, error, fig
     body = """
     start, remaining = _thread.start_new_thread, [int(sys.argv[2])]
 
-    def scarce(*given):
+    def scarce(*arguments):
         if remaining[0] <= 0:
             raise getattr(__builtins__, sys.argv[3])("can't start new thread")
         remaining[0] -= 1
-        return start(*given)
+        return start(*arguments)
 
     _thread.start_new_thread = scarce
     client = client_of(server, max_workers=4)
@@ -218,11 +218,11 @@ def test_t39_each_call_ends_once_if_the_transport_runs_out_of_memory(place, figu
     owner = functools.reduce(getattr, owners, importlib.import_module("target_tools.http." + module))
     real, remaining = getattr(owner, name), [12]
 
-    def starved(*given, **named):
+    def starved(*arguments, **keywords):
         if remaining[0] > 0:
             remaining[0] -= 1
             raise MemoryError
-        return real(*given, **named)
+        return real(*arguments, **keywords)
 
     client = client_of(server, max_workers=4, logger=Quiet())
     client.get_offers(offers())

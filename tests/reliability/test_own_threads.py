@@ -41,12 +41,13 @@ IMPORTS = """
     def record_event(event):
         events.append(event.type)
 
-    given = json.loads(sys.argv[1])
-    if given.pop("memory", False):
-        given["artifact_cache"] = Memory()
+    client_options = json.loads(sys.argv[1])
+    if client_options.pop("memory", False):
+        client_options["artifact_cache"] = Memory()
     names = ("artifact_download_succeeded", "artifact_download_failed", "geo_location_updated", "client_ready",
              "send_notification_error")
-    client = TargetClient.create(options(None, events=dict.fromkeys(names, record_event), polling_interval=10, **given))
+    handlers = dict.fromkeys(names, record_event)
+    client = TargetClient.create(options(None, events=handlers, polling_interval=10, **client_options))
     until = time.monotonic() + 20
     while not set(json.loads(sys.argv[2])) <= set(events) and time.monotonic() < until:
         time.sleep(0.01)
@@ -86,20 +87,28 @@ REPLIES = {
 }
 
 
-@pytest.mark.parametrize("given", [{"memory": True}, {"artifact_cache": "file"}, {"decisioning_method": "hybrid"}],
-                         ids=["object", "file", "hybrid"])  # fmt: skip
+@pytest.mark.parametrize(
+    "client_options",
+    [{"memory": True}, {"artifact_cache": "file"}, {"decisioning_method": "hybrid"}],
+    ids=["object", "file", "hybrid"],
+)
 @pytest.mark.parametrize("reply", REPLIES)
-def test_the_sdks_threads_import_no_module(reply, given, tmp_path):
+def test_the_sdks_threads_import_no_module(reply, client_options, tmp_path):
     """If a process forks while a thread imports a module, the child can never import that module."""
-    if "artifact_cache" in given:
-        given = {"artifact_cache": str(tmp_path / "file")}
+    if "artifact_cache" in client_options:
+        client_options = {"artifact_cache": str(tmp_path / "file")}
     bad = reply not in ("good", "with a byte order mark")
     expected = ["artifact_download_failed"] if bad else ["artifact_download_succeeded", "geo_location_updated"]
     with Cdn(with_etag('"1"', REPLIES[reply])) as cdn:
         # The URL has a host name, so a thread looks it up.
         base = "http://localhost:" + cdn.domain.rpartition(":")[2]
-        given = {"cdn_base_path": base, "server_domain": "localhost:9", "maximum_wait_ready": 1000, **given}
-        done = python(IMPORTS, json.dumps(given), json.dumps(expected), options=())
+        client_options = {
+            "cdn_base_path": base,
+            "server_domain": "localhost:9",
+            "maximum_wait_ready": 1000,
+            **client_options,
+        }
+        done = python(IMPORTS, json.dumps(client_options), json.dumps(expected), options=())
     assert done.returncode == 0, done.stderr[-3000:]
     imported, events, received = json.loads(done.stdout)
     assert imported == []
@@ -156,14 +165,16 @@ def silent(connection):
 def test_t15_a_sub_interpreter_ends_although_a_server_hangs(hung, close):
     """If a sub-interpreter ends while a thread runs in it, Python aborts the process with ``not the last thread``."""
     with SocketServer(silent) as server:
-        given = options(maximum_wait_ready=100, timeout=20000)
+        client_options = options(maximum_wait_ready=100, timeout=20000)
         if hung != "edge":
-            given["cdn_base_path"] = "{}://{}".format("https" if hung == "secure cdn" else "http", server.domain)
+            client_options["cdn_base_path"] = "{}://{}".format(
+                "https" if hung == "secure cdn" else "http", server.domain
+            )
         else:
-            given.update(artifact_payload=artifact(), polling_interval=0)
+            client_options.update(artifact_payload=artifact(), polling_interval=0)
         if hung in ("edge", "both"):
-            given["server_domain"] = server.domain
-        inside = INSIDE.format(path="PATH", options=given, close=close).replace("'PATH'", "PATH")
+            client_options["server_domain"] = server.domain
+        inside = INSIDE.format(path="PATH", options=client_options, close=close).replace("'PATH'", "PATH")
         done = python(OUTSIDE, inside, options=())
     if done.stdout.strip() == "unsupported":
         pytest.skip("this Python has no _testcapi to make sub-interpreters with")
@@ -181,17 +192,17 @@ def test_t33_closed_clients_of_a_server_that_hangs_leave_no_thread_and_no_socket
         connections.append(connection)
         connection.hang()
 
-    given = options(maximum_wait_ready=50, timeout=20000)
+    client_options = options(maximum_wait_ready=50, timeout=20000)
     with SocketServer(keep_open) as server:
         if hung == "edge":
-            given.update(server_domain=server.domain, artifact_payload=artifact(), polling_interval=0)
+            client_options.update(server_domain=server.domain, artifact_payload=artifact(), polling_interval=0)
         else:
             scheme = "https" if hung == "secure cdn" else "http"
-            given["cdn_base_path"] = f"{scheme}://{server.domain}"
+            client_options["cdn_base_path"] = f"{scheme}://{server.domain}"
         gc.collect()
         clients, threads, sockets = [], sdk_threads(), descriptors()
         for number in range(10):
-            clients.append(TargetClient.create(given))
+            clients.append(TargetClient.create(client_options))
             assert eventually(lambda number=number: len(connections) > number)
         assert sdk_threads() >= threads + 10
         began = time.monotonic()
@@ -199,9 +210,9 @@ def test_t33_closed_clients_of_a_server_that_hangs_leave_no_thread_and_no_socket
             client.close()
         # The server's sockets stay open, and perhaps a pipe of its selector.
         assert eventually(lambda: sdk_threads() <= threads and descriptors() < sockets + 20)
-        took = time.monotonic() - began
-    figure(f"threads of 10 closed clients of a hung {hung} gone, s", took, "less than 1")
-    assert took < 1 + 4
+        elapsed = time.monotonic() - began
+    figure(f"threads of 10 closed clients of a hung {hung} gone, s", elapsed, "less than 1")
+    assert elapsed < 1 + 4
 
 
 def sdk_threads():

@@ -35,9 +35,9 @@ def hang(connection):
     connection.hang()
 
 
-def program(name, **given):
+def program(name, **arguments):
     """Run a program of ``interrupted_waits`` and return its report."""
-    command = [sys.executable, "-m", "tests.reliability.interrupted_waits", name, json.dumps(given)]
+    command = [sys.executable, "-m", "tests.reliability.interrupted_waits", name, json.dumps(arguments)]
     done = subprocess.run(command, capture_output=True, timeout=300, check=False, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
     stderr = IGNORED_BY_IMPORTER.sub("", done.stderr)

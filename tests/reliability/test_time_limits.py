@@ -116,11 +116,11 @@ STALLS = {
 def check_deadline(client, figure, name, kinds=(DeadlineExceeded,)):
     """Make a call in each way and check that it ends at its deadline. Return the errors."""
     found, errors = in_every_way(client)
-    figure(f"s of the slowest call, {name}", max(took for _, took in found.values()), "0.25")
-    for error, took in found.values():
+    figure(f"s of the slowest call, {name}", max(elapsed for _, elapsed in found.values()), "0.25")
+    for error, elapsed in found.values():
         assert type(error) in kinds
-        assert took < SHORT / 1000 + SLACK
-        assert took > SHORT / 1000 - 0.02 or type(error) is not DeadlineExceeded
+        assert elapsed < SHORT / 1000 + SLACK
+        assert elapsed > SHORT / 1000 - 0.02 or type(error) is not DeadlineExceeded
     assert eventually(lambda: errors)
     assert errors == [found["callback"][0]]  # the error that get() raised; the callback ran once
     return [error for error, _ in found.values()]
@@ -199,8 +199,8 @@ def test_t30_a_lookup_without_an_address_is_an_error(resolver_error, monkeypatch
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with client_of(EDGE, logger=Quiet()) as client:
-        error, took = timed_outcome(lambda: client.get_offers(offers()))
-    figure(f"s of a call whose lookup ends with {resolver_error!r:.40}", took, "-")
+        error, elapsed = timed_outcome(lambda: client.get_offers(offers()))
+    figure(f"s of a call whose lookup ends with {resolver_error!r:.40}", elapsed, "-")
     assert type(error) is ConnectionFailed
     assert (error.phase, error.attempts, len(lookups)) == ("opening", 3, 3)
     assert error.__cause__ is resolver_error
@@ -223,8 +223,8 @@ def test_t30_a_known_address_is_used_while_the_resolver_fails_or_hangs(monkeypat
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with SocketServer(closing) as server, client_of(EDGE, logger=Quiet()) as client:
         for mode[0] in ("answers", "fails", "hangs"):
-            _, took = timed_outcome(lambda: [content(client.get_offers(offers())) for _ in range(3)])
-            figure(f"s of 3 calls, the resolver {mode[0]}", took, "-")
+            _, elapsed = timed_outcome(lambda: [content(client.get_offers(offers())) for _ in range(3)])
+            figure(f"s of 3 calls, the resolver {mode[0]}", elapsed, "-")
         go.set()
         assert server.connections == len(server.requests) == 9
         assert client.stats()["failures"] == 0
@@ -238,7 +238,7 @@ def test_t30_a_call_to_ten_addresses_that_ignore_connects_ends_at_its_deadline(m
 
 
 class Attempts:
-    """Records when the SDK's attempts to connect begin and end."""
+    """Record when the SDK's attempts to connect begin and end."""
 
     def __init__(self, monkeypatch):
         self.events = []
@@ -283,12 +283,12 @@ def test_t30_a_broken_first_address_does_not_delay_the_call(family, monkeypatch,
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [bad, good])
         attempts = Attempts(monkeypatch)
         client = stack.enter_context(client_of(EDGE, logger=Quiet()))
-        first, took = timed_outcome(lambda: client.get_offers(offers()))
+        first, elapsed = timed_outcome(lambda: client.get_offers(offers()))
         second, took_later = timed_outcome(lambda: client.get_offers(offers()))
         stats = client.stats()
     (_, _, began), (_, _, second_began) = attempts.events[:2]
     figure(f"s until the second address is tried, {family}", second_began - began, "0.25")
-    figure(f"s of a call whose first address is broken, {family}", took, "0.3")
+    figure(f"s of a call whose first address is broken, {family}", elapsed, "0.3")
     figure(f"s of the next call, {family}", took_later, "-")
     assert (first, second, stats["failures"]) == ("answered", "answered", 0)
     assert attempts.order() == [
@@ -299,7 +299,7 @@ def test_t30_a_broken_first_address_does_not_delay_the_call(family, monkeypatch,
         ("begins", good),
         ("ends", good),
     ]
-    assert took < 0.3 + SLACK
+    assert elapsed < 0.3 + SLACK
 
 
 # T21
@@ -363,7 +363,7 @@ def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging_resol
     outcomes, longest, thread_peak = collections.Counter(), [], Threads()
     limits = {"queue_timeout": waiting, "timeout": running, "max_workers": workers, "circuit_breaker": False}
 
-    async def one(client):
+    async def make_call(client):
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded) as caught:
             await client.get_offers_async(offers())
@@ -377,7 +377,7 @@ def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging_resol
 
     async def all_of_them(client):
         looking = asyncio.ensure_future(measure())
-        await asyncio.gather(*[one(client) for _ in range(count)])
+        await asyncio.gather(*[make_call(client) for _ in range(count)])
         looking.cancel()
 
     with client_of(EDGE, logger=Quiet(), **limits) as client:
@@ -455,7 +455,7 @@ def test_t21_calls_end_in_time_while_callbacks_hold_all_workers(how, figure):
                 options = {**offers(), "callback": pytest.fail, "err_callback": err_callback(number)}
                 results.append(client.get_offers(options))
             errors = [error_of_expired_call(result, how) for result in results]
-            took = time.monotonic() - began
+            elapsed = time.monotonic() - began
             thread_peak.measure()
             assert received == []  # no worker was free
             assert not any(result.ready() for result in blocked_calls)
@@ -466,8 +466,8 @@ def test_t21_calls_end_in_time_while_callbacks_hold_all_workers(how, figure):
             assert [result.get(0)["response"].status for result in blocked_calls] == [200] * workers
             assert len(server.requests) == requests == workers
             stats = client.stats()
-    figure(f"s of 20 calls without a free worker, {how}", took, waiting / 1000)
-    assert took < waiting / 1000 + SLACK
+    figure(f"s of 20 calls without a free worker, {how}", elapsed, waiting / 1000)
+    assert elapsed < waiting / 1000 + SLACK
     assert sorted((number, error) for number, error, _ in received) == list(enumerate(errors))
     assert {thread for _, _, thread in received} <= set(blocked_threads)
     assert stats["failures"] == count
@@ -500,8 +500,8 @@ def test_t1_a_call_whose_worker_exceeds_the_deadline_fails_once(figure):
     options = {"pool_manager": IgnoresTimeout(), "timeout": SHORT, "retries": 1, "logger": Quiet(), "max_workers": 1}
     with client_of(EDGE, **options) as client:
         result = client.get_offers({**offers(), "callback": pytest.fail, "err_callback": received.append})
-        error, took = timed_outcome(result.get)
-        figure("s of a call whose worker hangs", took, SHORT / 1000)
+        error, elapsed = timed_outcome(result.get)
+        figure("s of a call whose worker hangs", elapsed, SHORT / 1000)
         assert type(error) is DeadlineExceeded
         assert (received, client.stats()["running"]) == ([], 1)  # the call has ended, but its worker is still busy
         go.set()

@@ -72,7 +72,7 @@ class Redis:
 
 
 class Folder:
-    """Stores messages as files in a folder. Needs no server, but loses the messages that a killed worker had taken."""
+    """A broker whose messages are files in a folder. It needs no server, but loses the messages of a killed worker."""
 
     redelivers = False
     separate_pipes = False

@@ -146,7 +146,7 @@ def _listen_to_ctrl_c():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _environment(given):
-    """Return the environment of a process: ``given``, ours, this checkout on the path, and no compiled files."""
+def _environment(variables):
+    """Return the environment of a process: ``variables``, ours, this checkout on the path, and no compiled files."""
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH")) if part)
-    return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **given}
+    return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **variables}

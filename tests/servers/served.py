@@ -94,7 +94,7 @@ def call_and_wait(_):
 
 
 class PauseMonitor:
-    """Wakes up every few milliseconds and measures the longest pause."""
+    """Wake up every few milliseconds, and measure the longest pause."""
 
     def __init__(self):
         self.longest = 0.0

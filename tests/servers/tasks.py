@@ -178,8 +178,8 @@ def run_into_limit(kind):
         if signal_time.at is None:
             record("unexpected", kind=kind, error=f"no signal came: {error!r}")
             return
-        waited = max(0.0, seen - signal_time.at) * 1000  # the thread may have read the signal later
-        record("signal_time", kind=kind, ms=waited, unchanged=type(error) is SoftTimeLimitExceeded)
+        milliseconds = max(0.0, seen - signal_time.at) * 1000  # the thread may have read the signal later
+        record("signal_time", kind=kind, ms=milliseconds, unchanged=type(error) is SoftTimeLimitExceeded)
     except Exception as error:  # noqa: BLE001 - it is reported
         record("unexpected", kind=kind, error=repr(error))
 
@@ -188,6 +188,9 @@ def run_into_limit(kind):
 def call_twice(pause=0.1):
     """Make a call without and one with a callback, with the client of this process."""
     options = {**offers(), "decisioning_method": "server-side"}
-    asked, waited = target.client.get_offers(options), target.client.get_offers({**options, "callback": id}).get(10)
-    record("call_twice", well=content(asked) == content(waited) == "<b>A</b>")
+    blocking, with_callback = (
+        target.client.get_offers(options),
+        target.client.get_offers({**options, "callback": id}).get(10),
+    )
+    record("call_twice", well=content(blocking) == content(with_callback) == "<b>A</b>")
     time.sleep(pause)

@@ -58,18 +58,18 @@ def test_t14_t6_a_stop_waits_for_callbacks_but_not_for_calls_that_hang(mode, fig
 
 @pytest.mark.parametrize("server", ["gunicorn-gevent", "uwsgi-gevent"])
 def test_t14_calls_do_not_block_the_hub_of_gevent(server, figure):
-    one = ("--workers", "1") if server.startswith("gunicorn") else ("--processes", "1")
-    with Serving(server, *one) as site, ThreadPoolExecutor(40) as visitors:
+    one_worker = ("--workers", "1") if server.startswith("gunicorn") else ("--processes", "1")
+    with Serving(server, *one_worker) as site, ThreadPoolExecutor(40) as visitors:
         site.get("/pause")
         site.get_many(20, "/ask", 20)
         site.get("/pause")
         began = time.monotonic()
         futures = [visitors.submit(site.get, path) for path in ["/ask"] * 10 + ["/fire?count=2"] * 10 + ["/"] * 10]
         answers = [answer.result() for answer in futures]
-        took = time.monotonic() - began
+        elapsed = time.monotonic() - began
         longest = site.get("/pause")["longest"]
     name = f"{server}: "
     figure(name + "longest pause of the hub during 40 calls, s", longest, "0.02")
-    figure(name + f"10 blocking calls of {SLOW} s in one process, s", took, SLOW)
+    figure(name + f"10 blocking calls of {SLOW} s in one process, s", elapsed, SLOW)
     assert len(answers) == 30
     assert longest < SLOW / 2

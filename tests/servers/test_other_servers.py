@@ -59,8 +59,8 @@ def test_the_sample_application_is_served_by_one_command(server):
     skip_if_missing(server)
     port = free_port()
     # One worker: a second one of gunicorn might still be starting and miss the signal.
-    one = ["--workers", "1"] if server.startswith("gunicorn") else []
-    command = [sys.executable, ROOT / "samples" / "wsgi" / "serve.py", server, "--port", port, *one]
+    one_worker = ["--workers", "1"] if server.startswith("gunicorn") else []
+    command = [sys.executable, ROOT / "samples" / "wsgi" / "serve.py", server, "--port", port, *one_worker]
     with Process(command, TARGET_SERVER_DOMAIN="") as process:
         try:
             first = process.until(lambda: page(port), what="the page")

@@ -102,8 +102,8 @@ def test_t13_t6_a_stop_cuts_off_running_requests_unless_it_is_graceful(figure):
             stop = site.stop()
             answered = answer.exception() is None
             ran[name] = (answered, len(site.notes("ran")))
-        shown = f"{answered}, {ran[name][1]} of 4, {stop:.1f}"
-        figure(f"uWSGI stopped ({name}) during a request: answered, callbacks run, s", shown, "")
+        result = f"{answered}, {ran[name][1]} of 4, {stop:.1f}"
+        figure(f"uWSGI stopped ({name}) during a request: answered, callbacks run, s", result, "")
     assert not ran["at once"][0]
     assert ran["gracefully"] == (True, 4)
 

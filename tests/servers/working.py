@@ -25,7 +25,7 @@ WARNINGS = (
 
 
 class Edge(SocketServer):
-    """Answers delivery requests after ``pause`` seconds, while ``answering`` is set. Also serves the rule artifact.
+    """Answer delivery requests after ``pause`` seconds, while ``answering`` is set. Also serve the rule artifact.
 
     ``received`` has the delivery requests; ``answered`` those that were answered before the client disconnected.
     """
@@ -182,7 +182,7 @@ class Worker(Process):
 
     def shut_down(self, seconds=HANG_SECONDS):
         """Do a warm shutdown; return the seconds. Fail with the log if the log has an error."""
-        took = self.stop(signal.SIGTERM, seconds)
+        elapsed = self.stop(signal.SIGTERM, seconds)
         assert self.popen.returncode == 0, self.failure(f"it ended with {self.popen.returncode}")
         assert "Traceback" not in self.log, self.failure("a traceback")
-        return took
+        return elapsed

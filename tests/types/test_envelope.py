@@ -82,7 +82,7 @@ def test_an_envelope_can_be_written_as_json_if_its_values_can():
 
 
 @pytest.mark.parametrize(
-    "make_copy", [copy.copy, copy.deepcopy, lambda one: one.copy(), lambda one: pickle.loads(pickle.dumps(one))]
+    "make_copy", [copy.copy, copy.deepcopy, lambda each: each.copy(), lambda each: pickle.loads(pickle.dumps(each))]
 )
 def test_a_copy_is_an_envelope_of_the_same_session(envelope, make_copy):
     twin = make_copy(envelope)

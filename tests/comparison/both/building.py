@@ -47,13 +47,13 @@ def build(description: Dict[str, Any]) -> Any:
 
 MAKERS: Dict[str, Callable[[Any], Any]] = {
     "$model": build,
-    "$enum": lambda given: getattr(getattr(api, given[0]), given[1]),
-    "$text": lambda given: given[0] * given[1],
+    "$enum": lambda arguments: getattr(getattr(api, arguments[0]), arguments[1]),
+    "$text": lambda arguments: arguments[0] * arguments[1],
     "$time": datetime.datetime.fromisoformat,
-    "$tuple": lambda given: tuple(value(each) for each in given),
+    "$tuple": lambda arguments: tuple(value(each) for each in arguments),
     "$float": float,
     "$bytes": str.encode,
-    "$object": lambda given: object(),
+    "$object": lambda arguments: object(),
 }
 
 
@@ -65,12 +65,12 @@ def build_report(description: Dict[str, Any]) -> Dict[str, Any]:
         return result
     if description["then"]:
         result["then"] = [
-            as_json(outcome(lambda one=one: setattr(model, one[0], value(one[1])))) for one in description["then"]
+            as_json(outcome(lambda each=each: setattr(model, each[0], value(each[1])))) for each in description["then"]
         ]
         result["after"] = as_json(model)
     twin = build(description)
-    for name, given in description["then"]:
-        outcome(lambda name=name, given=given: setattr(twin, name, value(given)))
+    for name, new_value in description["then"]:
+        outcome(lambda name=name, new_value=new_value: setattr(twin, name, value(new_value)))
     result["behaviour"] = behaviour(model, twin, api.Option(type="other", content=description["class"]))
     return result
 
@@ -99,8 +99,8 @@ def is_in_models(name: str) -> Any:
 
 def main(descriptions: str, file: str) -> None:
     """Build all models of a file of descriptions."""
-    with open(descriptions, encoding="utf-8") as given:
-        models: List[Dict[str, Any]] = json.load(given)
+    with open(descriptions, encoding="utf-8") as source:
+        models: List[Dict[str, Any]] = json.load(source)
     with open(file, "w", encoding="utf-8") as out:
         json.dump({"surface": surface(), "built": [build_report(each) for each in models]}, out)
     os._exit(0)

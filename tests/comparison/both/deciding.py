@@ -173,10 +173,10 @@ def downloading_client(env: Environment, method: str = "on-device") -> Any:
     )
 
 
-def hybrid(asked: Any, **options: Any) -> Callable[[Environment], Any]:
+def hybrid(delivery_request: Any, **options: Any) -> Callable[[Environment], Any]:
     """Return a scenario of a call of a hybrid client."""
     return lambda env: env.offers(
-        request(id=visitor(), **asked()), env.on_device(decisioning_method="hybrid"), **options
+        request(id=visitor(), **delivery_request()), env.on_device(decisioning_method="hybrid"), **options
     )
 
 
@@ -217,12 +217,12 @@ def polling_as_usual(seconds: float) -> Callable[[Environment], Any]:
 
 def events_of_polling_as_usual(env: Environment) -> Any:
     """Return the events of the artifact."""
-    given: Any = []
+    event_types: Any = []
     names = ("artifact_download_succeeded", "artifact_download_failed")
-    events = {name: lambda event: given.append(event["type"]) for name in names}
+    events = {name: lambda event: event_types.append(event["type"]) for name in names}
     env.on_device(polling_interval=None, artifact_location=location(env), events=events)
     time.sleep(A_WHILE)
-    return given
+    return event_types
 
 
 def location(env: Environment) -> str:
@@ -244,8 +244,8 @@ def stand_alone_polling_as_usual(env: Environment) -> Any:
     engine = package.TargetDecisioningEngine(config)
     engine.initialize()
     time.sleep(A_WHILE)
-    asked = request(id=visitor(), **prefetch_fields(mbox())())
-    answer = engine.get_offers(requests.TargetDeliveryRequest(request=asked, session_id=SESSION))
+    delivery_request = request(id=visitor(), **prefetch_fields(mbox())())
+    answer = engine.get_offers(requests.TargetDeliveryRequest(request=delivery_request, session_id=SESSION))
     artifacts = engine.get_raw_artifact() == artifact()
     engine.stop_polling()
     return {"answer": as_json(answer), "artifact": artifacts}
@@ -261,8 +261,8 @@ def stand_alone(env: Environment) -> Any:
     )
     engine = package.TargetDecisioningEngine(config)
     engine.initialize()
-    asked = request(id=visitor(), **prefetch_fields(mbox(), mbox("flags", index=2))())
-    answer = engine.get_offers(requests.TargetDeliveryRequest(request=asked, session_id=SESSION))
+    delivery_request = request(id=visitor(), **prefetch_fields(mbox(), mbox("flags", index=2))())
+    answer = engine.get_offers(requests.TargetDeliveryRequest(request=delivery_request, session_id=SESSION))
     return {
         "ready": engine.is_ready(),
         "answer": as_json(answer),

@@ -93,24 +93,24 @@ class Environment:
         defaults = {"artifact_payload": artifact(), "target_location_hint": "35", "polling_interval": 0}
         return self.client(**{"decisioning_method": "on-device", "telemetry_enabled": False, **defaults, **options})
 
-    def offers(self, asked: Any = None, client: Any = None, **options: Any) -> Any:
+    def offers(self, delivery_request: Any = None, client: Any = None, **options: Any) -> Any:
         """Call ``get_offers``; return its result."""
-        asked = request() if asked is None else asked
-        return (client or self.client()).get_offers({"request": asked, "session_id": SESSION, **options})
+        delivery_request = request() if delivery_request is None else delivery_request
+        return (client or self.client()).get_offers({"request": delivery_request, "session_id": SESSION, **options})
 
     def notify(self, *notifications: Any, **options: Any) -> Any:
         """Call ``send_notifications``; return its result."""
-        asked = request(notifications=list(notifications))
-        return self.client().send_notifications({"request": asked, "session_id": SESSION, **options})
+        delivery_request = request(notifications=list(notifications))
+        return self.client().send_notifications({"request": delivery_request, "session_id": SESSION, **options})
 
     def call_with_callbacks(self, call: Any, options: Dict[str, Any]) -> Dict[str, Any]:
         """Call with callbacks; return the callbacks' arguments and the state of the result."""
-        given: List[Any] = []
+        callback_calls: List[Any] = []
         done = threading.Event()
 
         def callback(which: str) -> Any:
             def take(value: Any) -> None:
-                given.append([which, as_json(value)])
+                callback_calls.append([which, as_json(value)])
                 done.set()
 
             return take
@@ -118,21 +118,26 @@ class Environment:
         result = call({**options, "callback": callback("callback"), "err_callback": callback("err_callback")})
         result.wait(PATIENCE)
         done.wait(PATIENCE if result.ready() else 0)
-        answer = result.get(PATIENCE) if result.ready() and given and given[0][0] == "callback" else None
-        return {"given": given, "ready": result.ready(), "get()": as_json(answer)}
+        answer = (
+            result.get(PATIENCE) if result.ready() and callback_calls and callback_calls[0][0] == "callback" else None
+        )
+        return {"given": callback_calls, "ready": result.ready(), "get()": as_json(answer)}
 
     def event(self, name: str, **options: Any) -> Any:
         """Create a client; return its events of that name, or none after the time limit."""
-        given: List[Any] = []
+        received_events: List[Any] = []
         received = threading.Event()
 
         def take(event: Any) -> None:
-            given.append(event)
+            received_events.append(event)
             received.set()
 
         creation = outcome(lambda: self.client(**{**options, "events": {name: take}}))
         received.wait(PATIENCE if not isinstance(creation, Exception) else 0)
-        return {"create": as_json(creation) if isinstance(creation, Exception) else "a client", "given": as_json(given)}
+        return {
+            "create": as_json(creation) if isinstance(creation, Exception) else "a client",
+            "given": as_json(received_events),
+        }
 
     def end(self) -> None:
         """Close the clients, if they can be closed, so that pending notifications are sent."""

@@ -21,9 +21,11 @@ def delivery(env: Environment, **configuration: Any) -> Any:
     return api.DeliveryApi(api.ApiClient(configuration=settings))
 
 
-def executing(asked: Any = None, **keywords: Any) -> Callable[[Environment], Any]:
+def executing(delivery_request: Any = None, **keywords: Any) -> Callable[[Environment], Any]:
     """Return a scenario of ``execute``."""
-    return lambda env: delivery(env).execute(ORGANIZATION, SESSION, asked() if asked else request(), **keywords)
+    return lambda env: delivery(env).execute(
+        ORGANIZATION, SESSION, delivery_request() if delivery_request else request(), **keywords
+    )
 
 
 def with_http_info(env: Environment) -> Any:
@@ -48,18 +50,23 @@ def called_back(name: str) -> Callable[[Environment], Any]:
     """Return a scenario of ``async_req`` with callbacks."""
 
     def scenario(env: Environment) -> Any:
-        given: Any = []
+        callback_calls: Any = []
         received = threading.Event()
 
         def record(which: str) -> Any:
-            return lambda value: (given.append([which, as_json(value)]), received.set())
+            return lambda value: (callback_calls.append([which, as_json(value)]), received.set())
 
-        asked = request(execute=execute(mbox(name)))
+        delivery_request = request(execute=execute(mbox(name)))
         delivery(env).execute(
-            ORGANIZATION, SESSION, asked, async_req=True, callback=record("data"), err_callback=record("error")
+            ORGANIZATION,
+            SESSION,
+            delivery_request,
+            async_req=True,
+            callback=record("data"),
+            err_callback=record("error"),
         )
         received.wait(PATIENCE)
-        return given
+        return callback_calls
 
     return scenario
 
@@ -68,12 +75,12 @@ def callback_at_once(name: str) -> Callable[[Environment], Any]:
     """Return a scenario of callbacks without ``async_req``: the result, and the arguments of the callbacks."""
 
     def scenario(env: Environment) -> Any:
-        given: Any = []
-        asked = request(execute=execute(mbox(name)))
-        callbacks = {"callback": given.append, "err_callback": given.append}
-        answer = outcome(lambda: delivery(env).execute(ORGANIZATION, SESSION, asked, **callbacks))
+        callback_calls: Any = []
+        delivery_request = request(execute=execute(mbox(name)))
+        callbacks = {"callback": callback_calls.append, "err_callback": callback_calls.append}
+        answer = outcome(lambda: delivery(env).execute(ORGANIZATION, SESSION, delivery_request, **callbacks))
         time.sleep(0.2)
-        return {"answer": as_json(answer), "given": as_json(given)}
+        return {"answer": as_json(answer), "given": as_json(callback_calls)}
 
     return scenario
 
@@ -202,12 +209,12 @@ def with_subclasses() -> Any:
 
 def texts_of_subclasses(env: Environment) -> Any:
     """Return the dict and the texts of a request with models of both subclasses."""
-    asked, executed = with_subclasses(), with_subclasses().execute
+    delivery_request, executed = with_subclasses(), with_subclasses().execute
     return {
-        "to_dict": asked.to_dict(),
+        "to_dict": delivery_request.to_dict(),
         "to_str": executed.to_str(),
         "repr": repr(executed),
-        "equal": asked == with_subclasses(),
+        "equal": delivery_request == with_subclasses(),
     }
 
 
@@ -273,9 +280,9 @@ ATTRIBUTES = (
 )  # fmt: skip
 
 
-def settings(**given: Any) -> Any:
+def settings(**attributes: Any) -> Any:
     """Create a configuration."""
-    return api.Configuration(**given)
+    return api.Configuration(**attributes)
 
 
 def errors() -> Any:

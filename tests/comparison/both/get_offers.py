@@ -109,18 +109,22 @@ def telemetry() -> Any:
     return api.Telemetry(entries=[entry])
 
 
-def afterwards(env: Environment, asked: Any) -> Any:
+def afterwards(env: Environment, delivery_request: Any) -> Any:
     """Return the caller's objects after a call."""
-    options = {"request": asked, "session_id": SESSION}
+    options = {"request": delivery_request, "session_id": SESSION}
     envelope = env.client(property_token="tok").get_offers(options)
-    return {"request": as_json(asked), "options": sorted(options), "is the one sent": envelope["request"] is asked}
+    return {
+        "request": as_json(delivery_request),
+        "options": sorted(options),
+        "is the one sent": envelope["request"] is delivery_request,
+    }
 
 
 def shared_request(env: Environment) -> Any:
     """Use one request object with the cookies of two visitors."""
-    asked, client = request(), env.client()
+    delivery_request, client = request(), env.client()
     answers = [
-        outcome(lambda each=each: env.offers(asked, client, target_cookie=cookie(env, device=each)))
+        outcome(lambda each=each: env.offers(delivery_request, client, target_cookie=cookie(env, device=each)))
         for each in ("ada.35_0", "grace.37_0")
     ]
     return [as_json(answer)["request"]["id"] for answer in answers]

@@ -25,8 +25,8 @@ def display(**fields: Any) -> Any:
 
 def prefetch_and_notify(env: Environment) -> Any:
     """Prefetch, then notify a display with the cookie of the answer; return the prefetched option, too."""
-    asked = request(prefetch=api.PrefetchRequest(mboxes=[mbox()]), id=api.VisitorId(tnt_id="visitor-1.35_0"))
-    answer = env.offers(asked)
+    delivery_request = request(prefetch=api.PrefetchRequest(mboxes=[mbox()]), id=api.VisitorId(tnt_id="visitor-1.35_0"))
+    answer = env.offers(delivery_request)
     option = answer["response"].prefetch.mboxes[0].options[0]
     return env.notify(display(id="after-prefetch"), target_cookie=answer["target_cookie"]["value"]), option
 
@@ -75,10 +75,10 @@ NOTIFICATIONS: Dict[str, Callable[[Environment], Any]] = {
 
 
 def attributes(
-    env: Environment, names: Any = ("flags",), asked: Any = None, client: Any = None, **options: Any
+    env: Environment, names: Any = ("flags",), delivery_request: Any = None, client: Any = None, **options: Any
 ) -> Dict[str, Any]:
     """Call ``get_attributes``; return the results of all methods of its ``AttributesProvider``."""
-    options = {"request": request() if asked is None else asked, "session_id": SESSION, **options}
+    options = {"request": request() if delivery_request is None else delivery_request, "session_id": SESSION, **options}
     return results_of_methods((client or env.client()).get_attributes(list(names), options), names)
 
 
@@ -112,44 +112,48 @@ def without_request(env: Environment) -> Any:
 
 def call_with_callback_twice(env: Environment) -> Any:
     """Use one dict of options, with a callback, for two calls."""
-    given: Any = []
+    providers: Any = []
     client = env.client()
     options = {
         "request": request(execute=execute(mbox("flags"))),
         "session_id": SESSION,
-        "callback": lambda provider: given.append(as_json(provider.as_object())),
+        "callback": lambda provider: providers.append(as_json(provider.as_object())),
     }
     ready = []
     for _ in range(2):
         result = client.get_attributes(["flags"], options)
         result.wait(1)
         ready.append(result.ready())
-    return {"given": given, "ready": ready}
+    return {"given": providers, "ready": ready}
 
 
 def with_callback(env: Environment) -> Any:
     """Return the results of the provider that a callback gets."""
-    given: Any = []
+    providers: Any = []
     client = env.client()
-    options = {"request": request(), "session_id": SESSION, "callback": given.append}
+    options = {"request": request(), "session_id": SESSION, "callback": providers.append}
     client.get_attributes(["flags"], options).wait(PATIENCE)
-    return [results_of_methods(provider, ["flags"]) for provider in given]
+    return [results_of_methods(provider, ["flags"]) for provider in providers]
 
 
 ATTRIBUTES: Dict[str, Callable[[Environment], Any]] = {
     "of one mbox": attributes,
     "of two": lambda env: attributes(env, ("flags", "more-flags")),
-    "of one that is asked for already": lambda env: attributes(env, asked=request(execute=execute(mbox("flags")))),
-    "of one that is prefetched": lambda env: attributes(
-        env, asked=request(prefetch=api.PrefetchRequest(mboxes=[mbox("flags")]))
+    "of one that is asked for already": lambda env: attributes(
+        env, delivery_request=request(execute=execute(mbox("flags")))
     ),
-    "of one beside mboxes without index": lambda env: attributes(env, asked=request(execute=execute(mbox(index=None)))),
+    "of one that is prefetched": lambda env: attributes(
+        env, delivery_request=request(prefetch=api.PrefetchRequest(mboxes=[mbox("flags")]))
+    ),
+    "of one beside mboxes without index": lambda env: attributes(
+        env, delivery_request=request(execute=execute(mbox(index=None)))
+    ),
     "of one without JSON": lambda env: attributes(env, ("home",)),
     "of one nobody knows": lambda env: attributes(env, ("nowhere",)),
     "of none": lambda env: as_json(env.client().get_attributes([], {"request": request()}).as_object()),
     "of one that is default content": lambda env: attributes(env, ("default",)),
     "the caller's request afterwards": lambda env: as_json(
-        [attributes(env, asked=asked) and asked for asked in [request(execute=execute(mbox("flags", index=7)))]]
+        [attributes(env, delivery_request=each) and each for each in [request(execute=execute(mbox("flags", index=7)))]]
     ),
     "with a callback": with_callback,
     "with a callback, twice": call_with_callback_twice,

@@ -109,11 +109,13 @@ def ready(handler: Callable[[Any], Any], **options: Any) -> Callable[[Environmen
     """Return a scenario of a client with a ``client_ready`` handler."""
 
     def scenario(env: Environment) -> Any:
-        given: Any = []
+        event_arguments: Any = []
         received = threading.Event()
-        env.client(**options, events={"client_ready": handler(lambda *event: (given.extend(event), received.set()))})
+        env.client(
+            **options, events={"client_ready": handler(lambda *event: (event_arguments.extend(event), received.set()))}
+        )
         received.wait(1)
-        return {"called": received.is_set(), "given": given}
+        return {"called": received.is_set(), "given": event_arguments}
 
     return scenario
 
@@ -141,11 +143,11 @@ CONFIG = (
 
 def emit_events(env: Environment) -> Any:
     """Send events of the application; return those that its handler gets."""
-    given: Any = []
-    client = env.client(events={"mine": given.append})
+    event_arguments: Any = []
+    client = env.client(events={"mine": event_arguments.append})
     outcome(lambda: client.event_emitter("mine", {"a": 1}))
     outcome(lambda: client.event_emitter("yours", {"a": 1}))
-    return given
+    return event_arguments
 
 
 EVENTS: Dict[str, Callable[[Environment], Any]] = {

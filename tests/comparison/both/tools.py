@@ -26,7 +26,7 @@ def _answer() -> Any:
     tokens = {"activity.id": 1, "geo.city": None}
     option = api.Option(type="html", content="x", response_tokens=tokens)
     analytics = api.AnalyticsResponse(payload=api.AnalyticsPayload(pe="tnt", tnta="1:2:3"))
-    one = api.MboxResponse(index=0, name="a", options=[option], analytics=analytics, trace={"t": 1})
+    each = api.MboxResponse(index=0, name="a", options=[option], analytics=analytics, trace={"t": 1})
     pre = api.PrefetchMboxResponse(index=1, name="b", options=[option], trace={"t": 2})
     page = api.PageLoadResponse(options=[option], analytics=analytics, trace={"t": 3})
     view = api.View(name="v", options=[option, api.Option()], trace={"t": 4})
@@ -34,7 +34,7 @@ def _answer() -> Any:
         status=200,
         id=api.VisitorId(tnt_id="visitor-9.28_0"),
         edge_host="mboxedge28.tt.omtrdc.net",
-        execute=api.ExecuteResponse(page_load=page, mboxes=[one]),
+        execute=api.ExecuteResponse(page_load=page, mboxes=[each]),
         prefetch=api.PrefetchResponse(page_load=page, mboxes=[pre], views=[view]),
     )
 
@@ -247,8 +247,13 @@ def call_function(package: str, row: Row) -> Callable[[Environment], Any]:
 
     def scenario(env: Environment) -> Any:
         function = getattr(importlib.import_module(f"{package}.{module}"), name)
-        results = [as_json(outcome(lambda given=given: function(*given))) for given in calls]
-        arguments = [as_json(list(given)) for given in calls] if name in CHANGE_THEIR_ARGUMENTS else None
+        results = [
+            as_json(outcome(lambda call_arguments=call_arguments: function(*call_arguments)))
+            for call_arguments in calls
+        ]
+        arguments = (
+            [as_json(list(call_arguments)) for call_arguments in calls] if name in CHANGE_THEIR_ARGUMENTS else None
+        )
         return {"results": results, "arguments": arguments}
 
     return scenario
@@ -332,14 +337,14 @@ def messages(env: Environment) -> Any:
 
 def events(env: Environment) -> Any:
     """Use an ``EventProvider``."""
-    given: Any = []
-    provider = importlib.import_module("target_tools.event_provider").EventProvider({"a": given.append})
-    ids = [provider.subscribe("a", given.append), provider.subscribe("b", given.append)]
+    received_events: Any = []
+    provider = importlib.import_module("target_tools.event_provider").EventProvider({"a": received_events.append})
+    ids = [provider.subscribe("a", received_events.append), provider.subscribe("b", received_events.append)]
     provider.emit("a", {"n": 1})
     provider.unsubscribe(ids[0])
     provider.emit("a", {"n": 2})
     provider.emit("b")
-    return {"ids": ids, "given": as_json(given), "count": provider.subscription_count}
+    return {"ids": ids, "given": as_json(received_events), "count": provider.subscription_count}
 
 
 def limited_keys(env: Environment) -> Any:
