@@ -129,7 +129,7 @@ def test_a_connection_that_receives_late_bytes_is_not_used_again():
     sent, go = threading.Event(), threading.Event()
     other = json.dumps({**ANSWER, "client": "another visitor's"}).encode()
 
-    def sends_late_bytes(connection):
+    def send_late_bytes(connection):
         connection.read_request()
         connection.send(response(ANSWER))
         go.wait(WAIT)
@@ -137,7 +137,7 @@ def test_a_connection_that_receives_late_bytes_is_not_used_again():
         sent.set()
         connection.wait_for_close()
 
-    with SocketServer(sends_late_bytes) as server, client_of(server) as client:
+    with SocketServer(send_late_bytes) as server, client_of(server) as client:
         assert client.get_offers(offers())["response"].client == "acmeclient"
         (idle_count,) = idle_connections(client)
         go.set()
@@ -152,7 +152,7 @@ def test_an_answer_to_another_request_on_a_kept_alive_connection_is_an_error():
     """The connection is closed, and the next call is answered."""
     closed = threading.Event()
 
-    def repeats_first_answer(connection):
+    def repeat_first_answer(connection):
         first = connection.read_request()
         connection.send(echo(first))
         if connection.number == 1:
@@ -161,7 +161,7 @@ def test_an_answer_to_another_request_on_a_kept_alive_connection_is_an_error():
             if connection.wait_for_close():
                 closed.set()
 
-    with SocketServer(repeats_first_answer) as server, client_of(server) as client:
+    with SocketServer(repeat_first_answer) as server, client_of(server) as client:
         assert content(client.get_offers(offers("first"))) == "first"
         with pytest.raises(InvalidResponse, match="answered another request on this connection") as caught:
             client.get_offers(offers("second"))
@@ -176,11 +176,11 @@ def test_an_answer_to_another_request_on_a_fresh_connection_is_logged(caplog):
     """Recorded answers contain the ids of other requests, so the answer is used. The connection is not kept."""
     recorded = response({**ANSWER, "requestId": "recorded"})
 
-    def replays(connection):
+    def replay_answer(connection):
         while connection.read_request():
             connection.send(recorded)
 
-    with SocketServer(replays) as server, client_of(server) as client:
+    with SocketServer(replay_answer) as server, client_of(server) as client:
         with caplog.at_level(logging.WARNING):
             for _ in range(3):
                 assert content(client.get_offers(offers())) == "<b>A</b>"

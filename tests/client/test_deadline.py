@@ -132,14 +132,14 @@ def test_the_client_works_after_a_deadline():
 
 
 def test_a_request_to_a_hung_server_is_sent_once_whatever_the_timeout_of_the_previous_call():
-    def answers_once(connection):
+    def answer_once(connection):
         connection.read_request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(ANSWER_BYTES), ANSWER_BYTES))
         connection.read_request()
         connection.hang()
 
     for first, second in ((400, 430), (400, 400), (430, 400), (300, 348)):
-        with SocketServer(answers_once) as server, client_of(server) as client:
+        with SocketServer(answer_once) as server, client_of(server) as client:
             client.get_offers({**offers(), "timeout": first})
             with pytest.raises(DeadlineExceeded) as caught:
                 client.get_offers({**offers(), "timeout": second})

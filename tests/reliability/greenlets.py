@@ -88,28 +88,28 @@ def main(library, when, domain, hung_domain, count, ca_file=""):  # noqa: PLR091
     pulse = Pulse(green)
     seen = {"answered": 0, "called_back": 0, "timeouts": 0, "unexpected": []}
 
-    def blocking():
+    def call_blocking():
         assert content(client.get_offers(offers())) == "<b>A</b>"
         seen["answered"] += 1
 
-    def with_callback():
+    def call_and_get():
         received = []
         result = client.get_offers({**offers(), "callback": received.append})
         assert content(result.get(20)) == "<b>A</b>"
         assert received == [result.get()]
         seen["called_back"] += 1
 
-    def call_with_callback():
-        def count_it(envelope):
+    def call_50_times_and_flush():
+        def count_envelope(envelope):
             seen["called_back"] += 1
 
         for _ in range(50):
-            client.get_offers({**offers(), "callback": count_it})
+            client.get_offers({**offers(), "callback": count_envelope})
         assert client.flush(20000)
 
     hung = TargetClient.create({**options, "server_domain": hung_domain, "secure": False})
 
-    def timed_out(function):
+    def expect_timeout(function):
         """Check that a timeout of the green library inside a call reaches the application unchanged."""
         limit = green.start_timeout(0.05)
         try:
@@ -123,23 +123,23 @@ def main(library, when, domain, hung_domain, count, ca_file=""):  # noqa: PLR091
             limit.cancel()
 
     def time_out_three_times():
-        timed_out(lambda: hung.get_offers(offers()))
-        timed_out(lambda: hung.get_offers({**offers(), "callback": print}).get())
-        timed_out(lambda: hung.flush(20000))
+        expect_timeout(lambda: hung.get_offers(offers()))
+        expect_timeout(lambda: hung.get_offers({**offers(), "callback": print}).get())
+        expect_timeout(lambda: hung.flush(20000))
 
-    blocking()
-    with_callback()
+    call_blocking()
+    call_and_get()
     # Many calls at a time keep the loop busy, so the delay is measured with two at a time.
-    green.spawn_all(blocking, int(count), 50)
-    green.spawn_all(with_callback, int(count), 50)
-    green.spawn_all(blocking, 300, 300)
-    seen["longest"] = pulse.longest_block_during(lambda: green.spawn_all(blocking, 100, 2))
-    seen["longest_with_callback"] = pulse.longest_block_during(lambda: green.spawn_all(with_callback, 100, 2))
-    call_with_callback()
+    green.spawn_all(call_blocking, int(count), 50)
+    green.spawn_all(call_and_get, int(count), 50)
+    green.spawn_all(call_blocking, 300, 300)
+    seen["longest"] = pulse.longest_block_during(lambda: green.spawn_all(call_blocking, 100, 2))
+    seen["longest_with_callback"] = pulse.longest_block_during(lambda: green.spawn_all(call_and_get, 100, 2))
+    call_50_times_and_flush()
     seen["longest_hung"] = pulse.longest_block_during(lambda: green.spawn_all(time_out_three_times, 10, 2))
     seen["threads"] = client.stats()["threads"]
-    blocking()
-    with_callback()
+    call_blocking()
+    call_and_get()
     seen["closed"] = client.close()
     hung.close(0)
     sys.stdout.write(json.dumps(seen))

@@ -90,7 +90,7 @@ class Serving:
                 os.chmod(self._notes, 0o666)
             self.edge = stack.enter_context(LocalEdge(artifact("v0")))
             self.slow = stack.enter_context(SocketServer(answer_slowly))
-            self.process = stack.enter_context(self._started())
+            self.process = stack.enter_context(self._start_process())
             self.process.until(self.answers, what="the first answer")
             self._stack = stack.pop_all()
         return self
@@ -98,7 +98,7 @@ class Serving:
     def __exit__(self, *raised):
         return self._stack.__exit__(*raised)
 
-    def _started(self):
+    def _start_process(self):
         root = ["--server-root", os.path.join(self.folder, "apache")] if self.server == "mod_wsgi" else []
         argv = serve.command(self.server, self.port, self._module, *root, *self._extra)
         variables = {"EDGE": self.edge.domain, "SLOW": self.slow.domain, "NOTES": self._notes}

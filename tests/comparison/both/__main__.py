@@ -49,15 +49,15 @@ def announce(edge: str, name: str) -> None:
     connection.close()
 
 
-def run(scenario: Any, world: Environment) -> Dict[str, Any]:
+def run(scenario: Any, environment: Environment) -> Dict[str, Any]:
     """Run a scenario; return its result, or that it hangs."""
-    result: Dict[str, Any] = {"now": world.now, "result": "nothing: it hangs"}
+    result: Dict[str, Any] = {"now": environment.now, "result": "nothing: it hangs"}
 
     before = set(threading.enumerate())
 
     def act() -> None:
-        result["result"] = as_json(outcome(lambda: scenario(world)))
-        world.end()
+        result["result"] = as_json(outcome(lambda: scenario(environment)))
+        environment.end()
         # 1.1.0 sends notifications in threads. Give all new threads 0.3 s in total, because those of its pools never
         # end. Timers only poll or emit `client_ready`.
         end = time.monotonic() + 0.3
@@ -68,7 +68,7 @@ def run(scenario: Any, world: Environment) -> Dict[str, Any]:
     thread = threading.Thread(target=act, daemon=True)
     thread.start()
     thread.join(LIMIT)
-    result["took"] = time.time() - world.now
+    result["took"] = time.time() - environment.now
     return dict(result)
 
 
