@@ -662,7 +662,7 @@ def test_an_outage_is_logged_in_two_lines(on_error, method, call, caplog):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("breaker", [True, False])
-def test_too_few_failures_to_open_the_circuit_are_logged_once(breaker, method, call, caplog):
+def test_an_outage_is_logged_even_if_too_few_calls_fail_to_open_the_circuit(breaker, method, call, caplog):
     outage = Outage()
     with SocketServer(outage) as server:
         with client_with_method(method, server, on_error="default", circuit_breaker=breaker) as client:
