@@ -153,17 +153,17 @@ def limit_worker(broker):
 @pytest.mark.parametrize("count", scaled(100, 24))
 @pytest.mark.parametrize("kind", ["sync", "get", "create"])
 def test_t17_a_soft_limit_reaches_the_task_and_the_next_task_can_call(kind, count, limit_worker, figure):
-    before = len(limit_worker.records("signalled", "unexpected"))
+    before = len(limit_worker.records("signal_time", "unexpected"))
     # Long enough for a busy machine to reach the wait.
     limit_worker.send("run_into_limit", kind, times=count, soft_time_limit=1)
-    signalled = limit_worker.until_recorded(before + count, "signalled", "unexpected")[before:]
-    assert [record for record in signalled if record["what"] == "unexpected"] == []
-    children = {record["pid"] for record in signalled}
+    signals = limit_worker.until_recorded(before + count, "signal_time", "unexpected")[before:]
+    assert [record for record in signals if record["what"] == "unexpected"] == []
+    children = {record["pid"] for record in signals}
     after = call_twice_in(limit_worker, children.issubset)
-    waits = [record["ms"] for record in signalled]
-    figure(f"{kind} in Celery: seen unchanged, of {count}", len(signalled), count)
+    waits = [record["ms"] for record in signals]
+    figure(f"{kind} in Celery: seen unchanged, of {count}", len(signals), count)
     figure(f"{kind} in Celery: slowest, ms after the signal", max(waits), "50 at most")
-    assert all(record["unchanged"] and record["kind"] == kind for record in signalled)
+    assert all(record["unchanged"] and record["kind"] == kind for record in signals)
     assert ninth_decile(waits) < 1000
     # A limit that did not end the wait would be noticed after the time limit of the call, a minute.
     assert max(waits) < 50000
@@ -262,7 +262,7 @@ def test_t19_queued_notifications_for_a_hanging_edge_are_counted_as_dropped(pool
             queue_notifications(worker, edge)
             seconds_taken = worker.shut_down()
             seconds, stats = closing_seconds_and_stats(worker)
-            lost = [one for record in worker.records("lost") for one in record["ids"]]
+            lost = [each for record in worker.records("lost") for each in record["ids"]]
             is_reported = "calls had not ended" in worker.log
     under_way = set(ids(edge.received)) - set(lost)
     figure(f"{pool}: dropped and counted while the edge hangs, of 500", len(lost), "499: one is on its way")
