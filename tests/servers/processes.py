@@ -33,15 +33,15 @@ def listens(port):
 
 def children(pid):
     """Return the ids of the running child processes of ``pid``. Linux only."""
-    value = []
+    pids = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
         except OSError:  # the process has just ended
             continue
         if int(parent) == pid and state != "Z":
-            value.append(int(entry.name))
-    return sorted(value)
+            pids.append(int(entry.name))
+    return sorted(pids)
 
 
 class Process:

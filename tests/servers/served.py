@@ -82,7 +82,7 @@ def fire(query):
 
 def call_hung_server(_):
     """Call a server that does not answer."""
-    edge_client.get_offers({**offers("call_hung_server"), "callback": str})
+    edge_client.get_offers({**offers("hung"), "callback": str})
     while not edge_client.stats()["running"]:
         time.sleep(0.01)
     return {}
