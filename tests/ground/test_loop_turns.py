@@ -171,9 +171,9 @@ def test_options_and_their_call_share_a_turn():
 
         await asyncio.gather(*[call(number) for number in range(50)])
         assert uses.names() == list(range(50))
-        assert built == uses.done
+        assert built == uses.records
         assert uses.most_in_a_turn() <= 3
-        await settled(uses)
+        await let_turns_pass(uses)
         counting.cancel()
 
     asyncio.run(main())

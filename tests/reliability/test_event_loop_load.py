@@ -135,7 +135,7 @@ def test_t30_calls_are_spread_over_many_turns_of_the_event_loop(
 def test_t30_the_calls_of_visits_are_spread_over_many_turns(hanging_resolver, monkeypatch, figure):
     """Server-side, on-device and hybrid. Calls that need the edge end at their deadline, the others with an offer."""
     local = {"decisioning_method": "hybrid", "artifact_payload": ARTIFACT, "polling_interval": 0}
-    given = {"timeout": SHORT, "queue_timeout": 1000, "logger": Quiet(), **local}
+    client_options = {"timeout": SHORT, "queue_timeout": 1000, "logger": Quiet(), **local}
     longest, began = {}, time.monotonic()
     for limit in (math.inf, event_loops.TURN_SECONDS):
         monkeypatch.setattr(event_loops, "TURN_SECONDS", limit)
