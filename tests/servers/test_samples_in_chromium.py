@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from target_python_sdk.local_edge import LocalEdge
-from tests.around.chromium import Watched, chromium
+from tests.around.chromium import WatchedPage, chromium
 from tests.servers.processes import ROOT, Process, free_port, listens
 from tests.servers.serving import SERVERS
 from tests.support import eventually
@@ -39,17 +39,17 @@ def test_a_visitor_views_two_pages_and_clicks(name, browser):
         argv = [sys.executable, *command(port)]
         with Process(argv, cwd=ROOT, TARGET_SERVER_DOMAIN=edge.domain) as server:
             server.until(lambda: listens(port), what="the server listens")
-            watched = Watched(browser, origin, 1280)
-            page = watched.page
+            watched_page = WatchedPage(browser, origin, 1280)
+            page = watched_page.page
             page.goto(origin)
-            greeting, first = page.inner_text("#greeting"), cookies_of(watched)
+            greeting, first = page.inner_text("#greeting"), cookies_of(watched_page)
             page.goto(origin)
-            second = cookies_of(watched)
+            second = cookies_of(watched_page)
             state = page.evaluate("window.targetGlobalSettings.serverState")
             assert page.inner_text("#greeting") == greeting
             page.click("#products a")
             assert eventually(lambda: edge.clicks)
-            watched.context.close()
+            watched_page.context.close()
             server.stop()
 
     (content,) = [option["content"] for option in state["response"]["execute"]["pageLoad"]["options"]]
@@ -61,12 +61,12 @@ def test_a_visitor_views_two_pages_and_clicks(name, browser):
     displays = [event for event in edge.displays if event.location == "products"]
     assert len(displays) == 2 and displays[0] == displays[1]
     assert [event[1:] for event in edge.clicks] == [displays[0][1:]]
-    assert watched.problems == []
+    assert watched_page.problems == []
 
 
-def cookies_of(watched):
+def cookies_of(watched_page):
     """Return the browser's cookies by name."""
-    return {cookie["name"]: cookie["value"] for cookie in watched.context.cookies()}
+    return {cookie["name"]: cookie["value"] for cookie in watched_page.context.cookies()}
 
 
 def device_of(cookies):
