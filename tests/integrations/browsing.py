@@ -15,7 +15,8 @@ ACTIVITIES: Dict[str, Any] = {
             "views": ["cart"],
             "metrics": [{"type": "click"}],
             "experiences": [{"name": "A", "offer": {"html": HERO}}],
-        }
+        },
+        {"id": 2, "locations": ["flags"], "experiences": [{"name": "A", "offer": {"json": {"color": "red"}}}]},
     ]
 }
 

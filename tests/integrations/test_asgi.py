@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Iterator, List, Tuple
+from typing import Any, AsyncIterator, Awaitable, Callable, Dict, List, Tuple
 
 import httpx
 import pytest
@@ -23,7 +23,7 @@ from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.types import TargetDeliveryResponse
 from target_python_sdk.visits.environ import ACCEPT_CH
 from target_python_sdk.visits.settings import VisitSettings
-from tests.integrations.activities import ACTIVITIES, GREETING
+from tests.integrations.browsing import HERO
 from tests.support import client_of
 
 pytestmark = pytest.mark.server
@@ -36,18 +36,6 @@ def answer_with(value: str = MBOX) -> TargetDeliveryResponse:
     """Return an answer that sets a cookie."""
     cookie: Any = {"name": "mbox", "value": value, "maxAge": 60, "max_age": 60}
     return TargetDeliveryResponse(target_cookie=cookie)
-
-
-@pytest.fixture(scope="module")
-def edge() -> Iterator[LocalEdge]:
-    with LocalEdge(ACTIVITIES) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def target_client(edge: LocalEdge) -> Iterator[TargetClient]:
-    with client_of(edge) as made:
-        yield made
 
 
 def application_of(view: View, *routes: Any, **options: Any) -> Starlette:
@@ -77,17 +65,17 @@ async def remembering(request: Request) -> Response:
 # A visitor
 
 
-def test_a_returning_visitor_is_recognized(target_client: TargetClient, edge: LocalEdge) -> None:
+def test_a_returning_visitor_is_recognized(client: TargetClient, edge: LocalEdge) -> None:
     """The browser stores the cookies and sends them back: two visits, one session, one visitor, one experience."""
     before = len(edge.requests)
-    browser = browser_of(application_of(hero, client=target_client))
+    browser = browser_of(application_of(hero, client=client))
     first = browser.get("/?q=1", headers={"User-Agent": "Mozilla/5.0", "Referer": "https://r.example/"})
-    assert first.text == GREETING
+    assert first.text == HERO
     assert {cookie.name for cookie in browser.cookies.jar} == {"mbox", "mboxEdgeCluster"}
     assert "Secure" in first.headers["set-cookie"] and "SameSite=Lax" in first.headers["set-cookie"]
     assert first.headers["cache-control"] == "private"
     assert first.headers["vary"] == "Cookie"
-    assert browser.get("/").text == GREETING
+    assert browser.get("/").text == HERO
 
     one, two = edge.requests[before:]
     assert one.query["sessionId"] == two.query["sessionId"]
@@ -98,18 +86,18 @@ def test_a_returning_visitor_is_recognized(target_client: TargetClient, edge: Lo
     assert one.body["context"]["userAgent"] == "Mozilla/5.0"
 
 
-def test_httpx_calls_the_application_without_a_server(target_client: TargetClient) -> None:
+def test_httpx_calls_the_application_without_a_server(client: TargetClient) -> None:
     async def main() -> httpx.Response:
-        transport = httpx.ASGITransport(app=application_of(hero, client=target_client))
+        transport = httpx.ASGITransport(app=application_of(hero, client=client))
         async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as browser:
             return await browser.get("/")
 
     response = asyncio.run(main())
-    assert response.text == GREETING
+    assert response.text == HERO
     assert len(response.headers.get_list("set-cookie")) == 2
 
 
-def test_attributes_and_reports(target_client: TargetClient, edge: LocalEdge) -> None:
+def test_attributes_and_reports(client: TargetClient, edge: LocalEdge) -> None:
     displays, clicks = len(edge.displays), len(edge.clicks)
 
     async def view(request: Request) -> Response:
@@ -120,8 +108,8 @@ def test_attributes_and_reports(target_client: TargetClient, edge: LocalEdge) ->
         visit.click(offers["hero"])
         return JSONResponse(attributes.as_object("flags"))
 
-    assert browser_of(application_of(view, client=target_client)).get("/").json() == {"color": "red"}
-    assert target_client.flush()
+    assert browser_of(application_of(view, client=client)).get("/").json() == {"color": "red"}
+    assert client.flush()
     assert [event.location for event in edge.displays[displays:]] == ["flags", "hero"]
     assert [event.location for event in edge.clicks[clicks:]] == ["hero"]
 
@@ -155,7 +143,7 @@ def test_the_client_may_be_created_in_the_lifespan(edge: LocalEdge) -> None:
     application = Starlette(routes=[Route("/", hero)], lifespan=lifespan)
     application.add_middleware(TargetMiddleware, client=lambda: application.state.target_client)
     with browser_of(application) as browser:
-        assert browser.get("/").text == GREETING
+        assert browser.get("/").text == HERO
     assert "(closed)" in repr(application.state.target_client)
 
 
@@ -318,7 +306,7 @@ def test_the_scope_is_shared_with_the_application() -> None:
     assert all(value is not scope for value in vars(scope[SCOPE_KEY]).values())
 
 
-def test_a_mounted_application_has_its_own_middleware(target_client: TargetClient) -> None:
+def test_a_mounted_application_has_its_own_middleware(client: TargetClient) -> None:
     """The page has the prefix, and each cookie is set once."""
     urls: List[str] = []
 
@@ -327,27 +315,27 @@ def test_a_mounted_application_has_its_own_middleware(target_client: TargetClien
         return await remembering(request)
 
     inner = application_of(view)
-    response = browser_of(application_of(nothing, Mount("/shop", inner), client=target_client)).get("/shop/")
+    response = browser_of(application_of(nothing, Mount("/shop", inner), client=client)).get("/shop/")
     assert urls == ["https://shop.example/shop/"]
     assert len(response.headers.get_list("set-cookie")) == 1
 
 
-def test_a_websocket_works_and_may_create_a_visit(target_client: TargetClient) -> None:
+def test_a_websocket_works_and_may_create_a_visit(client: TargetClient) -> None:
     urls: List[Any] = []
 
     async def socket(websocket: WebSocket) -> None:
         with pytest.raises(OptionError, match="a WebSocket has no visit"):
             visit_of(websocket)
         await websocket.accept()
-        visit = Visit.of(websocket, VisitSettings(client=target_client))
+        visit = Visit.of(websocket, VisitSettings(client=client))
         urls.append(visit.url)
         offers = await visit.offers_async("hero")
         await websocket.send_text(offers["hero"].html or "default")
         await websocket.close()
 
-    application = application_of(nothing, WebSocketRoute("/socket", socket), client=target_client)
+    application = application_of(nothing, WebSocketRoute("/socket", socket), client=client)
     with browser_of(application).websocket_connect("wss://shop.example/socket") as connected:
-        assert connected.receive_text() == GREETING
+        assert connected.receive_text() == HERO
     assert urls == ["https://shop.example/socket"]
 
 
@@ -356,9 +344,9 @@ def test_without_the_middleware_the_error_names_it() -> None:
         TestClient(Starlette(routes=[Route("/", hero)])).get("/")
 
 
-def test_requests_at_the_same_time_do_not_mix_their_visitors(target_client: TargetClient) -> None:
+def test_requests_at_the_same_time_do_not_mix_their_visitors(client: TargetClient) -> None:
     """Each gets back the device id that it sent."""
-    application = application_of(hero, client=target_client)
+    application = application_of(hero, client=client)
 
     async def visitor(number: int) -> bool:
         device = f"visitor{number}.35_0"
@@ -375,15 +363,15 @@ def test_requests_at_the_same_time_do_not_mix_their_visitors(target_client: Targ
     assert asyncio.run(main()) == [True] * 20
 
 
-def test_a_cancelled_request_leaves_the_client_usable(target_client: TargetClient) -> None:
+def test_a_cancelled_request_leaves_the_client_usable(client: TargetClient) -> None:
     """For example, a server cancels the application after the browser has disconnected."""
 
     async def main() -> None:
-        task = asyncio.ensure_future(called(application_of(hero, client=target_client), http_scope()))
+        task = asyncio.ensure_future(called(application_of(hero, client=client), http_scope()))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(main())
-    assert browser_of(application_of(hero, client=target_client)).get("/").text == GREETING
+    assert browser_of(application_of(hero, client=client)).get("/").text == HERO

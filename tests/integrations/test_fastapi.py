@@ -1,7 +1,7 @@
 """The FastAPI integration: the visit as a dependency of async and of blocking views."""
 
 import threading
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, WebSocket
@@ -12,22 +12,9 @@ from target_python_sdk import TargetClient, Visit
 from target_python_sdk.errors import OptionError
 from target_python_sdk.integrations.fastapi import CurrentVisit, TargetMiddleware, visit
 from target_python_sdk.local_edge import LocalEdge
-from tests.integrations.activities import ACTIVITIES, GREETING
-from tests.support import client_of
+from tests.integrations.browsing import HERO
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture(scope="module")
-def edge() -> Iterator[LocalEdge]:
-    with LocalEdge(ACTIVITIES) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def target_client(edge: LocalEdge) -> Iterator[TargetClient]:
-    with client_of(edge) as made:
-        yield made
 
 
 async def awaiting(visit: CurrentVisit) -> str:
@@ -57,12 +44,12 @@ VIEWS = [awaiting, with_a_default_value, blocking]
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_view_gets_the_visit(view: Callable[..., Any], target_client: TargetClient, edge: LocalEdge) -> None:
+def test_a_view_gets_the_visit(view: Callable[..., Any], client: TargetClient, edge: LocalEdge) -> None:
     """The cookies of its calls are set, also by the thread of a blocking view, and identify the visitor."""
     before = len(edge.requests)
-    browser = TestClient(application_of(view, client=target_client))
+    browser = TestClient(application_of(view, client=client))
     first, second = (browser.get(f"/{view.__name__}") for _ in range(2))
-    assert (first.text, second.text) == (GREETING, GREETING)
+    assert (first.text, second.text) == (HERO, HERO)
     assert len(first.headers.get_list("set-cookie")) == 2
     assert first.headers["cache-control"] == "private"
     one, two = edge.requests[before:]
@@ -79,7 +66,7 @@ def test_the_page_is_served_if_the_edge_is_down(view: Callable[..., Any]) -> Non
     assert (response.status_code, response.text) == (200, "default")
 
 
-def test_the_view_and_its_dependencies_share_the_visit(target_client: TargetClient) -> None:
+def test_the_view_and_its_dependencies_share_the_visit(client: TargetClient) -> None:
     """Dependencies can add to it. The dependency has no parameter in the OpenAPI document."""
 
     async def refuse(visit: CurrentVisit) -> None:
@@ -88,7 +75,7 @@ def test_the_view_and_its_dependencies_share_the_visit(target_client: TargetClie
     async def home(visit: CurrentVisit) -> str:
         return f"{visit.consent} {(await visit.offers_async('hero')).error}"
 
-    application = application_of(client=target_client)
+    application = application_of(client=client)
     application.get("/", response_class=HTMLResponse, dependencies=[Depends(refuse)])(home)
     browser = TestClient(application)
     response = browser.get("/")
@@ -97,7 +84,7 @@ def test_the_view_and_its_dependencies_share_the_visit(target_client: TargetClie
     assert "parameters" not in browser.get("/openapi.json").json()["paths"]["/"]["get"]
 
 
-def test_a_background_task_reports_a_display(target_client: TargetClient, edge: LocalEdge) -> None:
+def test_a_background_task_reports_a_display(client: TargetClient, edge: LocalEdge) -> None:
     before = len(edge.displays)
 
     async def home(visit: CurrentVisit, tasks: BackgroundTasks) -> str:
@@ -105,13 +92,13 @@ def test_a_background_task_reports_a_display(target_client: TargetClient, edge: 
         tasks.add_task(visit.display, offers["hero"])
         return offers["hero"].html or "default"
 
-    application = application_of(home, client=target_client)
-    assert TestClient(application).get("/home").text == GREETING
-    assert target_client.flush()
+    application = application_of(home, client=client)
+    assert TestClient(application).get("/home").text == HERO
+    assert client.flush()
     assert [event.location for event in edge.displays[before:]] == ["hero"]
 
 
-def test_a_test_can_override_the_dependency(target_client: TargetClient) -> None:
+def test_a_test_can_override_the_dependency(client: TargetClient) -> None:
     """The overrides of FastAPI work without the middleware."""
     application = application_of(awaiting)
     application.dependency_overrides[visit] = lambda: Visit({})
@@ -125,8 +112,8 @@ def test_without_the_middleware_the_error_names_it(view: Callable[..., Any]) -> 
         TestClient(application_of(view)).get(f"/{view.__name__}")
 
 
-def test_a_websocket_has_no_visit(target_client: TargetClient) -> None:
-    application = application_of(client=target_client)
+def test_a_websocket_has_no_visit(client: TargetClient) -> None:
+    application = application_of(client=client)
 
     @application.websocket("/socket")
     async def socket(websocket: WebSocket, visit: CurrentVisit) -> None:

@@ -44,8 +44,8 @@ PIECES = (
     b"//evil.example", b"35.evil.example", b"mboxedge35", b".35_0", b"9" * 400, b"-1", b"NaN", b"[" * 2000, b"{}", b" ",
     b"::ffff:1.2.3.4", b"mbox=", b"mboxEdgeCluster=evil", b"MCMID|", b"MCAAMB-", b"MCOPTOUT-", b"null", b"1e999",
 )  # fmt: skip
-#: The hosts of the edge: of the client, and of a cluster.
-HOST = re.compile(r"(?:acmeclient|mboxedge\d{1,3})\.tt\.omtrdc\.net")
+#: The hosts of the edge: of the client, and of a cluster. A cookie can name a cluster that does not exist.
+HOST = re.compile(r"(?:acmeclient|mboxedge[a-z0-9-]{1,55})\.tt\.omtrdc\.net")
 #: The maximum size of the prepared request, in characters.
 MAX_REQUEST = 120_000
 #: The maximum CPU time of one request, in seconds.

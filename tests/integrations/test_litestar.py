@@ -1,6 +1,6 @@
 """The Litestar integration: a plugin that adds the middleware and the dependency ``visit``."""
 
-from typing import Any, Dict, Iterator
+from typing import Any, Dict
 
 import pytest
 
@@ -17,15 +17,9 @@ from target_python_sdk import TargetClient
 from target_python_sdk.errors import OptionError
 from target_python_sdk.integrations.litestar import CurrentVisit, TargetPlugin
 from target_python_sdk.local_edge import LocalEdge
-from tests.integrations.activities import ACTIVITIES, GREETING
+from tests.integrations.browsing import HERO
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture(scope="module")
-def edge() -> Iterator[LocalEdge]:
-    with LocalEdge(ACTIVITIES) as running:
-        yield running
 
 
 @get("/")
@@ -65,7 +59,7 @@ def test_a_returning_visitor_is_recognized(path: str, edge: LocalEdge) -> None:
     before = len(edge.requests)
     with client_of(edge) as client, TestClient(application_of(client)) as browser:
         first, second = browser.get(path), browser.get(path)
-        assert (first.text, second.text) == (GREETING, GREETING)
+        assert (first.text, second.text) == (HERO, HERO)
     assert len(first.headers.get_list("set-cookie")) == 2
     assert first.headers["cache-control"] == "private"
     one, two = edge.requests[before:]
