@@ -20,7 +20,12 @@ from target_python_sdk.delivery.visitor_protocol import (
     visitor_state,
     visitor_values,
 )
-from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX, DEVICE_ID_COOKIE, SESSION_ID_COOKIE
+from target_python_sdk.protocol import (
+    DEFAULT_GLOBAL_MBOX,
+    DEVICE_ID_COOKIE,
+    SESSION_ID_COOKIE,
+    VISITOR_COOKIE_PREFIX,
+)
 from target_python_sdk.types import (
     AnalyticsRequest,
     AudienceManager,
@@ -101,7 +106,7 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
     given, visitor = call.request, call.visitor
     ids = UuidGenerator()
     session_id, cookie_id = resolve_session(call, ids, log)
-    values = _visitor_values(call, settings)
+    values = _visitor_values(call, settings, log)
     customers = call.customer_ids or []
     known = customers if visitor is None else [*visitor_customer_ids(visitor), *customers]
     identity = _visitor_id(given.id, cookie_id, values.cloud_id, known)
@@ -174,13 +179,16 @@ def _visitor_id(
     return copy_with(own, tnt_id=device_id, marketing_cloud_visitor_id=cloud_id, customer_ids=ids or None)
 
 
-def _visitor_values(call: Call, settings: ClientSettings) -> VisitorValues:
+def _visitor_values(call: Call, settings: ClientSettings, log: Log) -> VisitorValues:
     """Return the values of the visitor object, else those of the visitor's cookie."""
     if call.visitor is not None:
         return visitor_values(call.visitor)
     if call.visitor_cookie is None:
         return _NO_VALUES
-    return valid_values(parse_visitor_cookie(call.visitor_cookie, settings.organization_id, epoch_seconds()))
+    values = parse_visitor_cookie(call.visitor_cookie, settings.organization_id, epoch_seconds())
+    if not values and VISITOR_COOKIE_PREFIX in call.visitor_cookie and log.first_time("visitor cookie without ids"):
+        log.info("A visitor_cookie has no current ids for the organization %s", settings.organization_id)
+    return valid_values(values)
 
 
 def _page_state(data_id: Optional[str], call: Call, settings: ClientSettings) -> Optional[Mapping[str, Any]]:

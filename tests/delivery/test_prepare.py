@@ -375,6 +375,16 @@ def test_the_ids_of_a_visitor_who_opted_out_are_not_sent():
     assert "audienceManager" not in body["experienceCloud"]
 
 
+def test_a_visitor_cookie_of_another_organization_is_one_line_in_the_log(caplog):
+    caplog.set_level(logging.INFO, LOG.logger.name)
+    log = Log()
+    for _ in range(2):
+        assert sent(visitor_cookie=f"AMCV_other%40AdobeOrg={AMCV}", log=log).id == VisitorId()
+    assert caplog.messages == ["A visitor_cookie has no current ids for the organization 1234567890@AdobeOrg"]
+    sent(visitor_cookie="mbox=x; session=y", log=Log())
+    assert len(caplog.messages) == 1
+
+
 @pytest.mark.parametrize("given_", [7, ["AMCV_x=1"], {"AMCV_x": "1"}])
 def test_a_visitor_cookie_that_is_not_text_is_refused(given_):
     with pytest.raises(OptionError, match="'visitor_cookie': expected the value of the AMCV cookie"):

@@ -1,5 +1,6 @@
 """The ``AMCV_…`` cookie of the Experience Cloud ID service, read under limits."""
 
+import json
 import random
 from urllib.parse import quote
 
@@ -7,12 +8,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from target_python_sdk.delivery.call_options import call_options
+from target_python_sdk.delivery.options import client_settings
+from target_python_sdk.delivery.prepare import prepare_request, render_request
 from target_python_sdk.delivery.visitor_cookie import (
     MAX_COOKIE_LENGTH,
     MAX_FIELDS,
     MAX_HEADER_LENGTH,
     parse_visitor_cookie,
 )
+from target_python_sdk.types import DeliveryRequest
+from target_tools.logger import Log
 
 ORGANIZATION = "1234567890@AdobeOrg"
 NAME = f"AMCV_{ORGANIZATION}"
@@ -151,8 +157,14 @@ def mutated(rng, text):
 
 
 @pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=pytest.mark.fuzz)])
-def test_a_mutated_cookie_never_raises(count):
-    rng = random.Random(16)
+def test_a_mutated_cookie_never_raises_and_selects_no_host(count):
+    rng, log = random.Random(16), Log()
+    options = client_settings({"client": "acme", "organization_id": ORGANIZATION}, log)
     seeds = [VALUE, quote(VALUE), f"mbox=a#b|c; {NAME}={quote(VALUE)}; x=y", f"Cookie: {NAME}={VALUE}"]
     for _ in range(count):
-        assert_harmless(mutated(rng, rng.choice(seeds)))
+        text = mutated(rng, rng.choice(seeds))
+        assert_harmless(text)
+        call = call_options({"request": DeliveryRequest(), "visitor_cookie": text}, options, log)
+        prepared = prepare_request(call, options, None, log)
+        assert (prepared.cluster, prepared.refused_hints) == (None, 0)
+        assert json.loads(render_request(prepared.request, options))["experienceCloud"]["analytics"]

@@ -25,10 +25,12 @@ from target_python_sdk import (
     CallbackOptions,
     CallOptions,
     ClientOptions,
+    ExperienceCloudVisitor,
     TargetClient,
     TargetDeliveryResponse,
     errors,
 )
+from target_python_sdk.analytics import data_insertion_url
 from target_python_sdk.cookies import TARGET_COOKIE
 from target_python_sdk.explain import Explanation
 from target_python_sdk.local_edge import LocalEdge
@@ -185,6 +187,16 @@ def calls(client: TargetClient, request: DeliveryRequest) -> None:
     assert_type(client.explain(unchecked, "hero"), Explanation)
     assert_type(client.explain({"request": request}, "hero", timeout=200), Explanation)
     assert_type(client.explain(request=request), Explanation)
+
+
+def experience_cloud(client: TargetClient, request: DeliveryRequest) -> None:
+    """A visitor that calls share, and the URL for Analytics."""
+    visitor = ExperienceCloudVisitor("1234567890@AdobeOrg", b"MCMID|1", {"crm": "1"}, {})
+    answer = client.get_offers(request=request, visitor=visitor, consumer_id="hero")
+    assert_type(visitor.experience_cloud_id, Optional[str])
+    assert_type(visitor.get_supplemental_data_id("hero"), str)
+    assert_type(visitor.get_state(), Dict[str, Any])
+    assert_type(data_insertion_url(answer, "suite", parameters={"pageName": "Home"}), Optional[str])
 
 
 # Callbacks
