@@ -16,7 +16,6 @@ from target_python_sdk.delivery.prepare import (
     complete_context,
     default_experience_cloud,
     is_valid_session_id,
-    new_data_id,
     numbered,
     state_of_data_id,
 )
@@ -79,7 +78,7 @@ def decide_common_call(
     ids = UuidGenerator()
     session_id = session_id or ids.next()
     cluster, refused_hints = choose_cluster(None, identity.tnt_id, None)
-    data_id = new_data_id(ids)
+    data_id = ids.next_data_id()
     request = copy_with(
         given,
         request_id=given.request_id or ids.next(),

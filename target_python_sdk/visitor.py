@@ -15,7 +15,6 @@ import re
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Union
 
 from target_python_sdk.delivery.conversion import convert_customer_ids, plain, text_or_none
-from target_python_sdk.delivery.prepare import new_data_id
 from target_python_sdk.delivery.visitor_cookie import ANALYTICS_ID, CLOUD_ID, OPT_OUT, parse_visitor_cookie
 from target_python_sdk.delivery.visitor_protocol import state_of_customer_ids
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
@@ -116,7 +115,7 @@ class ExperienceCloudVisitor:
             ids = self._data_ids
             if ids.consumers.setdefault(consumer, claim) is claim:
                 return ids.current
-            self._data_ids = _DataIds(new_data_id(UuidGenerator()), {}, ids.current, ids.consumers)
+            self._data_ids = _DataIds(UuidGenerator().next_data_id(), {}, ids.current, ids.consumers)
 
     def get_state(self) -> Dict[str, Any]:
         """Return the state that the page passes to ``Visitor.getInstance`` as ``serverState``."""
@@ -144,7 +143,7 @@ def _saved_data_ids(saved: Mapping[str, Any]) -> _DataIds:
     current, last = (_data_id(saved.get("supplementalDataID" + which)) for which in ("Current", "Last"))
     last_consumers = {} if last is None else _mapping(saved.get("supplementalDataIDLastConsumed"))
     if current is None:
-        return _DataIds(new_data_id(UuidGenerator()), {}, last, last_consumers)
+        return _DataIds(UuidGenerator().next_data_id(), {}, last, last_consumers)
     return _DataIds(current, dict(_mapping(saved.get("supplementalDataIDCurrentConsumed"))), last, last_consumers)
 
 

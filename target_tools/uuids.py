@@ -1,4 +1,4 @@
-"""Random UUIDs, and UUIDs derived from a text.
+"""Random UUIDs and supplemental data ids, and UUIDs derived from a text.
 
 The standard module ``uuid`` is slow to import, because it examines the platform. These two kinds do not need that.
 """
@@ -17,7 +17,7 @@ _BATCH_SIZE = 7
 
 
 class UuidGenerator:
-    """Generates random UUIDs (version 4) as text, and random digits, for one call.
+    """Generates random UUIDs (version 4) and supplemental data ids as text, for one call.
 
     Reading random bytes releases the interpreter lock, so a call reads them once. They are not kept for the next call,
     because a forked child or a restored snapshot of the process would generate the same UUIDs.
@@ -35,11 +35,11 @@ class UuidGenerator:
         # As in _format_uuid. A call needs several, and calling it would double the time.
         return f"{d[:8]}-{d[8:12]}-4{d[13:16]}-{_VARIANTS[d[16]]}{d[17:20]}-{d[20:32]}"
 
-    def hex_digits(self) -> str:
-        """Return 32 random hexadecimal digits."""
+    def next_data_id(self) -> str:
+        """Return a new supplemental data id: 16 hexadecimal digits, a hyphen, 16 more."""
         d = self._digits or os.urandom(16 * _BATCH_SIZE).hex()
         self._digits = d[32:]
-        return d[:32]
+        return f"{d[:16]}-{d[16:32]}".upper()
 
 
 def random_uuid() -> str:

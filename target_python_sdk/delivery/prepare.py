@@ -63,6 +63,7 @@ _DEVICE_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 PartT = TypeVar("PartT", ExecuteRequest, PrefetchRequest)
 
 
+_DEFAULT_CONSUMER = f"payload:{DEFAULT_GLOBAL_MBOX}"
 _NO_VALUES = VisitorValues()
 _NO_CLOUD = ExperienceCloud()
 _SERVER_SIDE_LOGGING = AnalyticsRequest(logging=LoggingType.SERVER_SIDE)
@@ -199,18 +200,13 @@ def _page_state(data_id: Optional[str], call: Call, settings: ClientSettings) ->
     return {settings.organization_id: state} if state else None
 
 
-def new_data_id(ids: UuidGenerator) -> str:
-    """Return a new supplemental data id."""
-    digits = ids.hex_digits()
-    return f"{digits[:16]}-{digits[16:]}".upper()
-
-
 def state_of_data_id(data_id: str, consumer_id: Optional[str]) -> Dict[str, Any]:
     """Return the state, without the organization, of a visitor whose id ``data_id`` has one consumer."""
+    consumer = _DEFAULT_CONSUMER if consumer_id is None else f"payload:{consumer_id}"
     return {
         "sdid": {
             "supplementalDataIDCurrent": data_id,
-            "supplementalDataIDCurrentConsumed": {f"payload:{consumer_id or DEFAULT_GLOBAL_MBOX}": True},
+            "supplementalDataIDCurrentConsumed": {consumer: True},
             "supplementalDataIDLastConsumed": {},
         }
     }
@@ -235,7 +231,10 @@ def complete_context(given: Optional[Context]) -> Context:
 
 def default_experience_cloud(data_id: Optional[str]) -> ExperienceCloud:
     """Return the values for a request without values for the Experience Cloud: server-side logging with ``data_id``."""
-    return copy_with(_NO_CLOUD, analytics=copy_with(_SERVER_SIDE_LOGGING, supplemental_data_id=data_id))
+    cloud, analytics = copy_with(_NO_CLOUD), copy_with(_SERVER_SIDE_LOGGING)
+    vars(analytics)["supplemental_data_id"] = data_id  # assigning an attribute would validate the id
+    vars(cloud)["analytics"] = analytics
+    return cloud
 
 
 def _experience_cloud(
@@ -252,7 +251,7 @@ def _new_data_id(given: Optional[ExperienceCloud], call: Call, ids: UuidGenerato
     """Return the id that connects the hit of the call with those of the page; None if the request has its own."""
     if given is not None and given.analytics is not None and given.analytics.supplemental_data_id is not None:
         return None
-    return new_data_id(ids) if call.visitor is None else supplemental_data_id(call.visitor, call.consumer_id)
+    return ids.next_data_id() if call.visitor is None else supplemental_data_id(call.visitor, call.consumer_id)
 
 
 def _analytics(given: Optional[AnalyticsRequest], data_id: Optional[str]) -> AnalyticsRequest:
