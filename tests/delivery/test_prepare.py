@@ -379,9 +379,9 @@ def test_a_visitor_cookie_of_another_organization_is_one_line_in_the_log(caplog)
     caplog.set_level(logging.INFO, LOG.logger.name)
     log = Log()
     for _ in range(2):
-        assert sent(visitor_cookie=f"AMCV_other%40AdobeOrg={AMCV}", log=log).id == VisitorId()
+        assert request_to_send(visitor_cookie=f"AMCV_other%40AdobeOrg={AMCV}", log=log).id == VisitorId()
     assert caplog.messages == ["A visitor_cookie has no current ids for the organization 1234567890@AdobeOrg"]
-    sent(visitor_cookie="mbox=x; session=y", log=Log())
+    request_to_send(visitor_cookie="mbox=x; session=y", log=Log())
     assert len(caplog.messages) == 1
 
 
