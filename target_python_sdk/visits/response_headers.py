@@ -47,7 +47,7 @@ class CookieOptions(NamedTuple):
 
     def validated(self) -> "CookieOptions":
         """Return these options, or raise ``OptionError`` if they are invalid."""
-        if self.domain is not None and not _DOMAIN.fullmatch(self.domain):
+        if self.domain is not None and not (isinstance(self.domain, str) and _DOMAIN.fullmatch(self.domain)):
             reject("domain", "a host name", self.domain)
         if self.same_site not in _SAME_SITE:
             reject("same_site", "'Lax', 'Strict' or 'None'", self.same_site)

@@ -307,8 +307,9 @@ class Visit(BrowserRequest):
         options = self._settings.cookies
         for cookie in self.cookies():
             response.set_cookie(**cookie.as_kwargs(), domain=options.domain, httponly=options.http_only)
+        headers = getattr(response, "headers", response)  # Django 3.1 and older has them on the response
         for name, rule in self._header_rules():
-            response.headers[name] = rule(response.headers.get(name) or "")
+            headers[name] = rule(headers.get(name) or "")
 
     def add_headers_to(self, headers: List[Header]) -> List[Header]:
         """Return ``headers`` with the cookies, except those that the application sets itself, and the caching rules."""
