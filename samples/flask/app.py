@@ -32,7 +32,7 @@ from flask import Flask, abort, jsonify, render_template, request
 
 from target_python_sdk import ClientOptions, Offer, TargetClient
 from target_python_sdk.errors import OptionError
-from target_python_sdk.integrations.wsgi import ENVIRON_KEY, TargetMiddleware, Visit
+from target_python_sdk.integrations.flask import Target, Visit, current_visit
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.types import (
     DeliveryRequest,
@@ -42,6 +42,7 @@ from target_python_sdk.types import (
     Notification,
     NotificationMbox,
     PrefetchRequest,
+    ViewRequest,
 )
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -50,7 +51,9 @@ SHIPPING = "shipping"
 PRODUCTS = "products"
 
 greeting_request = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name=GREETING)]))
-products_request = DeliveryRequest(prefetch=PrefetchRequest(mboxes=[MboxRequest(name=PRODUCTS)]))
+products_request = DeliveryRequest(
+    prefetch=PrefetchRequest(mboxes=[MboxRequest(name=PRODUCTS)], views=[ViewRequest(name="shop")])
+)
 
 
 class Products(NamedTuple):
@@ -114,7 +117,7 @@ class Shop:
         return content_of(visit.remember(offers), flags)
 
     def prefetched(self, visit: Visit) -> PageContent:
-        """Prefetch products. The browser reports when it displays them."""
+        """Prefetch products, and a view for at.js. The browser reports when it displays them."""
         envelope = self.client.get_offers(visit.options(products_request))
         return content_of(visit.remember(envelope))
 
@@ -164,31 +167,31 @@ def create_application(edge: Optional[LocalEdge] = None) -> Flask:
     """Create the application. If it gets an edge, it shows the notifications that the edge has recorded."""
     application = Flask(__name__, root_path=HERE)
     shop = application.extensions["shop"] = Shop(client_options(edge))
-    # Adds a visit to every request: cookies, page and browser.
-    application.wsgi_app = TargetMiddleware(application.wsgi_app)  # type: ignore[method-assign]
+    # Gives every request a visit: cookies, page and browser.
+    Target(application, client=shop.client)
 
     @application.get("/")
     def blocking() -> str:
-        return page("blocking", shop.blocking(visit()), shop.blocking)
+        return page("blocking", shop.blocking(current_visit), shop.blocking)
 
     @application.get("/callbacks")
     def with_callbacks() -> str:
-        return page("callbacks", shop.with_callbacks(visit()), shop.with_callbacks)
+        return page("callbacks", shop.with_callbacks(current_visit), shop.with_callbacks)
 
     @application.get("/await")
     async def awaited() -> str:
-        return page("await", await shop.awaited(visit()), shop.awaited)
+        return page("await", await shop.awaited(current_visit), shop.awaited)
 
     @application.get("/prefetch")
     def prefetched() -> str:
-        return page("prefetch", shop.prefetched(visit()), shop.prefetched)
+        return page("prefetch", shop.prefetched(current_visit), shop.prefetched)
 
     @application.post("/notify")
     def notify() -> Any:
         body = request.get_json()
         if not is_event(body):  # a browser can send anything
             abort(400)
-        shop.notify(visit(), body)
+        shop.notify(current_visit, body)
         return "", 204
 
     @application.get("/recorded")
@@ -205,12 +208,6 @@ def is_event(body: Any) -> bool:
     tokens = body.get("tokens")
     are_tokens = isinstance(tokens, list) and tokens and all(isinstance(token, str) for token in tokens)
     return bool(are_tokens) and isinstance(body.get("state"), str)
-
-
-def visit() -> Visit:
-    """Return the visit of the current request."""
-    found: Visit = request.environ[ENVIRON_KEY]
-    return found
 
 
 def page(name: str, found: PageContent, view: Callable[..., Any]) -> str:
