@@ -19,6 +19,7 @@ _REQUEST_FIELDS = ("requestId", "experienceCloud", "property")
 _RESPONSE_FIELDS = ("status", "requestId", "client", "edgeHost")
 _ID_FIELDS = ("tntId", "marketingCloudVisitorId")
 _CONTEXT_FIELDS = ("channel", "timeOffsetInMinutes")
+_PRIVATE_PART_FIELDS = frozenset({"address", "profileParameters"})
 
 
 class ScriptText(str):
@@ -69,4 +70,13 @@ def _id(values: Mapping[str, Any]) -> Dict[str, Any]:
 def _parts(values: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the executed page load and the prefetched views in ``values``."""
     found = {(mode, name): (values.get(mode) or {}).get(name) for mode, name in _PARTS}
-    return {mode: {name: part} for (mode, name), part in found.items() if part is not None}
+    return {mode: {name: _public(part)} for (mode, name), part in found.items() if part is not None}
+
+
+def _public(part: Any) -> Any:
+    """Return a page load or a list of views without the private fields of the request."""
+    if isinstance(part, list):
+        return [_public(each) for each in part]
+    if not isinstance(part, Mapping):  # an answer can contain null
+        return part
+    return {name: value for name, value in part.items() if name not in _PRIVATE_PART_FIELDS}

@@ -35,9 +35,12 @@ class UnconsentedCall(ForcedCall[ResultT]):
         """Return the result of the call. Its timeout begins now."""
         if self._is_decided:
             return super().execute()
-        envelope = self._envelope_without_offers()
+        return self._convert(self._envelope_without_offers())
+
+    def _envelope_without_offers(self) -> TargetDeliveryResponse:
+        envelope = super()._envelope_without_offers()
         envelope.meta["consent"] = False
-        return self._convert(envelope)
+        return envelope
 
     def _decide_on_device(self, current: CurrentArtifact, deadline: Deadline) -> TargetDeliveryResponse:
         envelope = super()._decide_on_device(current, deadline)

@@ -227,10 +227,12 @@ class TargetDeliveryResponse(Dict[str, Any]):
             for cookie in answer.cookies(secure=True):
                 response.set_cookie(**cookie.as_kwargs())
 
-        The arguments are attributes of all cookies.
+        The arguments are attributes of all cookies. There are none in the answer to a call with ``consent=False``.
         """
         from target_python_sdk.offers import Cookie  # noqa: PLC0415 - imported with the first answer that is read
 
+        if (self.get("meta") or {}).get("consent") is False:
+            return []
         return [
             Cookie(cookie["name"], cookie["value"], cookie["max_age"], path, same_site, secure)
             for cookie in (self.target_cookie, self.target_location_hint_cookie)

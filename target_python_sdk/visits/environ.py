@@ -67,7 +67,7 @@ def environ_of(scope: Mapping[str, Any]) -> Dict[str, Any]:
     path, root = scope.get("path", ""), scope.get("root_path", "")
     if isinstance(path, str) and isinstance(root, str):
         # Servers disagree about whether the path contains the root path, which is the prefix of a mounted application.
-        whole = path if path.startswith(root) else root + path
+        whole = path if path == root or path.startswith(root.rstrip("/") + "/") else root + path
         environ["PATH_INFO"] = whole.encode("utf-8", "replace")
     client, server = scope.get("client"), scope.get("server")
     if client:
@@ -76,6 +76,8 @@ def environ_of(scope: Mapping[str, Any]) -> Dict[str, Any]:
         environ["SERVER_NAME"] = server[0]
         environ["SERVER_PORT"] = "" if server[1] is None else str(server[1])
     for name, value in scope.get("headers") or ():
+        if b"_" in name:  # a visitor's X_Forwarded_Host is not the X-Forwarded-Host of a trusted proxy
+            continue
         key = _variable(name.decode("latin-1"))
         if key in environ:  # RFC 9113 lets a browser split the cookies into several headers
             environ[key] += (b"; " if key == "HTTP_COOKIE" else b",") + value

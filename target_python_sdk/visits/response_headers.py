@@ -1,7 +1,7 @@
 """The headers that a visit adds to the response of the application: cookies, caching rules, ``Accept-CH``."""
 
 import re
-from typing import List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from target_python_sdk.delivery.option_parsers import reject
 from target_tools.typing_compat import Json
@@ -77,8 +77,7 @@ def private_cache_control(value: str) -> str:
     The other directives of the application stay, except those that address shared caches.
     """
     directives = [directive.strip() for directive in value.split(",") if directive.strip()]
-    names = {directive.partition("=")[0].strip().lower() for directive in directives}
-    if names & {"private", "no-store"}:
+    if {directive.lower() for directive in directives} & {"private", "no-store"}:  # private="…" protects fields only
         return value
     kept = [each for each in directives if each.partition("=")[0].strip().lower() not in {"public", "s-maxage"}]
     return ", ".join([*kept, "private"])
@@ -96,6 +95,19 @@ def replace_header(headers: List[Header], name: str, value: str) -> None:
     """Replace every header ``name`` in ``headers`` by one with ``value``."""
     headers[:] = [header for header in headers if header[0].lower() != name.lower()]
     headers.append((name, value))
+
+
+def header_values(headers: Any, name: str) -> List[str]:
+    """Return the values of every header ``name`` in the headers of a response of any framework."""
+    if hasattr(headers, "getlist"):  # of Werkzeug and Starlette; a response of Django has one value
+        values: List[str] = headers.getlist(name)
+        return values
+    return [value for value in (headers.get(name),) if value]
+
+
+def cookie_names(values: Iterable[str]) -> Set[str]:
+    """Return the names of the cookies in the values of ``Set-Cookie`` headers."""
+    return {value.partition("=")[0].strip() for value in values}
 
 
 def joined_value(headers: List[Header], name: str) -> str:

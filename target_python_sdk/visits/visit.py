@@ -7,6 +7,7 @@ the response. The integrations create visits; ``Visit.of`` creates one from the 
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union, overload
 
 from target_python_sdk.client_calls import ClientCalls
+from target_python_sdk.delivery.option_parsers import reject
 from target_python_sdk.errors import DeliveryError
 from target_python_sdk.offers import Cookie, Offer
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE
@@ -30,6 +31,8 @@ from target_python_sdk.visits.reports import queue_call, reportable
 from target_python_sdk.visits.response_headers import (
     CookieValue,
     Header,
+    cookie_names,
+    header_values,
     joined_value,
     private_cache_control,
     replace_header,
@@ -117,7 +120,7 @@ class Visit(BrowserRequest):
         if self._is_bot is None:
             is_bot = self._settings.is_bot
             self._is_bot = is_bot is not None and bool(is_bot(self))
-        return self.consent is not False and not self._is_bot
+        return (self.consent is None or bool(self.consent)) and not self._is_bot
 
     # Calls
 
@@ -301,20 +304,22 @@ class Visit(BrowserRequest):
     def set_cookies(self, response: Any) -> None:
         """Set the cookies and the caching rules on a response of Django, Flask, Starlette or FastAPI.
 
-        The integrations do this for each response.
+        Cookies that the application sets itself are not changed. The integrations do this for each response.
         """
         self._headers_sent = True
         options = self._settings.cookies
-        for cookie in self.cookies():
-            response.set_cookie(**cookie.as_kwargs(), domain=options.domain, httponly=options.http_only)
         headers = getattr(response, "headers", response)  # Django 3.1 and older has them on the response
+        own = cookie_names(header_values(headers, "Set-Cookie")) | set(getattr(response, "cookies", ()))
+        for cookie in self.cookies():
+            if cookie.name not in own:
+                response.set_cookie(**cookie.as_kwargs(), domain=options.domain, httponly=options.http_only)
         for name, rule in self._header_rules():
-            headers[name] = rule(headers.get(name) or "")
+            headers[name] = rule(", ".join(header_values(headers, name)))
 
     def add_headers_to(self, headers: List[Header]) -> List[Header]:
         """Return ``headers`` with the cookies, except those that the application sets itself, and the caching rules."""
         self._headers_sent = True
-        own = {value.partition("=")[0].strip() for name, value in headers if name.lower() == "set-cookie"}
+        own = cookie_names(value for name, value in headers if name.lower() == "set-cookie")
         added = headers + [ours for ours in self.cookie_headers() if ours[1].partition("=")[0] not in own]
         for name, rule in self._header_rules():
             replace_header(added, name, rule(joined_value(added, name)))
@@ -352,6 +357,8 @@ class Visit(BrowserRequest):
                 request.prefetch = PrefetchRequest(**parts)
             else:
                 request.execute = ExecuteRequest(**parts)
+        if isinstance(views, str):
+            reject("views", "a list of names", views, hint=f"pass views=[{views!r}]")
         if views:
             request.prefetch = request.prefetch or PrefetchRequest()
             request.prefetch.views = [ViewRequest(name=name) for name in views]

@@ -14,16 +14,21 @@ from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.server_state import server_state
 from target_python_sdk.testing import SocketServer, response
 from target_python_sdk.types import (
+    Address,
     Context,
     DeliveryRequest,
     DeliveryResponse,
+    ExecuteRequest,
     MboxRequest,
     Notification,
     NotificationMbox,
+    PrefetchRequest,
     PrefetchResponse,
     QAMode,
+    RequestDetails,
     TargetDeliveryResponse,
     View,
+    ViewRequest,
 )
 from target_python_sdk.visits.environ import ACCEPT_CH
 from target_python_sdk.visits.settings import visit_settings
@@ -135,6 +140,11 @@ def test_a_failed_call_returns_falsy_offers(on_error: str) -> None:
         assert awaited.error is not None
         assert visit.attributes("flags").as_object("flags") == {}
         assert asyncio.run(visit.attributes_async("flags")).as_object() == {}
+
+
+def test_views_are_a_list(client: TargetClient) -> None:
+    with pytest.raises(OptionError, match=r"Invalid option 'views': expected a list of names.*pass views=\['cart'\]"):
+        visit_of(client).offers(views="cart")
 
 
 def test_a_visit_without_a_client_says_what_to_pass() -> None:
@@ -263,6 +273,17 @@ def test_the_settings_may_be_the_number_of_proxies() -> None:
 def test_a_mounted_application_has_the_whole_path() -> None:
     for path in ("/shop/a", "/a"):  # servers differ
         assert Visit.of({**SCOPE, "root_path": "/shop", "path": path}).url == "https://shop.example/shop/a?a=1"
+    assert Visit.of({**SCOPE, "root_path": "/shop", "path": "/shopping"}).url == (
+        "https://shop.example/shop/shopping?a=1"
+    )
+
+
+def test_headers_with_underscores_are_not_those_of_a_trusted_proxy() -> None:
+    forged = [(b"x_forwarded_host", b"evil.example"), (b"x_forwarded_for", b"192.0.2.66")]
+    headers = [(b"host", b"inner"), (b"x-forwarded-host", b"shop.example"), (b"x-forwarded-for", b"198.51.100.1")]
+    visit = Visit.of({**SCOPE, "headers": [*headers, *forged]}, 1)
+    assert visit.url is not None and visit.url.startswith("https://shop.example/")
+    assert visit.context.geo is not None and visit.context.geo.ip_address == "198.51.100.1"
 
 
 def test_a_scope_needs_few_keys() -> None:
@@ -329,6 +350,27 @@ def test_consent_may_be_given_or_unknown(client: TargetClient) -> None:
         assert visit.cookies()
 
 
+@pytest.mark.parametrize("refusal", [0, "", False])
+def test_each_false_value_is_a_refusal(client: TargetClient, refusal: Any) -> None:
+    visit = visit_of(client, has_consent=lambda request: refusal)
+    assert not visit.may_send
+    answer = visit.offers("hero").answer
+    assert answer is not None and answer.meta["consent"] is False
+    assert answer.cookies() == [] and answer.target_cookie
+
+
+def test_the_answer_of_a_failed_call_says_that_consent_was_missing(edge: LocalEdge) -> None:
+    options = {
+        "artifact_location": f"http://{edge.domain}/missing.json",
+        "polling_interval": 0,
+        "decisioning_method": "on-device",
+    }
+    with client_of(edge, **options, maximum_wait_ready=1, timeout=100, on_error="default") as offline:
+        offers = without_consent(offline).offers("hero")
+    assert offers.error is not None and offers.answer is not None
+    assert offers.answer.meta["consent"] is False
+
+
 def test_a_hybrid_client_without_an_artifact_answers_without_offers(edge: LocalEdge) -> None:
     options = {"decisioning_method": "hybrid", "artifact_location": f"http://{edge.domain}/nothing.json"}
     with client_of(edge, target_location_hint="35", polling_interval=0, **options) as client:
@@ -374,6 +416,35 @@ def test_cookies_and_caching_rules_are_set_on_a_response(client: TargetClient) -
     }
 
 
+def starlette_response() -> Any:
+    return pytest.importorskip("starlette.responses").Response()
+
+
+def flask_response() -> Any:
+    return pytest.importorskip("flask").Response()
+
+
+@pytest.mark.parametrize("make", [starlette_response, flask_response])
+def test_repeated_headers_and_own_cookies_of_a_response_are_kept(client: TargetClient, make: Any) -> None:
+    visit, response = visit_of(client), make()
+    visit.offers("hero")
+    add = getattr(response.headers, "append", None) or response.headers.add
+    for name, value in [
+        ("Vary", "Accept"),
+        ("Vary", "Origin"),
+        ("Cache-Control", "max-age=1"),
+        ("Cache-Control", "no-store"),
+    ]:
+        add(name, value)
+    response.set_cookie("mbox", "own")
+    visit.set_cookies(response)
+    visit.set_cookies(response)
+    assert response.headers.getlist("Vary") == ["Accept, Origin, Cookie"]
+    assert response.headers.getlist("Cache-Control") == ["max-age=1, no-store"]
+    names = [value.partition("=")[0] for value in response.headers.getlist("Set-Cookie")]
+    assert names == ["mbox", "mboxEdgeCluster"]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -382,6 +453,7 @@ def test_cookies_and_caching_rules_are_set_on_a_response(client: TargetClient) -
         (["public, max-age=60", "s-maxage=600"], "max-age=60, private"),
         (["no-store"], "no-store"),
         (["Private, max-age=60"], "Private, max-age=60"),
+        (['private="X-Id", max-age=60'], 'private="X-Id", max-age=60, private'),
     ],
 )
 def test_shared_caches_do_not_store_a_personal_response(client: TargetClient, given: Any, expected: str) -> None:
@@ -430,6 +502,20 @@ def test_the_state_for_visitor_api_js_is_that_of_the_answer(client: TargetClient
     assert offers.answer is not None
     assert json.loads(visit.visitor_state()) == offers.answer.visitor_state
     assert "customerIDs" in visit.visitor_state() and "</" not in visit.visitor_state()
+
+
+def test_the_state_for_at_js_has_no_private_parts_of_the_request() -> None:
+    page_load = RequestDetails(
+        address=Address(url="https://shop.example/reset?token=secret"),
+        profile_parameters={"email": "secret"},
+        parameters={"shown": "1"},
+    )
+    views = [ViewRequest(name="cart", profile_parameters={"email": "secret"})]
+    request = DeliveryRequest(execute=ExecuteRequest(page_load=page_load), prefetch=PrefetchRequest(views=views))
+    answer = DeliveryResponse(status=200, prefetch=PrefetchResponse(views=[View(name="cart")]))
+    state = server_state(request, answer)
+    assert "secret" not in state
+    assert json.loads(state)["request"]["execute"] == {"pageLoad": {"parameters": {"shown": "1"}}}
 
 
 def test_there_is_no_state_without_a_page_load_and_views(client: TargetClient) -> None:
