@@ -53,7 +53,8 @@ class ExperienceCloudVisitor:
     :param cookie: The value of the visitor's ``AMCV_…`` cookie, or a ``Cookie`` header, which may have other cookies.
     :param customer_ids: The visitor's ids in your own systems, in the forms of the option ``customer_ids``.
     :param state: The result of an earlier ``get_state``, for example of the page that redirected to this one. Its
-        customer ids are used if ``customer_ids`` is None.
+        customer ids are used if ``customer_ids`` is None. Keep the state on the server, for example in a session: a
+        browser could name another customer in it.
 
     No content of a cookie raises an exception. Raises ``OptionError`` for values of other types, and for customer ids
     that the API would refuse.
