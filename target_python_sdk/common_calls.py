@@ -4,6 +4,7 @@ For these calls, it does what ``call_options``, ``prepare``, ``on_device`` and `
 calls take that ordinary path. A property-based test compares the outcomes of both paths.
 """
 
+from operator import itemgetter
 from typing import Any, Mapping, Optional, TypeVar
 
 from target_python_sdk.decisioning.context import bucketing_id
@@ -34,6 +35,9 @@ PartT = TypeVar("PartT", ExecuteRequest, PrefetchRequest)
 _OPTIONS = frozenset({"request", "session_id"})
 _COMMON_FIELDS = ("request_id", "impression_id", "id", "context", "execute", "prefetch")
 _OTHER_FIELDS = tuple(name for name in vars(DeliveryRequest()) if name not in _COMMON_FIELDS)
+#: Returns the values of these fields, which are all None in a common call.
+_other_values = itemgetter(*_OTHER_FIELDS)
+_ALL_NONE = (None,) * len(_OTHER_FIELDS)
 
 
 def has_common_calls(settings: ClientSettings) -> bool:
@@ -68,7 +72,7 @@ def decide_common_call(
     visitor = bucketing_id(identity) if identity.tnt_id else ""
     if not visitor:
         return None
-    if [name for name in _OTHER_FIELDS if fields[name] is not None]:
+    if _other_values(fields) != _ALL_NONE:
         return None
     execute, prefetch = given.execute, given.prefetch
     if not (_is_common(execute) and _is_common(prefetch)) or (execute is None and prefetch is None):
