@@ -7,9 +7,9 @@ In a checkout, install Django in addition to the SDK, and run the sample::
     python samples/django/app.py
 
 Then open the address that it prints. It starts a Target edge on this machine with the activities in
-``activities.json``. These environment variables change that:
+``activities.json``. Environment variables:
 
-    TARGET_SERVER_DOMAIN   host:port of a Target edge on this machine, used with http
+    TARGET_SERVER_DOMAIN   host:port of a running Target edge on this machine, to use instead of a new one
     PORT                   the port of the shop; default: 8000
 
 ``shop.wsgi`` and ``shop.asgi`` have the applications for other servers::

@@ -111,7 +111,7 @@ class Shop:
         # Apache has a folder for its configuration, which its user must be able to read.
         os.chmod(folder, 0o755)
         extra = ("--server-root", os.path.join(folder, "apache")) if server == "mod_wsgi" else ()
-        self.command = serve.command(server, port, "app", *serve.ADVISED.get(server, ()), *extra)
+        self.command = serve.command(server, port, "app", *serve.RECOMMENDED_FLAGS.get(server, ()), *extra)
         self.workers = 1 if server in ("waitress", "wsgiref") else 2
         self._seen: Dict[int, str] = {}
         self._pages = self._clicks = 0

@@ -3,7 +3,7 @@
 
     python samples/wsgi/serve.py gunicorn
     python samples/wsgi/serve.py uwsgi --lazy-apps
-    python samples/wsgi/serve.py            # the first of the installed servers, or Python's own
+    python samples/wsgi/serve.py            # the first installed server, or Python's own
     python samples/wsgi/serve.py --help     # lists the servers
 
 Arguments after the name of the server are passed to it unchanged. Unless ``TARGET_SERVER_DOMAIN`` is set, it also
@@ -37,7 +37,7 @@ SERVERS: Dict[str, Tuple[str, str]] = {
     "wsgiref": ("python3", ""),  # the server of Python's standard library, for development
 }
 #: Recommended flags for production, in addition to those of ``command``. docs/wsgi.md explains them.
-ADVISED: Dict[str, Tuple[str, ...]] = {
+RECOMMENDED_FLAGS: Dict[str, Tuple[str, ...]] = {
     "gunicorn": ("--graceful-timeout", "10"),
     "gunicorn-gthread": ("--graceful-timeout", "10"),
     "gunicorn-gevent": ("--graceful-timeout", "10"),
@@ -63,15 +63,15 @@ def command(server: str, port: int, module: str, *extra: str) -> List[str]:
         # Without --die-on-term, SIGTERM reloads uWSGI. A uWSGI from the PATH needs the path of this environment.
         gevent = ["--gevent", "50", "--gevent-monkey-patch"] if server == "uwsgi-gevent" else []
         home = ["--virtualenv", sys.prefix] if sys.prefix != sys.base_prefix else []
-        served = ["--http-socket", address, "--module", name, "--need-app", *home]
-        return [start, *served, "--master", "--processes", "2", "--die-on-term", *gevent, *extra]
+        app_flags = ["--http-socket", address, "--module", name, "--need-app", *home]
+        return [start, *app_flags, "--master", "--processes", "2", "--die-on-term", *gevent, *extra]
     if server == "waitress":
         return [start, "--listen", address, "--threads", "4", *extra, name]
     if server == "mod_wsgi":
         start_apache, user = _apache(start)
-        served = ["--application-type", "module", module, "--working-directory", "."]
+        app_flags = ["--application-type", "module", module, "--working-directory", "."]
         host = ["--host", "127.0.0.1", "--port", str(port), "--locale", "C.UTF-8", "--log-to-terminal"]
-        return [*start_apache, "start-server", *served, *host, "--processes", "2", "--threads", "4", *user, *extra]
+        return [*start_apache, "start-server", *app_flags, *host, "--processes", "2", "--threads", "4", *user, *extra]
     if server == "wsgiref":
         return ["env", f"PORT={port}", start, f"{module}.py", *extra]
     raise ValueError(f"unknown server: {server!r}")
@@ -132,8 +132,8 @@ def free_port() -> int:
 
 def environment(edge: str) -> Dict[str, str]:
     """Return the environment for a server whose application uses the edge at ``host:port``."""
-    found = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
-    return {**os.environ, "TARGET_SERVER_DOMAIN": edge, "PYTHONPATH": os.pathsep.join([HERE, *found])}
+    own_path = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
+    return {**os.environ, "TARGET_SERVER_DOMAIN": edge, "PYTHONPATH": os.pathsep.join([HERE, *own_path])}
 
 
 def stop(process: "subprocess.Popen[bytes]", number: int, seconds: float) -> bool:
@@ -179,7 +179,7 @@ def main(arguments: List[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     port = chosen.port or free_port()
     with _edge() as edge:
-        line = command(chosen.server, port, "app", *ADVISED.get(chosen.server, ()), *extra)
+        line = command(chosen.server, port, "app", *RECOMMENDED_FLAGS.get(chosen.server, ()), *extra)
         print(f"edge         http://{edge}\napplication  http://127.0.0.1:{port}\n$ {' '.join(line)}\n")
         # In a new process group, Ctrl+C reaches only this process, and the server gets one signal.
         server = subprocess.Popen(line, cwd=HERE, env=environment(edge), start_new_session=True)

@@ -26,7 +26,7 @@ class CurrentArtifact(NamedTuple):
 
 
 class PollOutcome(NamedTuple):
-    """The result of one iteration. If all are None, there is no newer artifact, or no usable cached one."""
+    """The result of one iteration. All fields are None if there is no newer artifact, or no usable cached one."""
 
     current: Optional[CurrentArtifact] = None
     #: The download that ``current`` was loaded from; None if it comes from the cache.

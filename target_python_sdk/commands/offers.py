@@ -90,12 +90,12 @@ def run(arguments: argparse.Namespace) -> int:
         with TargetClient.create(_options(arguments), logger=log.logger) as client:
             answer = client.get_offers(request=request)
     except OptionError as error:
-        raise OptionError(_with_arguments(str(error)), error.option, error.expected) from error
+        raise OptionError(_with_argument_names(str(error)), error.option, error.expected) from error
     except DeliveryError as error:
-        error.message = _with_arguments(error.message)
+        error.message = _with_argument_names(error.message)
         raise
     for message in log.messages:
-        Output(sys.stderr).line(Styled("warning:", "yellow"), " ", _with_arguments(message))
+        Output(sys.stderr).line(Styled("warning:", "yellow"), " ", _with_argument_names(message))
     output = Output()
     if arguments.json or not (arguments.table or output.is_terminal):
         output.json(_as_json(answer))
@@ -104,15 +104,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _with_arguments(text: str) -> str:
-    """Return a message about options of the client with the names of the arguments."""
+def _with_argument_names(text: str) -> str:
+    """Return a message with the names of client options replaced by those of the arguments."""
     for option, argument in ARGUMENTS.items():
         text = text.replace(option, argument)
     return text
 
 
 class _Warnings(logging.Handler):
-    """Collects the warnings of a call. If the call fails, the error has the same reason, so they are not printed."""
+    """Collects the warnings of a call. They are not printed if the call fails, because the error says the same."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

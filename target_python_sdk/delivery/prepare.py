@@ -138,9 +138,9 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
 
 
 def resolve_session(call: Call, ids: UuidGenerator, log: Log) -> Tuple[str, Optional[str]]:
-    """Return the session id and the device id from the cookie.
+    """Return the session id, and the device id in the cookie.
 
-    The session is a live one in the cookie, else the caller's, else a new one.
+    The session id is the one in the cookie, unless it has expired, else the caller's, else a new one.
     """
     if not call.target_cookie and call.session_id is None:
         return ids.next(), None
@@ -168,7 +168,7 @@ def _valid_session_id(session: str, log: Log) -> str:
 def _visitor_id(
     given: Optional[VisitorId], cookie_id: Optional[str], cloud_id: Optional[str], customers: List[CustomerId]
 ) -> VisitorId:
-    """Return the caller's id, completed from the cookie and the visitor. It is empty for an unknown visitor."""
+    """Return the caller's id, completed from the cookie and the visitor. The result is empty for an unknown visitor."""
     if given is None and cloud_id is None and not customers:
         return VisitorId(tnt_id=cookie_id)
     own = VisitorId() if given is None else given

@@ -23,7 +23,7 @@ from target_tools.rules.loop_operators import MAX_DECISION_STEPS
 from target_tools.rules.operators import ClosureCache, get_variable, is_truthy
 from target_tools.typing_compat import Json, JsonObject
 
-#: The parts of a clause are evaluated separately down to this level of nesting, and only if there are so few of them.
+#: Limits for explaining the parts of a clause separately: their level of nesting, and their number.
 _MAX_NESTING, _MAX_PARTS = 4, 50
 
 

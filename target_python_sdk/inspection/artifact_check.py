@@ -61,8 +61,8 @@ class _ArtifactCheck:
         rules = member(document, "rules", "", findings, required=True)
         for part, kind in _KINDS:
             locations = member(rules, part, "rules", findings)
-            for name, listed in locations.items():
-                self._check_location(part, name, listed)
+            for name, rule_list in locations.items():
+                self._check_location(part, name, rule_list)
             self._check_lists(part, kind, locations)
         if self._geo_condition is not None and document.get("geoTargetingEnabled") is not True:
             problem = f"must be true: {self._geo_condition} reads the visitor's location"
@@ -82,7 +82,7 @@ class _ArtifactCheck:
         return found
 
     def _check_lists(self, part: str, kind: str, locations: Mapping[str, JsonValue]) -> None:
-        """Check the list of the mboxes or views that clients decide, and that of those that only the edge decides."""
+        """Check two lists: the mboxes or views that clients can decide, and those that only the edge can decide."""
         local, remote = self._names_in(f"local{kind}"), self._names_in(f"remote{kind}")
         for name, place in local.items():
             if name not in locations:

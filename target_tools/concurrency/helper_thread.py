@@ -1,9 +1,9 @@
-"""Runs functions that may hang in helper threads, which the caller can leave behind.
+"""Runs functions that may hang, each in a helper thread, which the caller can abandon.
 
 A name lookup cannot be interrupted. Opening a connection takes locks inside other libraries,
 and a signal handler that raises while they are held leaves them locked. Therefore the calling thread
-does neither: it passes the function to a helper thread and waits on a latch, which a deadline or a
-signal ends cleanly.
+does neither: it passes the function to a helper thread and waits on a latch. A deadline or a signal
+ends this wait cleanly.
 """
 
 import contextvars
@@ -19,7 +19,7 @@ ResultT = TypeVar("ResultT")
 
 #: Maximum number of abandoned jobs. While this many hang, no further job begins.
 MAX_ABANDONED = 128
-#: Seconds within which a started thread begins. A thread that takes longer never will.
+#: Seconds after which an abandoned job that has not begun is assumed to have no thread.
 START_SECONDS = 2.0
 
 
@@ -36,7 +36,7 @@ class _Job(Generic[ResultT]):
         self._finished = False
         self._abandoned = False
         self._created_at = monotonic()
-        #: The helper thread.
+        #: The native id of the helper thread, 0 before it begins.
         self._thread = 0
         self._done = Latch()
 

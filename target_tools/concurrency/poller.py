@@ -14,7 +14,9 @@ from target_tools.concurrency.threads import start_thread, thread_name
 
 
 class Poller(ExitParticipant):
-    """Calls ``poll`` and waits as many seconds as it returned, until that is None or ``stop`` is called.
+    """Calls ``poll`` repeatedly, and waits the number of seconds that it returned.
+
+    Ends when ``poll`` returns None or ``stop`` is called.
 
     ``poll`` must not raise. It must not refer to the owner of the poller, or neither is garbage-collected.
     """
@@ -24,11 +26,11 @@ class Poller(ExitParticipant):
         self._poll = poll
         self._name = name
         self._stop = Latch()
-        #: Emptied by the thread that polls. A start that a signal handler interrupted can lead to a second thread.
+        #: The first thread empties this list. A second one, started after an interrupted ``start``, then ends at once.
         self._unclaimed: List[bool] = [True]
         self._has_thread = False
         self._is_busy = False
-        #: The requests made by ``poll`` whose deadline comes from this scope are aborted by ``stop``.
+        #: ``stop`` aborts the requests of ``poll`` whose deadline comes from this scope.
         self.scope = scope or AbortScope()
 
     @property

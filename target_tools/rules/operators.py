@@ -249,13 +249,13 @@ def _at_most(low: Value, middle: Value, high: Value) -> bool:
 def _in(arguments: Arguments) -> Evaluate:
     item, container = pad_arguments(arguments, 2)
 
-    def contained(data: Value) -> bool:
-        value, whole = item(data), container(data)
-        if isinstance(whole, str) and len(whole) > LONG_TEXT:
+    def is_in(data: Value) -> bool:
+        item_value, container_value = item(data), container(data)
+        if isinstance(container_value, str) and len(container_value) > LONG_TEXT:
             check_time(data)
-        return _is_in(value, whole)
+        return _is_in(item_value, container_value)
 
-    return contained
+    return is_in
 
 
 def _is_in(item: Value, container: Value) -> bool:
@@ -268,7 +268,7 @@ def _is_in(item: Value, container: Value) -> bool:
 
 
 def _sum(values: List[Value]) -> float:
-    return reduce(add, map(parse_float, values), 0.0)  # sum() is more precise than JavaScript since Python 3.12
+    return reduce(add, map(parse_float, values), 0.0)  # not sum(): from Python 3.12 on, it rounds less than JavaScript
 
 
 def _product(arguments: Arguments) -> Evaluate:

@@ -128,7 +128,7 @@ def test_the_number_of_rules_is_bounded() -> None:
     assert (len(location["rules"]), location["more"]) == (MAX_RULES, 2)
 
 
-def test_default_content_is_an_experience_without_an_offer() -> None:
+def test_an_experience_without_an_offer_shows_default_content() -> None:
     (location,) = decisions(content({"activities": [activity(experiences=[{}])]}), read_visitor({}))["locations"]
     (offer,) = location["offers"]
     assert (offer["experience"], offer["type"], offer["content"]) == ("A", None, None)
@@ -176,7 +176,7 @@ def test_visitors_are_split_by_the_shares() -> None:
     assert [(each["name"], each["asked"]) for each in found["experiences"]] == [("A", 0.6), ("B", 0.3)]
     parts = [*found["experiences"], {**location["withoutOffer"], "asked": 0.1}]
     assert sum(each["visitors"] for each in parts) == found["reached"] == VISITORS
-    # Five standard deviations. The ids are always the same, and so is the result.
+    # 0.025 is five standard deviations. The ids of the visitors are always the same, so the result is, too.
     assert [abs(each["share"] - each["asked"]) < 0.025 for each in parts] == [True] * 3
 
 

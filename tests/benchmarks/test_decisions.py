@@ -28,7 +28,7 @@ from benchmarks.process import LineProcess, ProcessFailed
 LEFT_OUT = NotRun("left out")
 TINY = Plan(2, 1, 0.1, 5, 20, LEFT_OUT, LEFT_OUT, LEFT_OUT, LEFT_OUT, LEFT_OUT, {})
 
-#: A stub of the SDK for Node.js that returns CONTENT.
+#: A stub of the SDK for Node.js. It returns the content CONTENT, or the first rule's options if CONTENT is "decided".
 NODE_SDK = """
 exports.create = (options) => {
   setTimeout(options.events.clientReady, 0);
@@ -44,14 +44,14 @@ exports.create = (options) => {
 
 
 def worker(tmp_path: Path, document: Dict[str, Any], visit: Visit) -> LineProcess:
-    """Start a worker of this checkout."""
+    """Start a worker that uses the SDK of this checkout."""
     file = tmp_path / "artifact.json"
     file.write_text(json.dumps(document), encoding="utf-8")
     return LineProcess(sys.executable, "benchmarks.decision_worker", decision_settings("ours", file, visit))
 
 
 def node_worker(tmp_path: Path, content: str, mode: str) -> LineProcess:
-    """Start the worker for Node.js with a stub SDK that returns ``content``."""
+    """Start the worker for Node.js with the stub SDK, in which CONTENT is ``content``."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed: apt-get install nodejs")

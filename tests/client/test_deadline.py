@@ -16,7 +16,7 @@ pytestmark = pytest.mark.server
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
 
 
-def answer_late(connection):
+def send_nothing(connection):
     connection.read_request()
     connection.wait(6)
 
@@ -45,7 +45,7 @@ def send_continue_for_ever(connection):
         connection.wait(0.01)
 
 
-SLOW = [answer_late, drip_headers, drip_the_body, drip_the_status_line, send_continue_for_ever]
+SLOW = [send_nothing, drip_headers, drip_the_body, drip_the_status_line, send_continue_for_ever]
 
 
 @pytest.mark.parametrize("handler", SLOW, ids=lambda handler: handler.__name__)
@@ -76,7 +76,7 @@ def test_b2_retries_share_the_deadline():
 
 
 def test_the_timeout_of_a_call_overrides_that_of_the_client():
-    with SocketServer(answer_late) as server, client_of(server) as client:
+    with SocketServer(send_nothing) as server, client_of(server) as client:
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded):
             client.get_offers({**offers(), "timeout": SHORT})
@@ -121,7 +121,7 @@ def test_a_call_to_a_port_that_ignores_connects_raises_deadline_exceeded():
 def test_the_client_works_after_a_deadline():
     def slow_once(connection):
         if connection.number == 1:
-            answer_late(connection)
+            send_nothing(connection)
         else:
             answer(ANSWER_BYTES)(connection)
 

@@ -58,7 +58,7 @@ def call_with_monitor(call: Caller, make: Callable[[], Any]) -> Report:
 
 
 def record_and_replay(call: Caller, stop_server: Callable[[], None]) -> Report:
-    """Record a cassette, stop the server, and replay it."""
+    """Record a cassette, stop the server, and replay the cassette."""
     import vcr  # noqa: PLC0415
 
     with TemporaryDirectory() as folder:
@@ -81,7 +81,7 @@ def _record_and_replay(call: Caller, cassette: Callable[[str], Any], stop_server
 
 
 def record_and_replay_with_plugin(call: Caller, stop_server: Callable[[], None]) -> Report:
-    """Record a cassette with ``pytest.mark.vcr`` in a run of pytest, stop the server, and replay it in another run."""
+    """Record a cassette with ``pytest.mark.vcr`` in one run of pytest, and replay it in another, without the server."""
     import pytest  # noqa: PLC0415
 
     from tests.doubles import recorded  # noqa: PLC0415

@@ -66,45 +66,45 @@ def waiting(app):
 @pytest.fixture(autouse=True)
 def disconnect_receivers():
     """Disconnect the receivers of a test at its end, because Celery refers to them strongly."""
-    connected = [(one, list(one.receivers)) for one in SIGNALS]
+    connected = [(celery_signal, list(celery_signal.receivers)) for celery_signal in SIGNALS]
     installed = dict(integration.INSTALLATIONS.by_task)
     yield
-    for one, receivers in connected:
-        one.receivers[:] = receivers
-        one.sender_receivers_cache.clear()
+    for celery_signal, receivers in connected:
+        celery_signal.receivers[:] = receivers
+        celery_signal.sender_receivers_cache.clear()
     integration.INSTALLATIONS.by_task.clear()
     integration.INSTALLATIONS.by_task.update(installed)
 
 
 def app_with_broker(queue):
     # In memory, because kombu's file transport can read a message that is only half written, which ends the worker.
-    made = Celery("shop", broker="memory://", set_as_current=False)
-    made.conf.update(
+    celery_app = Celery("shop", broker="memory://", set_as_current=False)
+    celery_app.conf.update(
         broker_transport_options={"polling_interval": 0.02},
         task_default_queue=queue,  # all applications of a process share the broker
         worker_hijack_root_logger=False,
         task_annotations={TASK_NAME: {"max_retries": 2, "retry_backoff": 0}},
     )
-    return made
+    return celery_app
 
 
 @pytest.fixture
 def app():
-    """Return an application without a worker, whose messages stay on the broker.
+    """Return an application without a worker, so that its messages stay on the broker.
 
     Its queue has a new name, because a worker thread of an earlier test may publish a message late.
     """
-    with app_with_broker(f"queue-{uuid.uuid4()}") as made:
-        yield made
+    with app_with_broker(f"queue-{uuid.uuid4()}") as celery_app:
+        yield celery_app
 
 
 @pytest.fixture(scope="module")
-def worked():
+def app_with_worker():
     """Return an application with a worker in a thread of this process. Tests share it, because it stops slowly."""
-    with app_with_broker("worked") as made:
-        with start_worker(made, loglevel="INFO", perform_ping_check=False, shutdown_timeout=30) as worker:
-            made.worker = worker
-            yield made
+    with app_with_broker("app_with_worker") as celery_app:
+        with start_worker(celery_app, loglevel="INFO", perform_ping_check=False, shutdown_timeout=30) as worker:
+            celery_app.worker = worker
+            yield celery_app
 
 
 @pytest.fixture
@@ -114,23 +114,23 @@ def edge():
 
 
 class Factory:
-    """Creates clients of ``server``, and keeps them."""
+    """Creates clients of ``server``, and keeps them in ``clients``."""
 
     def __init__(self, server, **options):
-        self.server, self.options, self.made, self.raises = server, options, [], []
+        self.server, self.options, self.clients, self.raises = server, options, [], []
 
     def __call__(self):
         if self.raises:
             raise self.raises.pop(0)
-        self.made.append(client_of(self.server, **{"retries": 1, "circuit_breaker": False, **self.options}))
-        return self.made[-1]
+        self.clients.append(client_of(self.server, **{"retries": 1, "circuit_breaker": False, **self.options}))
+        return self.clients[-1]
 
 
 @pytest.fixture
 def factory(edge):
-    made = Factory(edge)
-    yield made
-    for client in made.made:
+    created = Factory(edge)
+    yield created
+    for client in created.clients:
         client.close(0)
 
 
@@ -156,7 +156,7 @@ def prefork_class():
 def test_the_parent_of_children_creates_no_client(pool, app, factory):
     install(factory, app)
     begin(pool() if callable(pool) else pool)
-    assert factory.made == []
+    assert factory.clients == []
 
 
 @pytest.mark.parametrize("pool", ["solo", "threads", "gevent", "eventlet", "custom", None])
@@ -164,7 +164,7 @@ def test_a_worker_without_children_has_one_client(pool, app, factory):
     target = install(factory, app)
     begin(pool)
     signals.worker_process_init.send(sender=None)  # the solo pool sends this signal, too
-    assert factory.made == [target.client]
+    assert factory.clients == [target.client]
 
 
 def test_each_child_has_its_own_client(app, factory):
@@ -173,14 +173,14 @@ def test_each_child_has_its_own_client(app, factory):
 
     def child():
         signals.worker_process_init.send(sender=None)
-        assert len(factory.made) == 2
-        assert target.client is factory.made[1]
+        assert len(factory.clients) == 2
+        assert target.client is factory.clients[1]
         assert target.client.get_offers(offers())["response"].status == 200
 
     assert in_a_child(child)
     assert in_a_child(child)
     assert target.client is ours
-    assert factory.made == [ours]
+    assert factory.clients == [ours]
 
 
 def test_threads_that_need_the_client_at_the_same_time_get_the_same_one(app, factory):
@@ -196,10 +196,10 @@ def test_threads_that_need_the_client_at_the_same_time_get_the_same_one(app, fac
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert len(factory.made) == 8
+    assert len(factory.clients) == 8
     assert len(set(map(id, seen))) == 1
     assert seen[0].get_offers(offers())["response"].status == 200
-    for other in factory.made:
+    for other in factory.clients:
         if other is not seen[0]:
             with pytest.raises(ClientClosed):
                 other.get_offers(offers())
@@ -211,15 +211,15 @@ def test_a_later_installation_replaces_an_earlier_one(app, edge, factory):
     target = install(later, app)
     begin("solo")
     target.task.apply(args=(message_from_options(notified(), Log()),), throw=True)
-    assert factory.made == []
-    assert [client is target.client for client in later.made] == [True]
+    assert factory.clients == []
+    assert [client is target.client for client in later.clients] == [True]
     target.client.close()
 
 
 def test_the_task_is_shared_without_an_app(factory):
     install(factory)
     assert Celery("another", set_as_current=False).tasks[TASK_NAME].acks_late
-    assert not factory.made
+    assert not factory.clients
 
 
 def test_the_app_may_be_a_proxy(app, edge, factory):
@@ -272,7 +272,7 @@ def test_a_slow_factory_does_not_delay_its_child(app, factory, caplog):
     held.may.set()
     for thread in asking:
         thread.join(20)
-    assert seen == factory.made * 4 == [target.client] * 4
+    assert seen == factory.clients * 4 == [target.client] * 4
     assert held.calls == 1
 
 
@@ -284,7 +284,7 @@ def test_a_factory_that_raises_late_is_logged_and_called_again(app, factory, cap
     begin("solo")
     held.may.set()
     assert eventually(lambda: "The client could not be created (KeyError)" in caplog.text)
-    assert target.client is factory.made[0]
+    assert target.client is factory.clients[0]
     assert held.calls == 2
 
 
@@ -305,7 +305,7 @@ def test_a_soft_time_limit_does_not_interrupt_the_creation_of_a_client(app, fact
     finally:
         signal.signal(signal.SIGALRM, before)
     held.may.set()
-    assert target.client is factory.made[0]
+    assert target.client is factory.clients[0]
     assert held.calls == 1
 
 
@@ -316,7 +316,7 @@ def test_a_client_created_after_the_end_is_closed(app, factory):
     begin("threads")
     signals.worker_shutdown.send(sender=None)
     held.may.set()
-    assert eventually(lambda: factory.made and "(closed)" in repr(factory.made[0]))
+    assert eventually(lambda: factory.clients and "(closed)" in repr(factory.clients[0]))
 
 
 def test_the_client_is_created_in_the_calling_thread_if_no_thread_can_be_started(app, factory, monkeypatch):
@@ -326,7 +326,7 @@ def test_the_client_is_created_in_the_calling_thread_if_no_thread_can_be_started
     monkeypatch.setattr(celery_client, "start_thread", none)
     target = install(factory, app)
     begin("solo")
-    assert factory.made == [target.client]
+    assert factory.clients == [target.client]
 
 
 def test_a_child_forked_during_the_creation_of_a_client_creates_its_own(app, factory):
@@ -337,12 +337,12 @@ def test_a_child_forked_during_the_creation_of_a_client_creates_its_own(app, fac
 
     def child():
         held.may.set()
-        assert target.client is factory.made[0]
+        assert target.client is factory.clients[0]
         assert held.calls == 2
 
     assert in_a_child(child)
     held.may.set()
-    assert target.client is factory.made[0]
+    assert target.client is factory.clients[0]
 
 
 # Factories that raise
@@ -355,7 +355,7 @@ def test_an_error_of_the_factory_is_logged_and_raised_in_the_task(app, factory, 
     assert "TARGET_CLIENT" in caplog.text
     with pytest.raises(KeyError, match="TARGET_CLIENT"):
         _ = target.client
-    assert target.client is factory.made[0]
+    assert target.client is factory.clients[0]
 
 
 def test_a_soft_time_limit_during_the_creation_is_raised_in_the_task(app, factory):
@@ -363,12 +363,12 @@ def test_a_soft_time_limit_during_the_creation_is_raised_in_the_task(app, factor
     target = install(factory, app)
     with pytest.raises(SoftTimeLimitExceeded):
         _ = target.client
-    assert target.client is target.client is factory.made[0]
+    assert target.client is target.client is factory.clients[0]
 
 
-def test_notifications_are_delivered_after_the_factory_has_raised(worked, edge, factory):
+def test_notifications_are_delivered_after_the_factory_has_raised(app_with_worker, edge, factory):
     factory.raises = [ConnectionError("no settings"), SoftTimeLimitExceeded()]
-    target = install(factory, worked)
+    target = install(factory, app_with_worker)
     signals.worker_init.receivers.clear()  # this receiver would get the first error
     signals.worker_process_init.receivers.clear()
     target.send_notifications(notified("shown-1"))
@@ -426,7 +426,7 @@ def test_calls_made_by_callbacks_while_a_child_ends_use_its_client(app):
                 ask(3)
             signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
             assert sorted(received) == sorted([3, 2, 1, 0] * 5)
-            assert len(factory.made) == 1
+            assert len(factory.clients) == 1
             assert target.stats()["lost"] == 0
 
         assert in_a_child(child)
@@ -477,7 +477,7 @@ def test_the_end_of_a_process_without_a_client_creates_none(app, factory):
     install(factory, app)
     signals.worker_shutdown.send(sender=None)
     signals.worker_process_shutdown.send(sender=None, pid=1, exitcode=0)
-    assert factory.made == []
+    assert factory.clients == []
 
 
 # Publishing
@@ -488,7 +488,7 @@ def test_the_sender_creates_no_client(app, factory):
     result = target.send_notifications(notified("shown-1", "shown-2"), countdown=1)
     assert result.id
     assert waiting(app) == 1
-    assert factory.made == []
+    assert factory.clients == []
     assert target.stats() == {"sent": 1, "resent": 0, "lost": 0}
 
 
@@ -544,14 +544,14 @@ def test_invalid_options_raise_before_a_message_is_published(options, app, facto
 # Running the task
 
 
-def test_a_repeated_run_repeats_every_id(worked, caplog):
+def test_a_repeated_run_repeats_every_id(app_with_worker, caplog):
     """Neither the sender, nor Celery's log at INFO, nor a retry shows which visitor it was."""
     caplog.set_level(logging.INFO)
     sent = []
     task_sent = lambda body=None, headers=None, **_: sent.append(headers)  # noqa: E731
     signals.before_task_publish.connect(task_sent)
     with SocketServer(replies(BUSY, BUSY, OK)) as server:
-        target = install(Factory(server), worked)
+        target = install(Factory(server), app_with_worker)
         target.send_notifications(notified("shown-1", "shown-2"))
         assert eventually(lambda: len(server.requests) == 3)
         assert eventually(lambda: "succeeded" in caplog.text, 5)
@@ -566,10 +566,10 @@ def test_a_repeated_run_repeats_every_id(worked, caplog):
 
 @pytest.mark.parametrize("client_options", [{}, {"on_error": "default"}])
 @pytest.mark.parametrize(("status", "tries"), [(400, 1), (403, 1), (302, 1), (429, 3), (500, 3)])
-def test_only_transient_errors_are_retried(status, tries, client_options, worked, caplog):
+def test_only_transient_errors_are_retried(status, tries, client_options, app_with_worker, caplog):
     caplog.set_level(logging.INFO)
     with SocketServer(answer(b"nothing for " + SECRET.encode(), status)) as server:
-        target = install(Factory(server, **client_options), worked)
+        target = install(Factory(server, **client_options), app_with_worker)
         target.send_notifications(notified())
         assert eventually(lambda: "raised expected" in caplog.text, 5)
     assert len(server.requests) == tries
@@ -582,7 +582,7 @@ def test_only_transient_errors_are_retried(status, tries, client_options, worked
     assert SECRET not in caplog.text
 
 
-def test_a_timeout_is_retried(worked, caplog):
+def test_a_timeout_is_retried(app_with_worker, caplog):
     caplog.set_level(logging.INFO)
     seen = []
 
@@ -593,23 +593,23 @@ def test_a_timeout_is_retried(worked, caplog):
         connection.send(OK)
 
     with SocketServer(late) as server:
-        target = install(Factory(server), worked)
+        target = install(Factory(server), app_with_worker)
         target.send_notifications({**notified(), "timeout": SHORT})
         assert eventually(lambda: len(seen) > 1)
         assert eventually(lambda: "succeeded" in caplog.text, 5)
     assert body_of(seen[0]) == body_of(seen[1])
 
 
-def test_the_message_stays_if_the_broker_does_not_accept_a_retry(worked, caplog, monkeypatch):
+def test_the_message_stays_if_the_broker_does_not_accept_a_retry(app_with_worker, caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     with SocketServer(replies(BUSY, OK)) as server:
-        target = install(Factory(server), worked)
+        target = install(Factory(server), app_with_worker)
         target.send_notifications(notified())
 
         def refuse(*_, **__):
             raise OperationalError("no room")
 
-        monkeypatch.setattr(worked.tasks[TASK_NAME], "apply_async", refuse)
+        monkeypatch.setattr(app_with_worker.tasks[TASK_NAME], "apply_async", refuse)
         assert eventually(lambda: "succeeded" in caplog.text, 5)
     first, again = [(body_of(raw), head_of(raw)[""]) for raw in server.requests]
     assert again == first
@@ -679,18 +679,18 @@ def test_a_signature_of_the_task_is_json(app, factory):
     assert published(app).content_type == "application/json"
 
 
-def test_a_retry_is_json_too(worked, caplog):
+def test_a_retry_is_json_too(app_with_worker, caplog):
     """The worker accepts no other content."""
     caplog.set_level(logging.INFO)
-    worked.conf.task_serializer = "pickle"
+    app_with_worker.conf.task_serializer = "pickle"
     try:
         with SocketServer(replies(BUSY, OK)) as server:
-            target = install(Factory(server), worked)
+            target = install(Factory(server), app_with_worker)
             target.send_notifications(notified("shown-1"))
             assert eventually(lambda: "succeeded" in caplog.text)
             assert [body_of(raw)["notifications"][0]["id"] for raw in server.requests] == ["shown-1"] * 2
     finally:
-        worked.conf.task_serializer = "json"
+        app_with_worker.conf.task_serializer = "json"
 
 
 def test_a_message_that_workers_would_discard_is_not_published(app, factory):
@@ -795,7 +795,7 @@ def test_a_forged_message_raises_an_option_error(args, kwargs, app, factory, cap
         target.task.apply(args=args, kwargs=kwargs, throw=True)
     assert caught.value.__cause__ is None
     assert SECRET not in str(caught.value) + caplog.text
-    assert factory.made == []
+    assert factory.clients == []
     assert "Notifications were not delivered (OptionError); attempts: 1" in caplog.text
 
 
@@ -804,10 +804,10 @@ def test_the_message_may_be_a_keyword_argument(app, edge, factory):
     assert [one["id"] for one in edge.notifications] == ["shown-1"]
 
 
-def test_a_forged_message_does_not_block_a_worker(worked, edge, factory, caplog):
+def test_a_forged_message_does_not_block_a_worker(app_with_worker, edge, factory, caplog):
     caplog.set_level(logging.INFO)
-    target = install(factory, worked)
-    worked.send_task(TASK_NAME, args=[forged(timeout="soon")], kwargs={"more": 1})
+    target = install(factory, app_with_worker)
+    app_with_worker.send_task(TASK_NAME, args=[forged(timeout="soon")], kwargs={"more": 1})
     assert eventually(lambda: "raised expected: OptionError" in caplog.text)
     target.send_notifications(notified("shown-1"))
     assert eventually(lambda: edge.notifications)
@@ -825,12 +825,12 @@ def test_a_request_that_is_too_large_is_not_published(app, factory):
 
 
 @pytest.fixture
-def unaware(worked):
+def unaware(app_with_worker):
     """Return an application whose worker does not know the task, in whatever order the tests run."""
-    consumer = worked.worker.consumer
-    worked.tasks.pop(TASK_NAME, None)
+    consumer = app_with_worker.worker.consumer
+    app_with_worker.tasks.pop(TASK_NAME, None)
     consumer.strategies.pop(TASK_NAME, None)
-    yield worked
+    yield app_with_worker
     consumer.update_strategies()
 
 
@@ -881,12 +881,12 @@ def test_install_in_a_child_logs_an_error(app, factory, monkeypatch, caplog):
 # resend
 
 
-def test_lost_displays_are_published_with_their_ids(worked, edge):
+def test_lost_displays_are_published_with_their_ids(app_with_worker, edge):
     """A client decides on-device; the second attempt to report what it displayed succeeds."""
     with SocketServer(replies(BUSY, OK)) as server:
         options = {"decisioning_method": "on-device", "polling_interval": 0, "artifact_payload": edge.rules}
         factory = Factory(server, target_location_hint="35", **options)
-        target = install(factory, worked)
+        target = install(factory, app_with_worker)
         factory.options["events"] = {"send_notification_error": target.resend}
         target.client.get_offers(offers("a1-serverside-ab"))
         assert target.client.flush(10000)
@@ -947,9 +947,9 @@ def hung(request):
     if request.param == "redis":
         pytest.importorskip("redis", reason=NO_REDIS)
     with SocketServer(lambda connection: connection.hang()) as server:
-        made = Celery("shop", broker=f"{request.param}://{server.domain}", set_as_current=False)
-        made.conf.broker_transport_options = {"socket_timeout": None}
-        yield made
+        celery_app = Celery("shop", broker=f"{request.param}://{server.domain}", set_as_current=False)
+        celery_app.conf.broker_transport_options = {"socket_timeout": None}
+        yield celery_app
 
 
 def test_publishing_to_a_broker_that_hangs_ends_at_the_timeout(hung, factory):

@@ -21,7 +21,7 @@ MODES = {
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_t14_each_worker_refreshes_is_replaced_and_stops(mode, figure):
+def test_t14_every_worker_gets_new_artifacts_and_can_be_replaced_and_stopped(mode, figure):
     check_refresh_replacement_and_stop("gunicorn " + mode, MODES[mode], figure)
 
 

@@ -1,4 +1,4 @@
-"""uWSGI with a client from before the fork, in every mode: workers are killed, reloaded, stopped (T13, T6)."""
+"""uWSGI in every mode, with a client created at import: workers are killed, reloaded and stopped (T13, T6)."""
 
 import contextlib
 import itertools
@@ -35,12 +35,12 @@ DEFAULT_CALLS = 16
 
 
 def requests_have_ended(site, requests):
-    """Return whether uWSGI has logged the end of so many requests. If it stops earlier, it runs no exit handler."""
+    """Return whether uWSGI has logged the end of all requests. If it stops earlier, it runs no exit handler."""
     return site.process.log.count("GET /fire") >= requests
 
 
 def fire_and_stop(site, requests=4):
-    """Return the number of callbacks before the stop, the number after it, and its seconds."""
+    """Return how many callbacks have run before the stop and in total, and the seconds that the stop took."""
     site.get_many(requests, "/fire?count=4")
     site.process.until(lambda: requests_have_ended(site, requests))
     time.sleep(0.05)
@@ -50,7 +50,7 @@ def fire_and_stop(site, requests=4):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_t13_each_worker_refreshes_is_replaced_and_stops(mode, figure):
+def test_t13_every_worker_gets_new_artifacts_and_can_be_replaced_and_stopped(mode, figure):
     check_refresh_replacement_and_stop("uWSGI " + mode, MODES[mode], figure)
 
 
