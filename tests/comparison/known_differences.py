@@ -407,8 +407,8 @@ REQUESTS: List[D] = [
     D(
         "Calls: session id",
         "get offers: ids, a session id with a space|get offers: ids, a session id of 129 letters"
-        "|get offers: cookie a session of*|get offers: cookie a slash*|get offers: cookie a line break"
-        "|get offers: cookie parts in letters to be quoted",
+        "|get offers: cookie a session id of*|get offers: cookie a slash*|get offers: cookie a line break"
+        "|get offers: cookie parts with percent-encoding",
         "requests.0.query.sessionId",
         "A session id that the API would refuse is replaced, by the same id every time.",
         r"/|\\n|times s",
@@ -417,8 +417,8 @@ REQUESTS: List[D] = [
     D(
         "Calls: session id",
         "get offers: ids, a session id with a space|get offers: ids, a session id of 129 letters"
-        "|get offers: cookie a session of*|get offers: cookie a slash*|get offers: cookie a line break"
-        "|get offers: cookie parts in letters to be quoted",
+        "|get offers: cookie a session id of*|get offers: cookie a slash*|get offers: cookie a line break"
+        "|get offers: cookie parts with percent-encoding",
         "result.target_cookie.value",
         "The cookie has the new session id, too.",
         '^"session#(a/|a%|s{129})',
@@ -426,7 +426,7 @@ REQUESTS: List[D] = [
     ),
     D(
         "Reliability: cookies",
-        "get offers: cookie a NUL|get offers: cookie parts in letters to be quoted",
+        "get offers: cookie a NUL|get offers: cookie parts with percent-encoding",
         "requests.0.body.id|result.request.id.tnt_id",
         "An invalid device id is ignored.",
         r'"(a\\u0000b|d e).35_0"',
@@ -434,9 +434,9 @@ REQUESTS: List[D] = [
     ),
     D(
         "Reliability: cookies",
-        "get offers: cookie a NUL|get offers: cookie parts in letters to be quoted",
+        "get offers: cookie a NUL|get offers: cookie parts with percent-encoding",
         "result.response.id.tnt_id",
-        "The answer has another device id.",
+        "The answer has a new device id instead of the invalid one.",
         r'"(a\\u0000b|d e).35_0"',
         DEVICE,
     ),
@@ -444,13 +444,13 @@ REQUESTS: List[D] = [
         "Reliability: cookies",
         "get offers: cookie a NUL",
         "result.target_cookie.value",
-        "The cookie has the new device id, too.",
+        "The cookie has a new device id instead of the invalid one.",
         r"PC#a%00b.35_0#",
         r'^"session#cookie-session#<now\+1860s>\|PC#<uuid of result.response.id.tnt_id>\.35_0#<now\+63244800s>"$',
     ),
     D(
         "Reliability: cookies",
-        "get offers: cookie a device of 200 letters|get offers: cookie a number",
+        "get offers: cookie a device id of 200 characters|get offers: cookie a number",
         "result",
         "An invalid cookie is ignored.",
         "length must be less|no attribute 'split'",
@@ -458,7 +458,7 @@ REQUESTS: List[D] = [
     ),
     D(
         "Reliability: cookies",
-        "get offers: cookie a device of 200 letters|get offers: cookie a number",
+        "get offers: cookie a device id of 200 characters|get offers: cookie a number",
         "requests.0",
         "The call is made.",
         ABSENT,
@@ -1679,7 +1679,7 @@ VALUES: List[D] = [
         "B29",
         "options and events: *mboxes without a name",
         "result",
-        "A request that asks for nothing is refused; 1.1.0 sent an empty execute.",
+        "An mbox without a name is refused; 1.1.0 dropped it and sent an empty execute.",
         parts(ENVELOPE + "server-side"),
         parts('{"caught as": ["OptionError"', '"text": "request.execute.mboxes[0].name: expected text that is'),
     ),
@@ -1687,7 +1687,7 @@ VALUES: List[D] = [
         "Errors: new cases",
         "options and events: options of get_offers: neither execute nor prefetch",
         "result",
-        "A request that asks for nothing is refused.",
+        "A request without execute, prefetch and notifications is refused.",
         parts(ENVELOPE + "server-side"),
         parts('{"caught as": ["OptionError"', '"text": "request: it has no execute, prefetch or notifications'),
     ),

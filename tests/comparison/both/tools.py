@@ -251,15 +251,15 @@ def call_function(package: str, row: Row) -> Callable[[Environment], Any]:
             as_json(outcome(lambda call_arguments=call_arguments: function(*call_arguments)))
             for call_arguments in calls
         ]
-        arguments = (
-            [as_json(list(call_arguments)) for call_arguments in calls] if name in CHANGE_THEIR_ARGUMENTS else None
-        )
+        arguments = None
+        if name in FUNCTIONS_THAT_CHANGE_ARGUMENTS:
+            arguments = [as_json(list(call_arguments)) for call_arguments in calls]
         return {"results": results, "arguments": arguments}
 
     return scenario
 
 
-CHANGE_THEIR_ARGUMENTS = ("add_mboxes_to_request",)
+FUNCTIONS_THAT_CHANGE_ARGUMENTS = ("add_mboxes_to_request",)
 
 
 def constants(module: str, names: Sequence[str]) -> Callable[[Environment], Any]:
@@ -267,7 +267,7 @@ def constants(module: str, names: Sequence[str]) -> Callable[[Environment], Any]
     return lambda env: {name: as_json(getattr(importlib.import_module(module), name, "missing")) for name in names}
 
 
-#: Modules that are attributes of their packages without an import by name, and names to look up in them.
+#: Names to look up in modules that are available as attributes of a package without being imported by name.
 ATTRIBUTES = {
     "target_python_sdk": (
         "cookies.TARGET_COOKIE", "cookies.parse_cookies", "helper.EDGE_CLUSTER_PREFIX", "helper.get_device_id",
@@ -291,7 +291,7 @@ ATTRIBUTES = {
 }  # fmt: skip
 
 #: A program that imports packages and prints what it finds in them.
-LOOKING_UP = """
+LOOKUP_PROGRAM = """
 import functools, json, sys, warnings
 warnings.simplefilter("ignore")
 import target_python_sdk, target_tools, target_decisioning_engine, delivery_api_client
@@ -312,7 +312,7 @@ def modules_as_attributes(package: str) -> Callable[[Environment], Any]:
     paths = [f"{package}.{path}" for path in ATTRIBUTES[package]]
 
     def scenario(env: Environment) -> Any:
-        command = [sys.executable, "-c", LOOKING_UP, json.dumps(paths)]
+        command = [sys.executable, "-c", LOOKUP_PROGRAM, json.dumps(paths)]
         return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
     return scenario
