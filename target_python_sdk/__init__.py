@@ -33,6 +33,7 @@ __all__ = [
     "CallbackOptions",
     "ClientOptions",
     "Cookie",
+    "CookieOptions",
     "DecisioningMethod",
     "EventProvider",
     "ExperienceCloudVisitor",
@@ -59,6 +60,7 @@ _HOMES = {
     "CallbackOptions": "target_python_sdk.delivery.option_types",
     "ClientOptions": "target_python_sdk.delivery.option_types",
     "Cookie": "target_python_sdk.offers",
+    "CookieOptions": "target_python_sdk.visits.response_headers",
     "DecisioningConfig": "target_decisioning_engine.types.decisioning_config",
     "EMPTY_REQUEST": "target_tools.constants",
     "ExperienceCloudVisitor": "target_python_sdk.visitor",
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
     from target_python_sdk.offers import Cookie, Offer
     from target_python_sdk.types import DeliveryRequest
     from target_python_sdk.visitor import ExperienceCloudVisitor
+    from target_python_sdk.visits.response_headers import CookieOptions
     from target_python_sdk.visits.settings import VisitSettings
     from target_python_sdk.visits.visit import Visit
     from target_tools.concurrency.tasks import AsyncResult

@@ -128,19 +128,35 @@ class Offer:
         Raises ``OptionError`` if there is nothing to report: no content, or content that was executed and not
         prefetched, whose display was counted with the call.
         """
-        tokens = [(option.event_token, part) for part in self._parts for option in part.options or () if option]
+        tokens = self._display_tokens()
         reason = "it was not prefetched, so its display was counted with the call" if self else "there is no content"
         return self._notification(MetricType.DISPLAY, tokens, f"No display of {self._label} can be reported: {reason}")
+
+    @property
+    def display_tokens(self) -> List[str]:
+        """The tokens with which a page reports that it showed this prefetched offer. There may be none."""
+        return list(dict.fromkeys(token for token, _ in self._display_tokens() if token))
+
+    @property
+    def click_tokens(self) -> List[str]:
+        """The tokens with which a page reports that this offer was clicked. There may be none."""
+        return list(dict.fromkeys(token for token, _ in self._click_tokens() if token))
 
     def click(self) -> Notification:
         """Return the notification that this offer was clicked, with an id and the current time.
 
         Raises ``OptionError`` if no activity measures clicks on it.
         """
-        metrics = [(metric, part) for part in self._parts for metric in part.metrics or () if metric]
-        tokens = [(metric.event_token, part) for metric, part in metrics if metric.type == MetricType.CLICK]
-        reason = "no activity measures clicks on it"
+        reason = "no activity measures clicks on it" if self else "there is no content"
+        tokens = self._click_tokens()
         return self._notification(MetricType.CLICK, tokens, f"No click on {self._label} can be reported: {reason}")
+
+    def _display_tokens(self) -> List[Tuple[Optional[str], Part]]:
+        return [(option.event_token, part) for part in self._parts for option in part.options or () if option]
+
+    def _click_tokens(self) -> List[Tuple[Optional[str], Part]]:
+        metrics = [(metric, part) for part in self._parts for metric in part.metrics or () if metric]
+        return [(metric.event_token, part) for metric, part in metrics if metric.type == MetricType.CLICK]
 
     @property
     def _label(self) -> str:

@@ -67,6 +67,7 @@ class PreparedCall(Generic[ResultT]):
         send_notifications: Optional[Method] = None,
     ) -> None:
         self._call = call
+        self._on_error = call.on_error or runtime.settings.on_error
         self._runtime = runtime
         self._convert = convert
         #: The client's ``send_notifications``, if a subclass or a test has replaced it.
@@ -102,7 +103,6 @@ class PreparedCall(Generic[ResultT]):
 
     def execute(self) -> ResultT:
         """Return the result of the call. Its timeout begins now."""
-        runtime = self._runtime
         try:
             if self._http is None:
                 deadline = Deadline.after(self._call.timeout)
@@ -111,7 +111,7 @@ class PreparedCall(Generic[ResultT]):
                 envelope = self._request_edge(self._http)
         except DeliveryError as error:
             self._count_failure(error)
-            if runtime.settings.on_error == "raise":
+            if self._on_error == "raise":
                 raise
             return self._default_result(error)
         return self._convert(envelope)
@@ -240,7 +240,7 @@ class PreparedCall(Generic[ResultT]):
         error.attempts, error.request = int(begun), self._prepared.request
         error.request_id = error.request.request_id
         self._count_failure(error)
-        if settings.on_error == "default":
+        if self._on_error == "default":
             return self._default_result(error)
         try:
             raise error

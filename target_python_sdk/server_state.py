@@ -50,6 +50,12 @@ def server_state(request: Optional["DeliveryRequest"], response: Optional["Deliv
     return script_text(state)
 
 
+def has_page_parts(response: "DeliveryResponse") -> bool:
+    """Return whether at.js can take over a part of the response."""
+    execute, prefetch = response.execute, response.prefetch
+    return (execute is not None and execute.page_load is not None) or (prefetch is not None and bool(prefetch.views))
+
+
 def script_text(value: Json) -> ScriptText:
     """Return JSON that is safe inside a ``<script>`` element."""
     return ScriptText(json.dumps(value, separators=(",", ":")).translate(_ESCAPES))

@@ -59,6 +59,7 @@ class Call(NamedTuple):
     force: Optional[Mapping[Union[str, int], Union[str, int]]] = None
     force_impressions: bool = False
     consent: bool = True
+    on_error: Optional[str] = None
 
 
 def call_options(
@@ -274,6 +275,7 @@ _CALL_OPTIONS: Dict[str, Optional[parse.Parser[Any]]] = {
     "force": _force,
     "force_impressions": parse.boolean,
     "consent": parse.boolean,
+    "on_error": parse.one_of("raise", "default"),
     "events": None,  # the request, in one page of 1.1.0's documentation
 }
 

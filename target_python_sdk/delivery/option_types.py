@@ -246,6 +246,9 @@ class _CommonCallOptions(TypedDict, total=False):
     consent: Optional[bool]
     """False: nothing about the visitor is sent. The call is decided on-device if possible, else it gets no offers."""
 
+    on_error: Optional[str]
+    """``raise`` or ``default``, instead of the client's option."""
+
 
 class _RequestOption(TypedDict):
     request: Union[DeliveryRequest, RequestDict]
@@ -279,7 +282,7 @@ ClientOptionName = Literal[
 CallOptionName = Literal[
     "request", "target_cookie", "target_location_hint", "consumer_id", "customer_ids", "session_id", "visitor",
     "visitor_cookie", "decisioning_method", "timeout", "callback", "err_callback", "force", "force_impressions",
-    "consent",
+    "consent", "on_error",
 ]  # fmt: skip
 
 

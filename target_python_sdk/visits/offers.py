@@ -1,12 +1,23 @@
 """The offers that a visit returns to a view."""
 
-from typing import Iterator, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Union
 
-from target_python_sdk.errors import DeliveryError
+from target_python_sdk.delivery.call_options import CALL_OPTION_NAMES
+from target_python_sdk.delivery.option_parsers import reject
 from target_python_sdk.offers import Offer, mbox_offer, page_load_offer, view_offer
-from target_python_sdk.types import DeliveryResponse, MboxRequest, TargetDeliveryResponse
+from target_python_sdk.types import (
+    DeliveryRequest,
+    DeliveryResponse,
+    ExecuteRequest,
+    MboxRequest,
+    PrefetchRequest,
+    RequestDetails,
+    TargetDeliveryResponse,
+    ViewRequest,
+)
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.error_text import invalid
+from target_tools.errors import OptionError, TargetError
 
 
 class Offers(Mapping[str, Offer]):
@@ -19,10 +30,10 @@ class Offers(Mapping[str, Offer]):
         self,
         mboxes: Sequence[str],
         answer: Optional[TargetDeliveryResponse],
-        error: Optional[DeliveryError] = None,
+        error: Optional[TargetError] = None,
     ) -> None:
         self._names = tuple(dict.fromkeys(mboxes))
-        #: The answer, which is None only if the call failed and the client has ``on_error="raise"``.
+        #: The answer, which is None only if the client did not accept the call: it is closed, or its queue is full.
         self.answer = answer
         #: The error of a call that failed. All offers are falsy then, except in a hybrid call.
         self.error: Optional[Exception] = error if answer is None else answer.error
@@ -55,13 +66,44 @@ class Offers(Mapping[str, Offer]):
         return None if self.answer is None else self.answer.response
 
 
+def offers_request(
+    mboxes: Sequence[Union[str, MboxRequest]], views: Sequence[str], page_load: bool, prefetch: bool
+) -> DeliveryRequest:
+    """Return the request for these offers. Views are always prefetched. Raises ``OptionError``."""
+    if isinstance(views, str):
+        reject("views", "a list of names", views, hint=f"pass views=[{views!r}]")
+    requested = [mbox if isinstance(mbox, MboxRequest) else MboxRequest(name=mbox) for mbox in mboxes]
+    parts: Dict[str, Any] = {"mboxes": requested or None, "page_load": RequestDetails() if page_load else None}
+    request = DeliveryRequest()
+    if requested or page_load:
+        if prefetch:
+            request.prefetch = PrefetchRequest(**parts)
+        else:
+            request.execute = ExecuteRequest(**parts)
+    if views:
+        request.prefetch = request.prefetch or PrefetchRequest()
+        request.prefetch.views = [ViewRequest(name=name) for name in views]
+    return request
+
+
+def check_call_options(options: Mapping[str, Any]) -> None:
+    """Raise ``OptionError`` for a keyword argument that is no option of a call for offers."""
+    for name in options:
+        if name == "request":
+            hint = "make the call with visit.options(request), and pass its answer to visit.remember"
+            raise OptionError(invalid("", "unexpected keyword argument 'request'", hint=hint), name)
+        if name not in CALL_OPTION_NAMES:
+            known = sorted({*CALL_OPTION_NAMES, "views", "page_load", "prefetch"})
+            raise OptionError(invalid("", f"unexpected keyword argument {name!r}", name=name, known=known), name)
+
+
 def names_of(mboxes: Sequence[Union[str, MboxRequest]]) -> List[str]:
     """Return the names of the requested mboxes."""
     names = (mbox.name if isinstance(mbox, MboxRequest) else mbox for mbox in mboxes)
     return [name for name in names if name]
 
 
-def no_attributes(error: DeliveryError) -> AttributesProvider:
+def no_attributes(error: TargetError) -> AttributesProvider:
     """Return the attributes of a call that failed."""
     envelope = TargetDeliveryResponse(response=DeliveryResponse())
     envelope.error = error

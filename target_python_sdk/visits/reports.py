@@ -1,5 +1,6 @@
 """Reports displays and clicks in the background."""
 
+from inspect import isawaitable
 from typing import Any, Callable, List, Sequence
 
 from target_python_sdk.client_calls import ClientCalls
@@ -7,6 +8,7 @@ from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.notifications import queue_notifications
 from target_python_sdk.offers import Offer
 from target_python_sdk.types import Notification
+from target_tools.error_text import invalid
 from target_tools.errors import OptionError
 from target_tools.logger import default_logger
 
@@ -25,6 +27,10 @@ def reportable(notification: Callable[[Offer], Notification], offers: Sequence[O
     """Return the notifications of the offers that have something to report."""
     found = []
     for offer in offers:
+        if not isinstance(offer, Offer):
+            expected = "an Offer, such as offers['hero']"
+            hint = "did you forget await?" if isawaitable(offer) else ""
+            raise OptionError(invalid("Invalid argument 'offers'", expected=expected, got=offer, hint=hint), "offers")
         try:
             found.append(notification(offer))
         except OptionError as error:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Union
 
 from target_python_sdk.delivery.option_parsers import reject
 from target_python_sdk.visits.response_headers import DEFAULT_COOKIES, CookieOptions
+from target_tools.callables import describe, is_deferred
 from target_tools.error_text import invalid
 from target_tools.errors import OptionError
 from target_tools.typing_compat import TypedDict
@@ -51,6 +52,9 @@ class VisitSettings(NamedTuple):
             function = getattr(self, name)
             if function is not None and not callable(function):
                 reject(name, "a function that takes the visit", function)
+            if function is not None and is_deferred(function):
+                problem = f"{describe(function)} is a coroutine function or a generator function"
+                reject(name, "a function that returns its answer", problem=problem)
         if self.client is not None and not (callable(self.client) or hasattr(self.client, "get_offers")):
             reject("client", "a TargetClient, or a function that returns it", self.client)
         self.cookies.validated()

@@ -7,26 +7,20 @@ the response. The integrations create visits; ``Visit.of`` creates one from the 
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union, overload
 
 from target_python_sdk.client_calls import ClientCalls
-from target_python_sdk.delivery.option_parsers import reject
-from target_python_sdk.errors import DeliveryError
 from target_python_sdk.offers import Cookie, Offer
 from target_python_sdk.protocol import LOCATION_HINT_COOKIE, TARGET_COOKIE
-from target_python_sdk.server_state import script_text
+from target_python_sdk.server_state import has_page_parts, script_text
 from target_python_sdk.types import (
     Context,
     DeliveryRequest,
     DeliveryResponse,
-    ExecuteRequest,
     MboxRequest,
     Notification,
-    PrefetchRequest,
-    RequestDetails,
     TargetDeliveryResponse,
-    ViewRequest,
 )
 from target_python_sdk.visits.browser_request import BrowserRequest
 from target_python_sdk.visits.environ import ACCEPT_CH, environ_of, request_cookies
-from target_python_sdk.visits.offers import Offers, names_of, no_attributes
+from target_python_sdk.visits.offers import Offers, check_call_options, names_of, no_attributes, offers_request
 from target_python_sdk.visits.reports import queue_call, reportable
 from target_python_sdk.visits.response_headers import (
     CookieValue,
@@ -41,7 +35,8 @@ from target_python_sdk.visits.response_headers import (
 )
 from target_python_sdk.visits.settings import DEFAULT_SETTINGS, VisitSettings
 from target_tools.attributes_provider import AttributesProvider
-from target_tools.errors import OptionError
+from target_tools.callables import describe
+from target_tools.errors import CallLost, ClientClosed, OptionError, QueueFull, TargetError
 from target_tools.logger import default_logger
 from target_tools.schema.model import deep_copy
 from target_tools.uuids import random_uuid
@@ -60,6 +55,8 @@ if TYPE_CHECKING:
 
 #: The names of the cookies in an answer, by their keys.
 _COOKIES = {"target_cookie": TARGET_COOKIE, "target_location_hint_cookie": LOCATION_HINT_COOKIE}
+#: The errors of calls that the client did not accept or lost. The other errors of the edge are part of an answer.
+_UNSENT = (CallLost, ClientClosed, QueueFull)
 #: The fields of the context that the visit fills in.
 _CONTEXT_FIELDS = ("address", "browser", "client_hints", "geo", "user_agent")
 
@@ -78,16 +75,18 @@ class Visit(BrowserRequest):
         #: The latest values of the visitor's cookies.
         self._cookies = request_cookies(environ, _COOKIES.values())
         self._answered: Dict[str, CookieValue] = {}
+        #: The latest answer with offers, and the latest one that at.js can take over.
         self._answer: Optional[TargetDeliveryResponse] = None
+        self._page_answer: Optional[TargetDeliveryResponse] = None
         #: Whether the response depends on the visitor, because the application made a call.
         self._is_personal = False
         self._headers_sent = False
         self._is_bot: Optional[bool] = None
         #: The session id of the calls for this request, if no cookie contains one.
         self.session_id = random_uuid()
-        #: Whether the visitor has consented; None: unknown, which counts as consent. With False, calls send nothing
-        #: about the visitor, and no cookie is set.
-        self.consent: Optional[bool] = None if settings.has_consent is None else settings.has_consent(self)
+        self._consent: Optional[bool] = None
+        if settings.has_consent is not None:
+            self.consent = settings.has_consent(self)
 
     @classmethod
     def of(cls, request: Any, settings: Union[VisitSettings, int] = DEFAULT_SETTINGS) -> "Visit":
@@ -115,12 +114,29 @@ class Visit(BrowserRequest):
         return self._cookies.get(LOCATION_HINT_COOKIE)
 
     @property
+    def consent(self) -> Optional[bool]:
+        """Whether the visitor has consented; None: unknown, which counts as consent.
+
+        With False, calls send nothing about the visitor, and no cookie is set. Any other value counts as False.
+        """
+        return self._consent
+
+    @consent.setter
+    def consent(self, value: Optional[bool]) -> None:
+        given: Any = value
+        self._consent = value if given is None or isinstance(given, bool) else False
+        if self._consent is value:
+            return
+        text = "The consent of a visit must be True, False or None; a value of the type %s counts as False"
+        default_logger().warning(text, type(given).__name__)
+
+    @property
     def may_send(self) -> bool:
         """Whether calls may send data about the visitor, who has not refused consent and is no bot."""
         if self._is_bot is None:
             is_bot = self._settings.is_bot
             self._is_bot = is_bot is not None and bool(is_bot(self))
-        return (self.consent is None or bool(self.consent)) and not self._is_bot
+        return self._consent is not False and not self._is_bot
 
     # Calls
 
@@ -130,9 +146,10 @@ class Visit(BrowserRequest):
         source: Any = self._settings.client
         client: Any = source() if callable(source) else source
         if client is None:
-            raise OptionError(
-                "Invalid option 'client': this visit has no client; pass client=… to the integration", "client"
-            )
+            problem = "this visit has no client; pass client=… to the integration"
+            if source is not None:
+                problem = f"{describe(source)} returned None; expected a TargetClient"
+            raise OptionError(f"Invalid option 'client': {problem}", "client")
         found: TargetClient = client
         return found
 
@@ -150,10 +167,11 @@ class Visit(BrowserRequest):
         ``options`` are further options of ``get_offers``. If the call fails, all offers are falsy, and
         ``offers.error`` is the error.
         """
-        call: Any = self._offers_options(mboxes, views, page_load, prefetch, options)
+        call: Any = self._options_of_call(offers_request(mboxes, views, page_load, prefetch), options)
         try:
             return self._offers(mboxes, self.client.get_offers(call))
-        except DeliveryError as error:
+        except _UNSENT as error:
+            self._log_unsent(error)
             return Offers(names_of(mboxes), None, error)
 
     async def offers_async(
@@ -168,28 +186,31 @@ class Visit(BrowserRequest):
         # The caller can change the arguments before the options are built.
         requested = [mbox if isinstance(mbox, str) else deep_copy(mbox) for mbox in mboxes]
         parts, given = (requested, tuple(views), page_load, prefetch), _copied(options)
-        call = await self._in_turn(lambda: self._offers_options(*parts, given))
+        call = await self._in_turn(lambda: self._options_of_call(offers_request(*parts), given))
         try:
             return self._offers(mboxes, await self.client.get_offers_async(call))
-        except DeliveryError as error:
+        except _UNSENT as error:
+            self._log_unsent(error)
             return Offers(names_of(mboxes), None, error)
 
     def attributes(self, *mboxes: str, **options: "Unpack[_CommonCallOptions]") -> AttributesProvider:
         """Return the JSON offers of ``mboxes`` as plain values. If the call fails, there are none."""
-        call: Any = self.options(**options)
+        call: Any = self._options_of_call(None, options)
         try:
             attributes: AttributesProvider = self.client.get_attributes(mboxes, call)
             return self.remember(attributes)
-        except DeliveryError as error:
+        except _UNSENT as error:
+            self._log_unsent(error)
             return no_attributes(error)
 
     async def attributes_async(self, *mboxes: str, **options: "Unpack[_CommonCallOptions]") -> AttributesProvider:
         """Return the JSON offers as :meth:`attributes` does, without blocking the event loop."""
         given = _copied(options)
-        call = await self._in_turn(lambda: self.options(**given))
+        call = await self._in_turn(lambda: self._options_of_call(None, given))
         try:
             return self.remember(await self.client.get_attributes_async(mboxes, call))
-        except DeliveryError as error:
+        except _UNSENT as error:
+            self._log_unsent(error)
             return no_attributes(error)
 
     def display(self, *offers: Offer) -> None:
@@ -210,8 +231,11 @@ class Visit(BrowserRequest):
             queue_call(self.client, options)
 
     def server_state(self) -> str:
-        """Return the latest answer for at.js, as JSON for a ``<script>`` element; ``null`` if there is none."""
-        return "null" if self._answer is None else self._answer.server_state()
+        """Return the latest answer with a page load or views for at.js, as JSON for a ``<script>`` element.
+
+        It is ``null`` if there is none, and if the call failed.
+        """
+        return "null" if self._page_answer is None else self._page_answer.server_state()
 
     def visitor_state(self) -> str:
         """Return the state for VisitorAPI.js, as JSON for a ``<script>`` element; ``null`` without an answer.
@@ -280,6 +304,8 @@ class Visit(BrowserRequest):
             response: Optional[DeliveryResponse] = envelope.get("response")
             if response is not None and (response.execute or response.prefetch):  # not the answer to notifications
                 self._answer = envelope
+                if has_page_parts(response):
+                    self._page_answer = envelope
         for key, name in _COOKIES.items():
             cookie = valid_cookie(envelope.get(key) if isinstance(envelope, Mapping) else None)
             if cookie is not None:
@@ -341,28 +367,13 @@ class Visit(BrowserRequest):
         client = self.client
         return await client._build_options(build) if isinstance(client, ClientCalls) else build()
 
-    def _offers_options(
-        self,
-        mboxes: Sequence[Union[str, MboxRequest]],
-        views: Sequence[str],
-        page_load: bool,
-        prefetch: bool,
-        options: Mapping[str, Any],
-    ) -> Any:
-        requested = [mbox if isinstance(mbox, MboxRequest) else MboxRequest(name=mbox) for mbox in mboxes]
-        parts: Dict[str, Any] = {"mboxes": requested or None, "page_load": RequestDetails() if page_load else None}
-        request = DeliveryRequest()
-        if requested or page_load:
-            if prefetch:
-                request.prefetch = PrefetchRequest(**parts)
-            else:
-                request.execute = ExecuteRequest(**parts)
-        if isinstance(views, str):
-            reject("views", "a list of names", views, hint=f"pass views=[{views!r}]")
-        if views:
-            request.prefetch = request.prefetch or PrefetchRequest()
-            request.prefetch.views = [ViewRequest(name=name) for name in views]
-        return self.options(request, **options)
+    def _options_of_call(self, request: Optional[DeliveryRequest], options: Mapping[str, Any]) -> Any:
+        """Return the options of a call whose answer has no offers if it fails."""
+        check_call_options(options)
+        return self.options(request, **{"on_error": "default", **options})
+
+    def _log_unsent(self, error: TargetError) -> None:
+        self.client._log.warning("A call of a visit is answered without offers: %s: %s", type(error).__name__, error)
 
     def _offers(self, mboxes: Sequence[Union[str, MboxRequest]], answer: TargetDeliveryResponse) -> Offers:
         return Offers(names_of(mboxes), self.remember(answer))

@@ -118,6 +118,8 @@ def test_views_are_prefetched_and_reported(client: TargetClient, edge: LocalEdge
     offers = visit.offers("hero", views=["cart"], prefetch=True)
     assert offers.view("cart").html
     displays, clicks = len(edge.displays), len(edge.clicks)
+    assert offers["hero"].display_tokens and offers["hero"].click_tokens
+    assert offers.view("none").click_tokens == offers.view("none").display_tokens == []
     visit.display(offers["hero"], offers.view("cart"), offers.view("none"))
     visit.click(offers["hero"], offers.page_load)
     assert client.flush()
@@ -385,6 +387,76 @@ def test_a_forced_experience_needs_no_consent(on_device: TargetClient) -> None:
     assert (list(answer.meta["forced"].values()), answer.meta["consent"]) == (["A"], False)
 
 
+@pytest.mark.parametrize("answer", ["no", "", 0, 1, object()])
+def test_any_other_answer_than_true_false_and_none_is_no_consent(
+    client: TargetClient, caplog: pytest.LogCaptureFixture, answer: Any
+) -> None:
+    visit = visit_of(client, has_consent=lambda _: answer)
+    assert visit.consent is False and not visit.may_send
+    assert f"a value of the type {type(answer).__name__} counts as False" in caplog.text
+
+
+def test_a_coroutine_function_cannot_answer() -> None:
+    async def answer(_: Any) -> bool:
+        return True
+
+    for name in ("has_consent", "is_bot"):
+        with pytest.raises(OptionError, match=f"'{name}'.*coroutine function"):
+            visit_settings({name: answer})
+
+
+# Mistakes
+
+
+def test_a_misspelled_keyword_is_an_error(client: TargetClient) -> None:
+    misspelled: Any = {"view": ["cart"]}
+    with pytest.raises(OptionError, match="unexpected keyword argument 'view'; did you mean 'views'"):
+        visit_of(client).offers("hero", **misspelled)
+    with pytest.raises(OptionError, match="visit.options"):
+        visit_of(client).offers(**{"request": DeliveryRequest()})
+    with pytest.raises(OptionError, match="did you mean 'timeout'"):
+        asyncio.run(visit_of(client).attributes_async("flags", **{"time_out": 1}))
+
+
+def test_only_offers_can_be_displayed(client: TargetClient) -> None:
+    visit = visit_of(client)
+    for argument in (visit.offers("hero"), "hero"):
+        with pytest.raises(OptionError, match="expected an Offer, such as"):
+            visit.display(argument)  # type: ignore[arg-type]
+    awaitable: Any = visit.offers_async("hero")
+    with pytest.raises(OptionError, match="did you forget await"):
+        visit.click(awaitable)
+    awaitable.close()
+
+
+def test_a_function_that_returns_no_client_is_named() -> None:
+    def no_client() -> Any:
+        return None
+
+    with pytest.raises(OptionError, match="no_client.* returned None; expected a TargetClient"):
+        visit_of(no_client).offers("hero")
+
+
+def test_a_closed_client_answers_without_offers(edge: LocalEdge, caplog: pytest.LogCaptureFixture) -> None:
+    client = client_of(edge, target_location_hint="35")
+    client.close()
+    offers = visit_of(client).offers("hero")
+    assert not offers["hero"] and offers.answer is None
+    assert type(offers.error).__name__ == "ClientClosed"
+    assert "answered without offers: ClientClosed" in caplog.text
+    assert visit_of(client).attributes("flags").as_object() == {}
+
+
+def test_the_first_failure_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    options: Any = {"server_domain": "127.0.0.1:9", "secure": False, "retries": 1}
+    with TargetClient.create(client="acmeclient", organization_id="1@AdobeOrg", **options) as unreachable:
+        offers = visit_of(unreachable).offers("hero")
+    assert offers.answer is not None and offers.error is offers.answer.error
+    assert [record.levelname for record in caplog.records if "answered without offers" in record.getMessage()] == [
+        "WARNING"
+    ]
+
+
 # Responses
 
 
@@ -484,6 +556,7 @@ def test_other_responses_do_not_change(client: TargetClient) -> None:
 def test_the_state_for_at_js_has_the_page_load_and_the_views(client: TargetClient) -> None:
     visit = visit_of(client)
     visit.offers("hero", views=["cart"], page_load=True, customer_ids={"crm": "secret"})
+    visit.offers("flags")  # without parts for at.js
     text = visit.server_state()
     assert "</" not in text and "secret" not in text and "203.0.113.7" not in text
     assert str(text.__html__()) == text  # type: ignore[attr-defined]
