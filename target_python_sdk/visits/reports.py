@@ -27,10 +27,11 @@ def reportable(notification: Callable[[Offer], Notification], offers: Sequence[O
     """Return the notifications of the offers that have something to report."""
     found = []
     for offer in offers:
-        if not isinstance(offer, Offer):
+        given: Any = offer
+        if not isinstance(given, Offer):
             expected = "an Offer, such as offers['hero']"
-            hint = "did you forget await?" if isawaitable(offer) else ""
-            raise OptionError(invalid("Invalid argument 'offers'", expected=expected, got=offer, hint=hint), "offers")
+            hint = "did you forget await?" if isawaitable(given) else ""
+            raise OptionError(invalid("Invalid argument 'offers'", expected=expected, got=given, hint=hint), "offers")
         try:
             found.append(notification(offer))
         except OptionError as error:

@@ -64,7 +64,7 @@ def test_an_offer_without_content_is_falsy_and_safe_to_read(reason):
     assert (offer.html, offer.json, offer.contents, offer.get("cart", "classic")) == (None, {}, [], "classic")
     with pytest.raises(OptionError, match=r"^No display of mbox 'hero' can be reported: there is no content$"):
         offer.display()
-    with pytest.raises(OptionError, match=r"^No click on mbox 'hero' can be reported: no activity measures clicks"):
+    with pytest.raises(OptionError, match=r"^No click on mbox 'hero' can be reported: there is no content$"):
         offer.click()
 
 

@@ -412,7 +412,7 @@ def test_a_misspelled_keyword_is_an_error(client: TargetClient) -> None:
     misspelled: Any = {"view": ["cart"]}
     with pytest.raises(OptionError, match="unexpected keyword argument 'view'; did you mean 'views'"):
         visit_of(client).offers("hero", **misspelled)
-    with pytest.raises(OptionError, match="visit.options"):
+    with pytest.raises(OptionError, match=r"visit\.options"):
         visit_of(client).offers(**{"request": DeliveryRequest()})
     with pytest.raises(OptionError, match="did you mean 'timeout'"):
         asyncio.run(visit_of(client).attributes_async("flags", **{"time_out": 1}))
@@ -433,7 +433,7 @@ def test_a_function_that_returns_no_client_is_named() -> None:
     def no_client() -> Any:
         return None
 
-    with pytest.raises(OptionError, match="no_client.* returned None; expected a TargetClient"):
+    with pytest.raises(OptionError, match=r"no_client.* returned None; expected a TargetClient"):
         visit_of(no_client).offers("hero")
 
 
