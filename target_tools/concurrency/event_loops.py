@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import deque
-from typing import Any, Callable, Deque, Iterator, MutableMapping, Tuple, TypeVar
+from typing import Any, Awaitable, Callable, Deque, Iterator, MutableMapping, Tuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from target_tools.clock import thread_seconds
@@ -12,6 +12,8 @@ ResultT = TypeVar("ResultT")
 
 #: CPU seconds of one turn of an event loop that the calls of a client may use. Further ones wait for the next turn.
 TURN_SECONDS = 0.003
+#: The CPU seconds that a coroutine is assumed to need after its call has ended. They cannot be measured.
+RESUME_SECONDS = 0.0001
 
 
 def running_loop() -> Any:
@@ -83,6 +85,25 @@ class LoopTurns:
         self._is_admitted = True
         return result
 
+    async def result_of(self, call: Awaitable[ResultT], loop: Any) -> ResultT:
+        """Return the result of a call in a turn that is not used up, because many calls can end at once."""
+        try:
+            result = await call
+        except Exception:  # not CancelledError
+            await self._resume(loop)
+            raise
+        finally:
+            del call  # breaks the cycle of error, traceback and call
+        await self._resume(loop)
+        return result
+
+    async def _resume(self, loop: Any) -> None:
+        if self.must_wait():
+            await self.wait(loop)
+        self._mark_turn(loop)
+        self._used += RESUME_SECONDS
+        self._count += 1
+
     @contextlib.contextmanager
     def use(self, loop: Any) -> Iterator[None]:
         """Count the time of the block as used."""
@@ -101,9 +122,9 @@ class LoopTurns:
             loop.call_soon(self._begin_turn, loop)
 
     def _begin_turn(self, loop: Any) -> None:
-        fitting = int(self._count * TURN_SECONDS / self._used) if self._used else 1
+        fitting = min(self._count * TURN_SECONDS / self._used, len(self._waiting)) if self._used else 1
         self._used, self._count, self._is_turn_marked = 0.0, 0, False
-        for _ in range(min(max(fitting, 1), len(self._waiting))):
+        for _ in range(min(max(int(fitting), 1), len(self._waiting))):
             self._woken += 1
             future = self._waiting.popleft()
             if not future.done():  # its coroutine was cancelled and has not ended yet

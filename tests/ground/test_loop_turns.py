@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from target_tools.concurrency import event_loops
-from target_tools.concurrency.event_loops import TURN_SECONDS, LoopTurns, TurnsByLoop
+from target_tools.concurrency.event_loops import RESUME_SECONDS, TURN_SECONDS, LoopTurns, TurnsByLoop
 
 
 @pytest.fixture(autouse=True)
@@ -177,3 +177,26 @@ def test_options_and_their_call_share_a_turn():
         counting.cancel()
 
     asyncio.run(main())
+
+
+def test_coroutines_whose_calls_end_together_resume_over_several_turns():
+    async def main():
+        turns, loop, ended = LoopTurns(), asyncio.get_running_loop(), asyncio.Event()
+        resumed, order = [0], []
+
+        async def wait_for_end(number):
+            await turns.result_of(ended.wait(), loop)
+            resumed[-1] += 1
+            order.append(number)
+
+        tasks = [asyncio.ensure_future(wait_for_end(number)) for number in range(100)]
+        await asyncio.sleep(0)
+        ended.set()
+        while len(order) < len(tasks):
+            await asyncio.sleep(0)
+            resumed.append(0)
+        return resumed, order
+
+    resumed, order = asyncio.run(main())
+    assert order == list(range(100))
+    assert max(resumed) <= TURN_SECONDS / RESUME_SECONDS + 1
