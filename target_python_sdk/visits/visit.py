@@ -4,7 +4,7 @@ A visit reads the visitor's cookies, page, browser and address from the request.
 the response. The integrations create visits; ``Visit.of`` creates one from the request of any framework.
 """
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union, cast, overload
 
 from target_python_sdk.client_calls import ClientCalls
 from target_python_sdk.offers import Cookie, Offer
@@ -370,7 +370,8 @@ class Visit(BrowserRequest):
     def _options_of_call(self, request: Optional[DeliveryRequest], options: Mapping[str, Any]) -> Any:
         """Return the options of a call whose answer has no offers if it fails."""
         check_call_options(options)
-        return self.options(request, **{"on_error": "default", **options})
+        more: Any = {"on_error": "default", **options}
+        return self.options(cast("Any", request), **more)
 
     def _log_unsent(self, error: TargetError) -> None:
         self.client._log.warning("A call of a visit is answered without offers: %s: %s", type(error).__name__, error)
