@@ -21,6 +21,8 @@ def test_the_litestar_example_serves_its_page(
 ) -> None:
     testing = pytest.importorskip("litestar.testing", reason="litestar is not installed: " + installing("test"))
     monkeypatch.setattr(TargetClient, "create", staticmethod(create_at_edge))
+    # Otherwise Litestar adds a handler to the root logger, which would print the records of all later tests.
+    monkeypatch.setattr("logging.config.dictConfig", lambda config: None)
     monkeypatch.setitem(sys.modules, "asgi", types.ModuleType("asgi"))  # Litestar looks up the module of the handler
     if activities == "none":
         edge.load({"activities": []})
