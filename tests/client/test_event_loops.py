@@ -1,6 +1,8 @@
 """Awaited calls under asyncio, and the error of a call that another event loop drives."""
 
 import asyncio
+import importlib.util
+import re
 import threading
 
 import pytest
@@ -9,7 +11,7 @@ from target_python_sdk.errors import OptionError
 from target_python_sdk.testing import SocketServer, answer, response
 from target_python_sdk.types import DeliveryRequest
 from target_tools.concurrency.tasks import AsyncResult
-from tests.support import ANSWER_BYTES, client_of, eventually, offers
+from tests.support import ANSWER_BYTES, client_of, eventually, installing, offers, run_python
 
 pytestmark = pytest.mark.server
 
@@ -83,17 +85,36 @@ def test_a_call_still_ends_after_its_result_was_awaited_under_trio():
         assert len(result._wake_ups) == 0
 
 
-def test_under_trio_asyncio_code_that_asyncio_runs_can_await(client):
-    trio = pytest.importorskip("trio")
-    trio_asyncio = pytest.importorskip("trio_asyncio")
+UNDER_TRIO_ASYNCIO = """
+import sys, trio, trio_asyncio
+from target_python_sdk.errors import OptionError
+from tests.support import client_of, offers
 
-    async def main():
-        async with trio_asyncio.open_loop():
-            with pytest.raises(OptionError, match=MESSAGE):
-                await client.get_offers_async(offers())
-            return await trio_asyncio.aio_as_trio(client.get_offers_async)(offers())
+class Server:
+    domain = sys.argv[1]
 
-    assert trio.run(main)["response"].status == 200
+async def main(client):
+    async with trio_asyncio.open_loop():
+        try:
+            await client.get_offers_async(offers())
+        except OptionError as error:
+            print(error)
+        answer = await trio_asyncio.aio_as_trio(client.get_offers_async)(offers())
+        print(answer.response.status)
+
+with client_of(Server) as client:
+    trio.run(main, client)
+"""
+
+
+def test_under_trio_asyncio_code_that_asyncio_runs_can_await(server):
+    """In a new process, because the import of trio_asyncio changes the event loops of asyncio."""
+    if importlib.util.find_spec("trio_asyncio") is None:
+        pytest.skip("trio-asyncio is not installed: " + installing("test"))
+    process = run_python("-W", "default", "-c", UNDER_TRIO_ASYNCIO, server.domain)
+    refused, status = process.stdout.splitlines()
+    assert re.search(MESSAGE, refused)
+    assert status == "200", process.stderr
 
 
 def test_under_anyio_on_asyncio_a_call_is_awaited(client):

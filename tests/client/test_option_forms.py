@@ -55,6 +55,7 @@ def test_every_form_sends_the_same_request(form, request_form, client, server):
     for body in bodies:
         assert body.pop("requestId")
         assert body["context"].pop("timeOffsetInMinutes") is not None
+        assert body["experienceCloud"]["analytics"].pop("supplementalDataId")
     assert bodies == [bodies[0]] * 3
     assert bodies[0]["execute"] == {"mboxes": [{"index": 0, "name": "home"}]}
     assert [envelope.request.id.customer_ids[0].id for envelope in envelopes] == ["c-1"] * 3
