@@ -99,7 +99,7 @@ def experiences_at(artifact: Artifact, positions: Iterable[Tuple[Name, int]]) ->
 
 
 def names_of(forced: Sequence[ForcedExperience]) -> Dict[str, str]:
-    """Return the names of the experiences by activity. Activities with the same name are told apart by their ids."""
+    """Return the names of the experiences by activity. Ids distinguish activities with the same name."""
     counts = Counter(experience.activity for experience in forced)
     return {
         each.activity if counts[each.activity] == 1 else f"{each.activity} ({each.activity_id})": each.experience

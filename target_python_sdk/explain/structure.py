@@ -84,7 +84,7 @@ def operation(rule: Json) -> Optional[Operation]:
 
 
 def comparison(rule: Json) -> Optional[Comparison]:
-    """Return ``rule`` as a comparison of a variable with a constant, or None if it is none."""
+    """Return ``rule`` as a comparison of a variable with a constant, or None for another rule."""
     found = operation(rule)
     if found is None or len(found.arguments) != 2:
         return None

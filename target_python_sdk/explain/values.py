@@ -54,7 +54,7 @@ def _literal(value: Value, depth: int = 0) -> str:
 
 
 def _time_text(value: Value, variable: Optional[str]) -> Optional[str]:
-    """Return a timestamp, a time or a day as text; None if it is none of them."""
+    """Return a timestamp, a time or a day as text; None for other values."""
     if variable == "current_timestamp" and isinstance(value, (int, float)) and not isinstance(value, bool):
         return _timestamp_text(value)
     if variable == "current_time" and isinstance(value, str) and _CLOCK.fullmatch(value):

@@ -243,7 +243,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
         """Return the state for at.js as JSON that is safe inside a ``<script>`` element; ``null`` if there is none.
 
         at.js 2.2 and newer reads it as ``window.targetGlobalSettings.serverState``, and then shows the executed page
-        load and the prefetched views without a call of its own. Mboxes are not part of it.
+        load and the prefetched views without making a call itself. Mboxes are not part of it.
         """
         from target_python_sdk.server_state import server_state  # noqa: PLC0415 - few applications use it
 

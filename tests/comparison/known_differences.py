@@ -872,7 +872,7 @@ DECIDING: List[D] = [
     ),
     D(
         "B51",
-        "deciding: *a number that is none",
+        "deciding: *text that is not a number",
         "result",
         "No parameter makes a call raise.",
         "invalid literal",

@@ -96,7 +96,7 @@ ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
     "a parameter that is missing": decision(prefetch_fields(mbox("color"))),
     "a number's audience": decision(prefetch_fields(mbox("age", parameters={"age": "18"}))),
     "not a number's audience": decision(prefetch_fields(mbox("age", parameters={"age": "17"}))),
-    "a number that is none": decision(prefetch_fields(mbox("age", parameters={"age": "old"}))),
+    "text that is not a number": decision(prefetch_fields(mbox("age", parameters={"age": "old"}))),
     "a property's rule": decision(prefetch_fields(mbox("ours-only")), {"property_token": "tok-1"}),
     "another property's rule": decision(prefetch_fields(mbox("ours-only")), {"property_token": "tok-9"}),
     "a property's rule, without a property": decision(prefetch_fields(mbox("ours-only"))),
