@@ -68,7 +68,8 @@ WITH_EACH_WAIT = pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
 
 @WITH_EACH_WAIT
 def test_a_call_that_no_worker_starts_expires(wait):
-    call, deadline = Call(wait_seconds=SHORT), Deadline.after(SHORT)
+    deadline = Deadline.after(SHORT)  # before the call, whose time begins when it is created
+    call = Call(wait_seconds=SHORT)
     with pytest.raises(DeadlineExceeded) as caught:
         wait(call.result)
     assert caught.value is TIME_IS_UP
