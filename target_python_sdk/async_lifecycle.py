@@ -11,6 +11,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Coroutine, Generator, Generic, NoReturn, Optional, Protocol, TypeVar
 
+from target_python_sdk.delivery.conversion import plain_check
+from target_python_sdk.types import DeliveryRequest
 from target_tools.concurrency.event_loops import running_loop
 from target_tools.concurrency.tasks import call_in_thread
 
@@ -100,6 +102,7 @@ class _Construction(Generic[ClientT]):
 
     def run(self) -> ClientT:
         """Return a client that has waited for its first artifact."""
+        plain_check(DeliveryRequest)  # kept; the first call would need several milliseconds for it, on the event loop
         client = self._client = self._construct()
         client._start()
         if self._abandoned:  # at that time, there may have been no client yet that ``abandon`` could close

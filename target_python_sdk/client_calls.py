@@ -314,7 +314,7 @@ class ClientCalls:
         with turns.use(loop):
             result = self._prepare(parse(options), convert).submit()
         try:
-            return await turns.result_of(result, loop)
+            return await result
         finally:
             del result  # breaks the cycle of error, traceback and result
 

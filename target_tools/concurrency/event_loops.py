@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import deque
-from typing import Any, Awaitable, Callable, Deque, Iterator, MutableMapping, Tuple, TypeVar
+from typing import Any, Callable, Deque, Iterator, MutableMapping, Tuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from target_tools.clock import thread_seconds
@@ -34,6 +34,51 @@ def running_loop() -> Any:
         "awaited calls need asyncio; under trio or another event loop use "
         "trio.to_thread.run_sync(client.get_offers, options) or its equivalent"
     )
+
+
+class WakeUps:
+    """Completes the futures of coroutines that await results, over several turns of one event loop.
+
+    A completed future lets its coroutine continue in the next turn, so hundreds of calls that end together would block
+    the loop for as long as all of their coroutines take to continue.
+    """
+
+    def __init__(self) -> None:
+        self._futures: Deque[Any] = deque()
+        self._is_scheduled = False
+
+    def add(self, loop: Any, future: Any) -> None:
+        """Complete ``future`` in one of the next turns. Any thread may call this.
+
+        Raises ``RuntimeError`` if the event loop is closed.
+        """
+        self._futures.append(future)
+        self._schedule(loop)
+
+    def _schedule(self, loop: Any) -> None:
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            loop.call_soon_threadsafe(self._complete, loop)
+
+    def _complete(self, loop: Any) -> None:
+        self._is_scheduled = False  # before the futures are read, so that none of another thread is missed
+        used = 0.0
+        while self._futures and used < TURN_SECONDS:
+            future = self._futures.popleft()
+            if not future.done():  # its coroutine was cancelled
+                future.set_result(None)
+                used += RESUME_SECONDS
+        if self._futures:
+            self._schedule(loop)
+
+
+_WAKE_UPS: "MutableMapping[Any, WakeUps]" = WeakKeyDictionary()
+
+
+def wake_ups(loop: Any) -> WakeUps:
+    """Return the ``WakeUps`` of an event loop."""
+    found = _WAKE_UPS.get(loop)
+    return _WAKE_UPS.setdefault(loop, WakeUps()) if found is None else found
 
 
 class LoopTurns:
@@ -84,25 +129,6 @@ class LoopTurns:
         self._count -= 1  # the call counts
         self._is_admitted = True
         return result
-
-    async def result_of(self, call: Awaitable[ResultT], loop: Any) -> ResultT:
-        """Return the result of a call in a turn that is not used up, because many calls can end at once."""
-        try:
-            result = await call
-        except Exception:  # not CancelledError
-            await self._resume(loop)
-            raise
-        finally:
-            del call  # breaks the cycle of error, traceback and call
-        await self._resume(loop)
-        return result
-
-    async def _resume(self, loop: Any) -> None:
-        if self.must_wait():
-            await self.wait(loop)
-        self._mark_turn(loop)
-        self._used += RESUME_SECONDS
-        self._count += 1
 
     @contextlib.contextmanager
     def use(self, loop: Any) -> Iterator[None]:

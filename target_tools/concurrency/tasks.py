@@ -14,7 +14,7 @@ from types import CoroutineType
 from typing import Any, Callable, Deque, Dict, Generator, Generic, List, NamedTuple, Optional, Tuple, TypeVar
 
 from target_tools.clock import Deadline, monotonic
-from target_tools.concurrency.event_loops import running_loop
+from target_tools.concurrency.event_loops import running_loop, wake_ups
 from target_tools.concurrency.latch import Latch
 from target_tools.concurrency.threads import start_thread
 from target_tools.errors import CallLost, OpenApiException, OptionError, TargetError
@@ -104,15 +104,12 @@ class AsyncResult(Generic[ResultT]):
         if not self.ready():
             loop = running_loop()
             future = loop.create_future()
-
-            def wake() -> None:
-                loop.call_soon_threadsafe(_complete_future, future)
-
+            wake = partial(wake_ups(loop).add, loop, future)
             self._wake_ups.append(wake)
             timers: List[Any] = []
             self._check_time_on(loop, timers)
-            if self._done.is_set():
-                _complete_future(future)
+            if self._done.is_set() and not future.done():
+                future.set_result(None)
             try:
                 yield from future
             finally:  # the await may have been cancelled; the call continues
@@ -178,11 +175,6 @@ def _ready_result(value: Any, error: Optional[BaseException]) -> "AsyncResult[An
     result: AsyncResult[Any] = AsyncResult()
     result.complete(value, error)
     return result
-
-
-def _complete_future(future: Any) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 #: Replaces the result of a task that is done. The task's own result would keep an error alive as long as the task.

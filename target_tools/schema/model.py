@@ -273,7 +273,7 @@ def _deep_copy(value: Any) -> Any:
         return _create(value.__class__, fields)
     if isinstance(value, (list, tuple)):
         return [one if one.__class__ in _LEAVES else _deep_copy(one) for one in value]
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):  # the check of a Mapping is slow
         return {name: one if one.__class__ in _LEAVES else _deep_copy(one) for name, one in value.items()}
     return value
 

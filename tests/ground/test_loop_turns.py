@@ -3,11 +3,13 @@
 import asyncio
 import gc
 import itertools
+import threading
 
 import pytest
 
 from target_tools.concurrency import event_loops
 from target_tools.concurrency.event_loops import RESUME_SECONDS, TURN_SECONDS, LoopTurns, TurnsByLoop
+from target_tools.concurrency.tasks import AsyncResult
 
 
 @pytest.fixture(autouse=True)
@@ -179,24 +181,60 @@ def test_options_and_their_call_share_a_turn():
     asyncio.run(main())
 
 
-def test_coroutines_whose_calls_end_together_resume_over_several_turns():
+@pytest.mark.parametrize("cancelled", [0, 20])
+def test_coroutines_whose_calls_end_together_resume_over_several_turns(cancelled):
     async def main():
-        turns, loop, ended = LoopTurns(), asyncio.get_running_loop(), asyncio.Event()
+        results = [AsyncResult() for _ in range(100)]
         resumed, order = [0], []
 
         async def wait_for_end(number):
-            await turns.result_of(ended.wait(), loop)
+            order.append((number, await results[number]))
             resumed[-1] += 1
-            order.append(number)
 
-        tasks = [asyncio.ensure_future(wait_for_end(number)) for number in range(100)]
+        tasks = [asyncio.ensure_future(wait_for_end(number)) for number in range(len(results))]
         await asyncio.sleep(0)
-        ended.set()
-        while len(order) < len(tasks):
+        for number, result in enumerate(results):
+            result.complete(f"value {number}", None)
+        for task in tasks[:cancelled]:
+            task.cancel()
+        while len(order) < len(results) - cancelled:
             await asyncio.sleep(0)
             resumed.append(0)
+        await asyncio.gather(*tasks, return_exceptions=True)
         return resumed, order
 
     resumed, order = asyncio.run(main())
-    assert order == list(range(100))
+    assert order == [(number, f"value {number}") for number in range(cancelled, 100)]
     assert max(resumed) <= TURN_SECONDS / RESUME_SECONDS + 1
+
+
+def test_results_that_many_threads_complete_wake_each_coroutine():
+    async def main():
+        results = [AsyncResult() for _ in range(2000)]
+
+        def complete(first):
+            for number in range(first, len(results), 4):
+                results[number].complete(number, None)
+
+        threads = [threading.Thread(target=complete, args=(first,)) for first in range(4)]
+        for thread in threads:
+            thread.start()
+        values = await asyncio.gather(*results)
+        for thread in threads:
+            thread.join()
+        return values
+
+    assert asyncio.run(main()) == list(range(2000))
+
+
+def test_the_wake_ups_of_a_loop_end_with_it():
+    async def main():
+        result = AsyncResult()
+        asyncio.get_running_loop().call_soon(result.complete, None, None)
+        await result
+
+    gc.collect()
+    before = len(event_loops._WAKE_UPS)
+    asyncio.run(main())
+    gc.collect()
+    assert len(event_loops._WAKE_UPS) <= before
