@@ -6,6 +6,7 @@ from target_python_sdk.types.enums import MetricType, OptionType
 from target_python_sdk.types.notification import Notification, NotificationMbox, NotificationPageLoad, NotificationView
 from target_python_sdk.types.response import DeliveryResponse, MboxResponse, Option, PageLoadResponse, View
 from target_tools.clock import epoch_milliseconds
+from target_tools.error_text import invalid
 from target_tools.errors import OptionError
 from target_tools.uuids import random_uuid
 
@@ -29,7 +30,7 @@ class Cookie(NamedTuple):
     """The path of the pages to which the browser sends it."""
 
     same_site: str = "Lax"
-    """``Lax``, ``Strict`` or ``None``."""
+    """``Lax``, ``Strict``, or ``None``, which requires ``secure``."""
 
     secure: bool = False
     """True if the browser sends it over HTTPS only."""
@@ -37,6 +38,17 @@ class Cookie(NamedTuple):
     def as_kwargs(self) -> Dict[str, Any]:
         """Return the arguments of ``set_cookie`` of Flask, Django and Starlette responses."""
         return dict(zip(("key", "value", "max_age", "path", "samesite", "secure"), self))
+
+
+def check_same_site(same_site: str, secure: Optional[bool]) -> None:
+    """Raise ``OptionError`` for a value of ``SameSite`` that does not exist, or that requires a secure cookie."""
+    subject, expected = "Invalid option 'same_site'", "'Lax', 'Strict' or 'None'"
+    if same_site not in {"Lax", "Strict", "None"}:
+        raise OptionError(invalid(subject, expected=expected, got=same_site), "same_site", expected)
+    if same_site == "None" and not secure:
+        problem = "browsers drop cookies with SameSite=None that are not secure"
+        text = invalid(subject, problem, hint="pass secure=True, too")
+        raise OptionError(text, "same_site", "'Lax' or 'Strict', or secure=True")
 
 
 class Offer:

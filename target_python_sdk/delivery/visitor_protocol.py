@@ -76,14 +76,15 @@ def supplemental_data_id(visitor: Visitor, consumer_id: Optional[str]) -> Option
 
 
 def state_of_customer_ids(customers: Sequence[CustomerId]) -> Dict[str, Any]:
-    """Return the customer ids in the form in which VisitorAPI.js reads them."""
+    """Return the customer ids in the form in which VisitorAPI.js reads them, which cannot hold those without a code."""
     numbers = {state: number for number, state in AUTH_STATES.items()}
     return {
-        str(customer.integration_code): {
+        customer.integration_code: {
             "id": customer.id,
             "authState": numbers.get(str(customer.authenticated_state), 0),
         }
         for customer in customers
+        if customer.integration_code is not None
     }
 
 

@@ -228,9 +228,14 @@ class TargetDeliveryResponse(Dict[str, Any]):
                 response.set_cookie(**cookie.as_kwargs())
 
         The arguments are attributes of all cookies. There are none in the answer to a call with ``consent=False``.
+        Raises ``OptionError`` for ``same_site="None"`` without ``secure=True``, because browsers drop such cookies.
         """
-        from target_python_sdk.offers import Cookie  # noqa: PLC0415 - imported with the first answer that is read
+        from target_python_sdk.offers import (  # noqa: PLC0415 - imported with the first answer that is read
+            Cookie,
+            check_same_site,
+        )
 
+        check_same_site(same_site, secure)
         if (self.get("meta") or {}).get("consent") is False:
             return []
         return [

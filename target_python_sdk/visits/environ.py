@@ -58,7 +58,26 @@ _USUAL_PORT = {"http": "80", "https": "443"}
 _HINT_STRING = re.compile(r'"([^"\\]*)"')
 
 
-def environ_of(scope: Mapping[str, Any]) -> Dict[str, Any]:
+def environ_of(request: Any) -> Optional[Dict[str, Any]]:
+    """Return the variables that this module reads.
+
+    ``request`` is a request of a web framework, a WSGI environ or an ASGI scope. Return None for anything else.
+    """
+    scope = request if isinstance(request, Mapping) else getattr(request, "scope", None)
+    django_path: Any = getattr(request, "path", None) if hasattr(request, "META") else None
+    if isinstance(scope, Mapping) and "type" in scope:
+        environ = environ_of_scope(scope)
+    else:
+        given = request if isinstance(request, Mapping) else getattr(request, "environ", getattr(request, "META", None))
+        if not isinstance(given, Mapping):
+            return None
+        environ = variables_of(given)
+    if django_path is not None:  # Django has decoded the path in its environ
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = "", django_path.encode("utf-8", "replace")
+    return environ
+
+
+def environ_of_scope(scope: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the variables that this module reads for an ASGI scope of HTTP or a WebSocket."""
     environ: Dict[str, Any] = {
         "wsgi.url_scheme": scope.get("scheme", "http").replace("ws", "http"),  # of a WebSocket: ws or wss

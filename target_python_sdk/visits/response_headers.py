@@ -4,6 +4,7 @@ import re
 from typing import Any, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from target_python_sdk.delivery.option_parsers import reject
+from target_python_sdk.offers import check_same_site
 from target_tools.typing_compat import Json
 
 Header = Tuple[str, str]
@@ -15,7 +16,6 @@ _MAX_COOKIE_LENGTH = 4096
 #: The characters of a cookie value, which must not end the value or the header.
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+", re.ASCII)
 _DOMAIN = re.compile(r"\.?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})", re.ASCII)
-_SAME_SITE = ("Lax", "Strict", "None")
 
 
 class CookieOptions(NamedTuple):
@@ -49,11 +49,7 @@ class CookieOptions(NamedTuple):
         """Return these options, or raise ``OptionError`` if they are invalid."""
         if self.domain is not None and not (isinstance(self.domain, str) and _DOMAIN.fullmatch(self.domain)):
             reject("domain", "a host name", self.domain)
-        if self.same_site not in _SAME_SITE:
-            reject("same_site", "'Lax', 'Strict' or 'None'", self.same_site)
-        if self.same_site == "None" and not self.secure:
-            problem = "browsers drop cookies with SameSite=None that are not secure"
-            reject("same_site", "'Lax' or 'Strict', or secure=True", problem=problem, hint="pass secure=True, too")
+        check_same_site(self.same_site, self.secure)
         return self
 
 

@@ -94,11 +94,8 @@ class Visit(BrowserRequest):
 
         A WSGI environ and an ASGI scope are accepted, too.
         """
-        scope = request if isinstance(request, Mapping) else getattr(request, "scope", None)
-        if isinstance(scope, Mapping) and "type" in scope:
-            return cls(environ_of(scope), settings)
-        environ = request if isinstance(request, Mapping) else getattr(request, "environ", None)
-        if not isinstance(environ, Mapping):
+        environ = environ_of(request)
+        if environ is None:
             expected = "a request of Django, Flask, Starlette, FastAPI or Litestar, a WSGI environ or an ASGI scope"
             raise OptionError(f"Invalid argument 'request': expected {expected}", "request", expected)
         return cls(environ, settings)

@@ -156,6 +156,12 @@ def test_the_authentication_state_of_a_customer_id_is_kept(given_, state):
     assert ids == {"crm": {"id": "4711", "authState": state}}
 
 
+def test_a_customer_id_without_an_integration_code_is_not_in_the_state():
+    without_code = {"id": "1", "integration": "crm", "authenticatedState": "authenticated"}
+    ids = visitor(customer_ids=[without_code, CustomerId("4711", "crm", AuthenticatedState.AUTHENTICATED)])
+    assert ids.get_state()[ORGANIZATION]["customerIDs"] == CRM
+
+
 # An earlier state
 
 

@@ -73,6 +73,11 @@ def test_a_visitor_is_recognized_at_the_second_page(
     assert two.session == one.session
 
 
+def test_a_visit_needs_no_middleware() -> None:
+    assert Visit.of(RequestFactory().get("/gr\u00fc\u00dfe/?a=1")).url == "http://testserver/gr%C3%BC%C3%9Fe/?a=1"
+    assert Visit.of(AsyncRequestFactory().get("/cart?a=1")).url == "http://testserver/cart?a=1"
+
+
 def test_a_page_without_offers_shows_its_defaults(client_without_offers: TargetClient, get: Get) -> None:
     with override_settings(TARGET={"client": client_without_offers}):
         assert [text_of(get(path)) for path in ("/", "/await", "/stream")] == [DEFAULT] * 3

@@ -169,6 +169,17 @@ def test_cookies_can_be_passed_to_the_set_cookie_functions_of_frameworks():
     assert TargetDeliveryResponse().cookies() == []
 
 
+def test_cookies_that_browsers_drop_are_refused():
+    envelope = TargetDeliveryResponse()
+    assert envelope.cookies(same_site="None", secure=True) == []
+    problem = "browsers drop cookies with SameSite=None that are not secure"
+    with pytest.raises(OptionError, match=f"^Invalid option 'same_site': {problem}; pass secure=True, too$"):
+        envelope.cookies(same_site="None")
+    expected = "'Lax', 'Strict' or 'None'"
+    with pytest.raises(OptionError, match=f"^Invalid option 'same_site': expected {expected}, got 'lax'$"):
+        envelope.cookies(same_site="lax", secure=True)
+
+
 def test_flask_sets_the_cookies():
     flask = pytest.importorskip("flask", reason="flask is missing: install the requirements of the tests")
     response = flask.Response("page")

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from target_python_sdk.integrations.django.configuration import visit_settings_of
-from target_python_sdk.visits.environ import environ_of, variables_of
+from target_python_sdk.visits.environ import environ_of
 from target_python_sdk.visits.visit import Visit
 
 try:
@@ -59,10 +59,7 @@ class TargetMiddleware:
 
 def _environ_of(request: Any) -> Any:
     """Return the WSGI variables for a request, which may come from an ASGI server or from a test."""
-    scope = getattr(request, "scope", None)
-    environ = variables_of(request.META) if scope is None else environ_of(scope)
-    # Django has decoded the path in the environ.
-    environ["SCRIPT_NAME"], environ["PATH_INFO"] = "", request.path.encode("utf-8", "replace")
+    environ: Any = environ_of(request)
     # Use Django's own settings about proxies.
     environ["wsgi.url_scheme"] = request.scheme
     if settings.SECURE_PROXY_SSL_HEADER:
