@@ -23,7 +23,7 @@ from target_tools.clock import Deadline, monotonic
 from target_tools.errors import DeadlineExceeded, DeliveryError, InvalidResponse, escape_text
 from target_tools.http.breaker import FAILING_STATUSES
 from target_tools.http.failures import status_error
-from target_tools.http.messages import DEFAULT_PORTS, HttpReply, HttpRequest, Origin, Send, parse_json
+from target_tools.http.messages import DEFAULT_PORTS, HttpReply, HttpRequest, Origin, Send, Timings, parse_json
 from target_tools.logger import LazyText, Log
 
 #: Seconds for which a cluster that could not be reached is not remembered again.
@@ -93,6 +93,10 @@ class EdgeAnswer(NamedTuple):
     #: The cluster that answered; None if the visitor chose it.
     edge_cluster: Optional[str]
     attempts: int
+    #: The timings of the last attempt; None if a test has replaced ``DeliveryApi``.
+    timings: Optional[Timings] = None
+    #: The seconds that it took to parse the answer.
+    parse_seconds: float = 0.0
 
 
 def delivery_request(
@@ -161,12 +165,14 @@ def request_edge(
     read: Callable[[HttpReply], DeliveryResponse] = delivery_response,
 ) -> EdgeAnswer:
     """Return the edge's answer. ``read`` converts the reply. Raises ``DeliveryError``."""
-    reply, attempts = None, 1
+    reply, attempts, parse_seconds = None, 1, 0.0
     try:
         response = None if REPLACEMENTS.find is None else replaced_response(prepared, request, deadline)
         if response is None:
             reply = send(request, deadline)
+            received_at = monotonic()
             response, attempts = read(reply), reply.attempts
+            parse_seconds = monotonic() - received_at
             if deadline.remaining() <= 0:  # parsing a large answer takes time, too
                 raise DeadlineExceeded(f"the answer was not read within {deadline.seconds * 1000:.0f} ms")
     except DeliveryError as error:
@@ -176,7 +182,7 @@ def request_edge(
             error.status, error.attempts = reply.status, reply.attempts
         raise
     cluster = None if prepared.is_steered else cluster_of_edge_host(response.edge_host)
-    return EdgeAnswer(response, cluster, attempts)
+    return EdgeAnswer(response, cluster, attempts, None if reply is None else reply.timings, parse_seconds)
 
 
 # The log

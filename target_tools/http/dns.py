@@ -95,15 +95,11 @@ class Resolver:
         Raises ``ConnectionFailed`` if the resolver fails or returns no address, and ``socket.timeout`` if it does not
         answer before the deadline.
         """
+        known = self.known_addresses(host, port)
+        if known:
+            return known
         key, resolve = (host, port), socket.getaddrinfo
-        literal = _literal(host, port) if resolve.__module__ == "socket" else None  # pass all hosts to a replacement
-        if literal is not None:
-            return [literal]
-        cached = self._cache.get(key)
-        fresh = cached.usable(FRESH_SECONDS)
-        if fresh and cached.resolve is resolve:
-            return fresh
-        older = cached.usable(STALE_SECONDS)
+        older = self._cache.get(key).usable(STALE_SECONDS)
         limit = MAX_LOOKUPS if is_needed else MAX_LOOKUPS // 2
         lookup = self._lookup(key, resolve, limit)
         if lookup is None:
@@ -125,6 +121,15 @@ class Resolver:
         self.forget(host, port)
         reason = "the resolver knows no address" if lookup.error is None else escape_text(lookup.error)
         raise ConnectionFailed(f"no connection to {host}: {reason}", "opening") from lookup.error
+
+    def known_addresses(self, host: str, port: int) -> List[AddressInfo]:
+        """Return the addresses that need no lookup: of an IP address, or cached a moment ago. Else an empty list."""
+        resolve = socket.getaddrinfo
+        literal = _literal(host, port) if resolve.__module__ == "socket" else None  # pass all hosts to a replacement
+        if literal is not None:
+            return [literal]
+        cached = self._cache.get((host, port))
+        return cached.usable(FRESH_SECONDS) if cached.resolve is resolve else []
 
     def prefer(self, host: str, port: int, address: AddressInfo) -> None:
         """Put ``address`` first, because a connection to it was opened."""

@@ -91,16 +91,21 @@ class HttpRequest(NamedTuple):
 
 
 class Timings(NamedTuple):
-    """Durations of an exchange in milliseconds, and its sizes on the wire in bytes.
+    """Durations of an exchange in milliseconds, and its sizes on the wire in bytes, with heads.
 
-    ``dns``, ``connect`` and ``tls`` are None if a kept-alive connection was used, or one of a pool manager.
-    ``first_byte`` is the time since the request was sent.
+    After a retry, they are those of the last attempt. ``dns``, ``connect`` and ``tls`` are None for a step that was not
+    part of this exchange: on a kept-alive connection, on one of a pool manager, or if the address was known.
     """
 
+    #: The name lookup.
     dns: Optional[float] = None
+    #: Opening the TCP connection, including a proxy's CONNECT.
     connect: Optional[float] = None
+    #: The TLS handshake.
     tls: Optional[float] = None
+    #: From sending the request to the first byte of the reply.
     first_byte: float = 0.0
+    #: From the first byte to the last.
     download: float = 0.0
     sent: int = 0
     received: int = 0

@@ -155,9 +155,11 @@ class PooledConnection(_Plain):  # type: ignore[misc]
             return new_socket
         # _dns_host, private and the same in those versions, keeps the final dot of a host name, unlike ``host``.
         resolver, host, port = exchange.opener.resolver, self._dns_host.strip("[]"), self.port
-        began = monotonic()
-        addresses = resolver.addresses(host, port, exchange.opening, exchange.opening is exchange.deadline)
-        exchange.dns = (monotonic() - began) * 1000
+        addresses = resolver.known_addresses(host, port)
+        if not addresses:
+            began = monotonic()
+            addresses = resolver.addresses(host, port, exchange.opening, exchange.opening is exchange.deadline)
+            exchange.dns = (monotonic() - began) * 1000
         began = monotonic()
         try:
             sock, address = connect(addresses, exchange.opening, self._register_socket, exchange.opener.blocking)
@@ -277,9 +279,11 @@ class PooledTlsConnection(PooledConnection, _Tls):  # type: ignore[misc]
     def _tunnel(self) -> None:
         # Overrides the private function of http.client that sends CONNECT; it is the same in Python 3.8 to 3.14.
         # The timeout must be reduced by the time that the proxy took, because the TLS handshake sets none.
+        exchange, began = self.exchange, monotonic()
         _Tls._tunnel(self)
-        if self.exchange is not None:
-            set_socket_timeout(self.sock, self.exchange.opening)
+        if exchange is not None:
+            exchange.connect = (exchange.connect or 0.0) + (monotonic() - began) * 1000
+            set_socket_timeout(self.sock, exchange.opening)
 
 
 class IdleConnections:
