@@ -18,7 +18,7 @@ target-sdk artifact split rules.json --visitors 100000 --json
 target-sdk artifact split rules.json --url https://example.com/shoes --parameter member=gold
 target-sdk artifact split rules.json --all-audiences
 """
-HEADER = ("activity", "experience", "asked", "got", "95 % interval", "visitors")
+HEADER = ("activity", "experience", "expected", "measured", "95 % interval", "visitors")
 
 
 def add_parser(commands: "Commands") -> None:
@@ -61,12 +61,12 @@ def run(arguments: argparse.Namespace) -> int:
     experiences = [
         each for location in split.locations for activity in location.activities for each in activity.experiences
     ]
-    if any(each.asked is None for each in experiences):
+    if any(each.expected is None for each in experiences):
         output.line()
         output.line("not in an audience: describe the visitors, for example with --parameter, or use --all-audiences")
-    if not all(each.is_as_asked for each in experiences):
+    if not all(each.is_as_expected for each in experiences):
         output.line()
-        output.line("! the share asked for is outside the interval. This happens to 1 of 20 intervals by chance.")
+        output.line("! an expected share is outside its interval. This happens to 1 of 20 intervals by chance.")
     return 0
 
 
@@ -89,15 +89,15 @@ def _activity_rows(activity: "ActivitySplit", location: "LocationSplit") -> List
     name = f"{activity.id} {activity.name}" if activity.name != str(activity.id) else activity.name
     rows: List[Sequence[Text]] = []
     for each in activity.experiences:
-        if each.asked is None:
+        if each.expected is None:
             rows.append((name, each.name, "", "", "", Styled("not in the audience or property", "dim")))
             continue
         if not activity.reached:
-            rows.append((name, each.name, percent(each.asked), "", "", Styled("not reached", "dim")))
+            rows.append((name, each.name, percent(each.expected), "", "", Styled("not reached", "dim")))
             continue
-        mark: Text = percent(each.share) if each.is_as_asked else Styled(f"{percent(each.share)} !", "yellow")
+        mark: Text = percent(each.share) if each.is_as_expected else Styled(f"{percent(each.share)} !", "yellow")
         visitors = f"{each.visitors} of {activity.reached}"
-        rows.append((name, each.name, percent(each.asked), mark, _interval(each.interval), visitors))
+        rows.append((name, each.name, percent(each.expected), mark, _interval(each.interval), visitors))
     return rows
 
 

@@ -3,7 +3,7 @@
 >>> rules = read_rules("activities.json")
 >>> split = measure_split(rules.artifact, 10000)
 >>> split.locations[0].activities[0].experiences[0]
-ExperienceSplit(name='A', asked=0.5, visitors=5012, share=0.5012, interval=Interval(low=0.4914, high=0.511))
+ExperienceSplit(name='A', expected=0.5, visitors=5012, share=0.5012, interval=Interval(low=0.4914, high=0.511))
 """
 
 import math
@@ -39,7 +39,7 @@ class ExperienceSplit(NamedTuple):
 
     name: str
     #: The share in the rules, from 0 to 1; None if the visitors are not in the audience or the property.
-    asked: Optional[float]
+    expected: Optional[float]
     #: The number of visitors who get the experience.
     visitors: int
     #: The measured share of the visitors who reach the activity, and its 95 % confidence interval.
@@ -47,9 +47,9 @@ class ExperienceSplit(NamedTuple):
     interval: Interval
 
     @property
-    def is_as_asked(self) -> bool:
-        """Whether the share in the rules is in the confidence interval. True if ``asked`` is None."""
-        return self.asked is None or self.interval.low <= self.asked <= self.interval.high
+    def is_as_expected(self) -> bool:
+        """Whether the share in the rules is in the confidence interval. True if ``expected`` is None."""
+        return self.expected is None or self.interval.low <= self.expected <= self.interval.high
 
 
 class ActivitySplit(NamedTuple):
@@ -247,13 +247,13 @@ class _LocationCounts:
         experiences = []
         for name in dict.fromkeys(map(experience_name, rules)):
             visitors = self._visitors[activity, name]
-            asked = _asked([rule for rule in rules if experience_name(rule) == name], traffic)
+            expected = _expected([rule for rule in rules if experience_name(rule) == name], traffic)
             share = visitors / reached if reached else 0.0
-            experiences.append(ExperienceSplit(name, asked, visitors, share, wilson_interval(visitors, reached)))
+            experiences.append(ExperienceSplit(name, expected, visitors, share, wilson_interval(visitors, reached)))
         return ActivitySplit(activity, activity_name(rules[0]), reached, tuple(experiences))
 
 
-def _asked(rules: Sequence[CompiledRule], traffic: Traffic) -> Optional[float]:
+def _expected(rules: Sequence[CompiledRule], traffic: Traffic) -> Optional[float]:
     """Return the sum of the shares of ``rules``, from 0 to 1, without rules whose audience does not match.
 
     Returns None if no audience matches.

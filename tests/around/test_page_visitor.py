@@ -173,11 +173,11 @@ def test_visitors_are_split_by_the_shares() -> None:
     shares = [{"name": "A", "share": 60, "offer": {"html": "a"}}, {"name": "B", "share": 30}]
     (location,) = locations_of({"activities": [activity(experiences=shares)]})
     (found,) = location["activities"]
-    assert [(each["name"], each["asked"]) for each in found["experiences"]] == [("A", 0.6), ("B", 0.3)]
-    parts = [*found["experiences"], {**location["withoutOffer"], "asked": 0.1}]
+    assert [(each["name"], each["expected"]) for each in found["experiences"]] == [("A", 0.6), ("B", 0.3)]
+    parts = [*found["experiences"], {**location["withoutOffer"], "expected": 0.1}]
     assert sum(each["visitors"] for each in parts) == found["reached"] == VISITORS
     # 0.025 is five standard deviations. The ids of the visitors are always the same, so the result is, too.
-    assert [abs(each["share"] - each["asked"]) < 0.025 for each in parts] == [True] * 3
+    assert [abs(each["share"] - each["expected"]) < 0.025 for each in parts] == [True] * 3
 
 
 def test_all_simulated_visitors_have_the_attributes_of_the_form() -> None:

@@ -31,13 +31,13 @@ def test_the_table_has_shares_and_intervals(run: Run, save: Save) -> None:
         "1000 visitors of client mine",
         "",
         "mbox hero",
-        "activity experience asked got 95 % interval visitors",
+        "activity experience expected measured 95 % interval visitors",
         "1 Gold A\\x1b[2J 30 % 25.6 % ! 22.99 % to 28.39 % 256 of 1000",
         "1 Gold B 30 % 31.1 % 28.31 % to 34.04 % 311 of 1000",
         "2 Shop A 80 % 81.29 % 77.35 % to 84.69 % 352 of 433",
         "no offer 8.1 % 6.56 % to 9.96 % 81",
         "",
-        "! the share asked for is outside the interval. This happens to 1 of 20 intervals by chance.",
+        "! an expected share is outside its interval. This happens to 1 of 20 intervals by chance.",
     ]
 
 

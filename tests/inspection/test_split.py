@@ -136,19 +136,19 @@ def test_each_activity_is_compared_with_the_visitors_who_reach_it() -> None:
     firefox, gold, shop, paris = location(
         measure_split(read_rules(ACTIVITIES).artifact, 5000, ATTRIBUTES[2]), "m"
     ).activities
-    assert [each.asked for each in firefox.experiences] == [None, None]
+    assert [each.expected for each in firefox.experiences] == [None, None]
     assert (firefox.reached, gold.reached) == (5000, 5000)
-    assert [each.asked for each in gold.experiences] == [0.6, pytest.approx(0.1)]
+    assert [each.expected for each in gold.experiences] == [0.6, pytest.approx(0.1)]
     assert shop.reached == 5000 - sum(each.visitors for each in gold.experiences)
-    assert [each.asked for each in shop.experiences] == [0.8]
+    assert [each.expected for each in shop.experiences] == [0.8]
     assert paris.reached == shop.reached - shop.experiences[0].visitors
-    assert all(each.is_as_asked for activity in (firefox, gold, shop) for each in activity.experiences)
+    assert all(each.is_as_expected for activity in (firefox, gold, shop) for each in activity.experiences)
 
 
 def test_with_all_audiences_every_audience_and_property_matches() -> None:
     split = measure_split(read_rules(ACTIVITIES).artifact, 100, all_audiences=True)
-    asked_shares = [each.asked for activity in location(split, "m").activities for each in activity.experiences]
-    assert asked_shares == [0.3, pytest.approx(0.2), 0.6, pytest.approx(0.1), 0.8, 0.5, 0.5]
+    expected_shares = [each.expected for activity in location(split, "m").activities for each in activity.experiences]
+    assert expected_shares == [0.3, pytest.approx(0.2), 0.6, pytest.approx(0.1), 0.8, 0.5, 0.5]
     assert location(split, "m").activities[0].experiences[0].visitors > 0
 
 
@@ -191,7 +191,7 @@ def test_to_dict_returns_json() -> None:
                         "experiences": [
                             {
                                 "name": "A",
-                                "asked": pytest.approx(0.000001),
+                                "expected": pytest.approx(0.000001),
                                 "visitors": 0,
                                 "share": 0.0,
                                 "interval": [0.0, pytest.approx(0.793450, abs=1e-6)],
@@ -216,4 +216,4 @@ def test_wilson_intervals_are_those_of_the_literature(count: int, total: int, lo
 
 def test_the_interval_of_no_visitors_is_everything() -> None:
     assert wilson_interval(0, 0) == (0, 1)
-    assert ExperienceSplit("A", 0.7, 0, 0.0, wilson_interval(0, 0)).is_as_asked
+    assert ExperienceSplit("A", 0.7, 0, 0.0, wilson_interval(0, 0)).is_as_expected

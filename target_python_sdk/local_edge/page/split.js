@@ -93,7 +93,7 @@ function show(locations) {
 
 function locationCard({ kind, name, activities, withoutOffer }, number) {
   const id = `split-${number}`;
-  const headings = ["Experience", "Asked", "Got", "95 % interval"];
+  const headings = ["Experience", "Expected", "Measured", "95 % interval"];
   return element(
     "article.card",
     { "aria-labelledby": id },
@@ -103,7 +103,7 @@ function locationCard({ kind, name, activities, withoutOffer }, number) {
       { "aria-labelledby": id },
       element("thead", {}, element("tr", {}, headings.map((text) => element("th", { scope: "col" }, text)))),
       activities.map(activityRows),
-      rows({ ...withoutOffer, name: null, asked: null }, "nothing")
+      rows({ ...withoutOffer, name: null, expected: null }, "nothing")
     )
   );
 }
@@ -128,9 +128,9 @@ function activityRows({ name, reached, experiences }) {
   ];
 }
 
-/** Return the rows of an experience: its numbers, and the chart. `asked` is null if no share was asked for. */
-function rows({ name, asked, visitors, share, interval: [low, high] }, ownColour) {
-  const isOutside = asked !== null && (asked < low || asked > high);
+/** Return the rows of an experience: its numbers, and the chart. `expected` is null if the rules give no share. */
+function rows({ name, expected, visitors, share, interval: [low, high] }, ownColour) {
+  const isOutside = expected !== null && (expected < low || expected > high);
   return element(
     "tbody",
     {},
@@ -143,21 +143,21 @@ function rows({ name, asked, visitors, share, interval: [low, high] }, ownColour
         element(`span.swatch.${ownColour}`, { "aria-hidden": "true" }),
         name === null ? "no offer" : element("bdi", {}, name)
       ),
-      element("td", {}, asked === null ? "–" : percent(100 * asked)),
+      element("td", {}, expected === null ? "–" : percent(100 * expected)),
       element("td", {}, percent(100 * share), element("span.note.visitors", {}, visitors.toLocaleString("en"))),
-      element("td", {}, `${hundredths(low)} to ${hundredths(high)}`, isOutside ? element("span.badge", {}, "asked is outside") : null)
+      element("td", {}, `${hundredths(low)} to ${hundredths(high)}`, isOutside ? element("span.badge", {}, "expected is outside") : null)
     ),
-    element("tr", { "aria-hidden": "true" }, element("td.chart", { colspan: "4" }, chart(ownColour, asked, share, low, high)))
+    element("tr", { "aria-hidden": "true" }, element("td.chart", { colspan: "4" }, chart(ownColour, expected, share, low, high)))
   );
 }
 
-function chart(ownColour, asked, share, low, high) {
+function chart(ownColour, expected, share, low, high) {
   const bar = element(`div.measured.${ownColour}`, {});
   const interval = element("div.interval", {});
-  const mark = element("div.asked", { hidden: asked === null });
+  const mark = element("div.expected", { hidden: expected === null });
   bar.style.width = `${100 * share}%`;
   interval.style.left = `min(${100 * low}%, 100% - 4px)`; // inside the track
   interval.style.width = `${100 * (high - low)}%`;
-  mark.style.left = `${100 * asked}%`;
+  mark.style.left = `${100 * expected}%`;
   return element("div.track", {}, bar, interval, mark);
 }
