@@ -144,6 +144,7 @@ def size(limit: int) -> str:
 DEFAULTS: Dict[type, Callable[[Any], str]] = {
     str: "`{}`".format,
     frozenset: lambda _: "[]",
+    tuple: lambda _: "[]",
     DecisioningMethod: lambda method: f"`{method.value}`",
     RetryPolicy: lambda policy: str(policy.attempts),
     BreakerPolicy: lambda _: "True",

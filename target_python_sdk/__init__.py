@@ -38,6 +38,7 @@ __all__ = [
     "EventProvider",
     "ExperienceCloudVisitor",
     "Explanation",
+    "Observed",
     "Offer",
     "TargetClient",
     "TargetDeliveryResponse",
@@ -66,6 +67,7 @@ _HOMES = {
     "ExperienceCloudVisitor": "target_python_sdk.visitor",
     "Explanation": "target_python_sdk.explain.explanation",
     "MESSAGES": "target_python_sdk.messages",
+    "Observed": "target_python_sdk.observers",
     "Offer": "target_python_sdk.offers",
     "TargetDecisioningEngine": "target_decisioning_engine.engine",
     "Visit": "target_python_sdk.visits.visit",
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
         ClientOptions,
     )
     from target_python_sdk.explain.explanation import Explanation
+    from target_python_sdk.observers import Observed
     from target_python_sdk.offers import Cookie, Offer
     from target_python_sdk.types import DeliveryRequest
     from target_python_sdk.visitor import ExperienceCloudVisitor

@@ -283,7 +283,8 @@ class ClientCalls:
         return call
 
     def _notifications_call(self, options: Options) -> Call:
-        call = self._parse_call(options)._replace(decisioning_method=DecisioningMethod.SERVER_SIDE)
+        method = DecisioningMethod.SERVER_SIDE
+        call = self._parse_call(options)._replace(decisioning_method=method, kind="send_notifications")
         check_notifications(call.request)
         check_not_forced(call)
         return call
@@ -291,7 +292,7 @@ class ClientCalls:
     def _attributes_call(self, mbox_names: Sequence[str], options: Options) -> Call:
         names = parse_mbox_names(mbox_names)
         call = self._parse_call(options, requires_request=False)
-        call = call._replace(request=with_mboxes(call.request, names))
+        call = call._replace(request=with_mboxes(call.request, names), kind="get_attributes")
         check_offers(call.request)
         return call
 

@@ -44,7 +44,7 @@ def has_common_calls(settings: ClientSettings) -> bool:
     """Return whether a client with these settings can have common calls."""
     if settings.decisioning_method is not DecisioningMethod.ON_DEVICE or settings.on_error != "raise":
         return False
-    return settings.property_token is None and settings.environment_id is None
+    return settings.property_token is None and settings.environment_id is None and not settings.observers
 
 
 def common_request(options: Mapping[Any, Any]) -> Optional[DeliveryRequest]:

@@ -7,7 +7,7 @@ its log. ``flush``, ``close`` and the exit of the process wait for it. Each fail
 """
 
 from functools import partial
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Sequence
 
 from target_python_sdk.decisioning.offer import Display
 from target_python_sdk.delivery.exchange import delivery_request, notification_response, request_edge
@@ -24,6 +24,9 @@ from target_tools.errors import DeliveryError, HttpStatusError
 from target_tools.http.breaker import is_outage
 from target_tools.http.messages import parse_json, quote, render_quickly
 from target_tools.schema.model import copy_with, deep_copy
+
+if TYPE_CHECKING:  # few applications have observers
+    from target_python_sdk.observation import MeasuredCall
 
 #: A method of a client that takes the options of a call.
 Method = Callable[[Dict[str, Any]], Any]
@@ -65,8 +68,14 @@ def queue_notifications(
     """
     if replaced_send is None:
         body = render_request(prepared.request, runtime.settings, partial(_render, displays))
-        send = partial(_send_to_edge, prepared, body, runtime)
         report: Callable[..., None] = partial(_report_failure_of_body, prepared, body, runtime)
+        observation = runtime.observation
+        if observation is not None:
+            measured = observation.measure("send_notifications", prepared, False, displays)
+            send = partial(measured.run, partial(_send_to_edge, prepared, body, runtime, measured))
+            runtime.workers.submit(CallbackTask(send, None, report, runtime.log, observe=measured.end))
+            return
+        send = partial(_send_to_edge, prepared, body, runtime)
     else:
         prepared = copy_with_displays(prepared, displays)
         options = {"request": prepared.request, "visitor": visitor, "session_id": prepared.session_id}
@@ -89,12 +98,17 @@ def _display_json(display: Display) -> str:
     return f'{{{event},"tokens":[{",".join(map(quote, tokens))}],"mbox":{{"name":{quote(mbox)}}}}}'
 
 
-def _send_to_edge(prepared: PreparedRequest, body: bytes, runtime: Runtime) -> None:
+def _send_to_edge(
+    prepared: PreparedRequest, body: bytes, runtime: Runtime, measured: "Optional[MeasuredCall]" = None
+) -> None:
     http = delivery_request(prepared, runtime.settings, body)
     if REPLACEMENTS.find is not None:  # a test gets the request as a model
         prepared = _as_sent(prepared, body)
     deadline = Deadline.after(runtime.settings.timeout)
-    runtime.learn(request_edge(prepared, http, runtime.send, deadline, notification_response))
+    answer = request_edge(prepared, http, runtime.send, deadline, notification_response)
+    if measured is not None:
+        measured.answer = answer
+    runtime.learn(answer)
 
 
 def _as_sent(prepared: PreparedRequest, body: bytes) -> PreparedRequest:

@@ -8,7 +8,8 @@ The envelope contains the response, the cookies to set, and details for Analytic
 If the edge fails in a hybrid call, this process decides what it can. The envelope has the error and names the rest.
 """
 
-from typing import Any, Callable, Dict, Generic, List, Optional, Sequence, Type, TypeVar, Union
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, Dict, Generic, List, Optional, Sequence, Type, TypeVar, Union
 
 from target_python_sdk.artifact.update import CurrentArtifact, drop_tracebacks
 from target_python_sdk.decisioning.engine import NO_REMOTE_PARTS, PARTIAL, RemoteParts, remote_parts
@@ -53,6 +54,9 @@ from target_tools.http.breaker import is_outage
 from target_tools.http.messages import HttpRequest
 from target_tools.schema.model import deep_copy
 
+if TYPE_CHECKING:  # few applications have observers
+    from target_python_sdk.observation import MeasuredCall
+
 ResultT = TypeVar("ResultT")
 
 
@@ -78,6 +82,7 @@ class PreparedCall(Generic[ResultT]):
         self._edge_errors: List[DeliveryError] = []
         prepared = self._prepared = prepare_request(call, runtime.settings, runtime.location_hint, runtime.log)
         runtime.count_call(prepared.refused_hints)
+        self._measured: Optional[MeasuredCall] = None
         #: The artifact of an on-device decision, if it is available yet.
         self._artifact: Optional[CurrentArtifact] = None
         self._remote = self._parts_for_the_edge(call.decisioning_method)
@@ -103,6 +108,17 @@ class PreparedCall(Generic[ResultT]):
 
     def execute(self) -> ResultT:
         """Return the result of the call. Its timeout begins now."""
+        measured = self._measure()
+        return self._execute() if measured is None else measured.run_and_end(self._execute)
+
+    def _measure(self) -> "Optional[MeasuredCall]":
+        """Return the measured call, for telemetry and observers; None if there are none."""
+        observation = self._runtime.observation
+        if observation is not None:
+            self._measured = observation.measure(self._call.kind, self._prepared, self._http is None)
+        return self._measured
+
+    def _execute(self) -> ResultT:
         try:
             if self._http is None:
                 deadline = Deadline.after(self._call.timeout)
@@ -166,6 +182,8 @@ class PreparedCall(Generic[ResultT]):
                 answer = request_edge(prepared, http, runtime.send, before_decision(deadline))
             except DeliveryError as error:
                 return self._decide_without_edge(current, deadline, error)
+        if self._measured is not None:
+            self._measured.answer = answer
         runtime.learn(answer)
         remote = NO_REMOTE_PARTS if self._remote is None else self._remote
         return build_envelope(prepared, answer.response, DecisioningMethod.SERVER_SIDE, remote)
@@ -254,7 +272,12 @@ class PreparedCall(Generic[ResultT]):
             self._prepared = self._prepared.with_request(deep_copy(self._prepared.request))
         limit = TimeLimit(runtime.settings.queue_timeout, call.timeout, self._expire)
         callback = self._run_callbacks if self._artifact is not None and self._http is not None else call.callback
-        task = CallbackTask(self.execute, callback, call.err_callback, runtime.log, limit)
+        measured = self._measure()
+        if measured is None:
+            task = CallbackTask(self._execute, callback, call.err_callback, runtime.log, limit)
+        else:
+            function = partial(measured.run, self._execute)
+            task = CallbackTask(function, callback, call.err_callback, runtime.log, limit, measured.end)
         return runtime.workers.submit_call(task)
 
 

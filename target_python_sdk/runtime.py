@@ -5,7 +5,7 @@ There is one object per process, created on first use, so that a forked child sh
 
 import weakref
 from functools import partial
-from typing import Callable, Dict, List, Optional
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional
 
 from target_python_sdk.artifact.source import ArtifactSource
 from target_python_sdk.artifact.update import CurrentArtifact
@@ -36,6 +36,9 @@ from target_tools.http.retries import FailoverSender, RetryingSender
 from target_tools.http.transport import OPENING_SHARE, Transport
 from target_tools.logger import Log
 
+if TYPE_CHECKING:  # few applications have observers
+    from target_python_sdk.observation import Observation
+
 #: Seconds between two log lines about lost notifications. The counter and the event report all of them.
 WARNING_INTERVAL = 10.0
 
@@ -65,6 +68,8 @@ class Runtime:
         self.settings = settings
         self.events = events
         self.log = log
+        #: Measures calls for telemetry and observers; None if there are none.
+        self.observation = _observation(settings, log)
         self.workers = WorkerPool(
             settings.max_workers, settings.max_pending, settings.shutdown_timeout, f"target-{settings.client}"
         )
@@ -205,6 +210,15 @@ class Runtime:
             "dropped": int(workers.dropped),
             "abandoned": self.transport.abandoned(),
         }
+
+
+def _observation(settings: ClientSettings, log: Log) -> "Optional[Observation]":
+    """Return the observation of a client; None if nothing is observed."""
+    if not settings.observers:
+        return None
+    from target_python_sdk.observation import Observation  # noqa: PLC0415 - few applications use it
+
+    return Observation(settings.observers, log)
 
 
 def _request_location_hint(

@@ -31,10 +31,9 @@ class UnconsentedCall(ForcedCall[ResultT]):
         self._is_decided = self._artifact is not None or method is DecisioningMethod.ON_DEVICE
         return None
 
-    def execute(self) -> ResultT:
-        """Return the result of the call. Its timeout begins now."""
+    def _execute(self) -> ResultT:
         if self._is_decided:
-            return super().execute()
+            return super()._execute()
         return self._convert(self._envelope_without_offers())
 
     def _envelope_without_offers(self) -> TargetDeliveryResponse:

@@ -4,7 +4,7 @@ import signal
 import traceback
 import types
 from functools import partial
-from typing import Any, Set
+from typing import Any, List, Set
 
 from target_tools.concurrency.threads import in_main_thread
 
@@ -25,14 +25,24 @@ def is_foreign(error: Exception) -> bool:
     """
     if isinstance(error, (MemoryError, RecursionError)):
         return True
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if in_main_thread():
-        handlers = _signal_handlers()
-        if any(frame.f_code in handlers for frame in frames):
-            return True
+    if is_from_signal_handler(error):
+        return True
+    frames = _frames_of(error)
     kind = type(error).__module__.partition(".")[0]
     raised_in = frames[-1].f_globals.get("__name__", "").partition(".")[0] if frames else ""
     return raised_in in _LIBRARIES and kind not in _LIBRARIES
+
+
+def is_from_signal_handler(error: Exception) -> bool:
+    """Return whether a signal handler raised ``error``."""
+    if not in_main_thread():
+        return False
+    handlers = _signal_handlers()
+    return any(frame.f_code in handlers for frame in _frames_of(error))
+
+
+def _frames_of(error: Exception) -> List[types.FrameType]:
+    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
 
 
 def _signal_handlers() -> Set[types.CodeType]:

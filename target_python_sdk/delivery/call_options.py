@@ -60,6 +60,8 @@ class Call(NamedTuple):
     force_impressions: bool = False
     consent: bool = True
     on_error: Optional[str] = None
+    #: The method of the client.
+    kind: str = "get_offers"
 
 
 def call_options(

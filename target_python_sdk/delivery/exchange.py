@@ -97,6 +97,8 @@ class EdgeAnswer(NamedTuple):
     timings: Optional[Timings] = None
     #: The seconds that it took to parse the answer.
     parse_seconds: float = 0.0
+    #: The HTTP status; None if a test has replaced ``DeliveryApi``.
+    status: Optional[int] = None
 
 
 def delivery_request(
@@ -182,7 +184,8 @@ def request_edge(
             error.status, error.attempts = reply.status, reply.attempts
         raise
     cluster = None if prepared.is_steered else cluster_of_edge_host(response.edge_host)
-    return EdgeAnswer(response, cluster, attempts, None if reply is None else reply.timings, parse_seconds)
+    status, timings = (None, None) if reply is None else (reply.status, reply.timings)
+    return EdgeAnswer(response, cluster, attempts, timings, parse_seconds, status)
 
 
 # The log

@@ -229,6 +229,24 @@ def subscribers(option: str, value: OptionValue) -> Mapping[str, Callable[..., o
     return by_name
 
 
+def observers(option: str, value: OptionValue) -> Tuple[Callable[..., object], ...]:
+    """Parse a list of observers."""
+    if not isinstance(value, (list, tuple)):
+        hint = "put it into a list" if callable(value) else ""
+        reject(option, "a list of callables", value, hint=hint)
+    for position, observer in enumerate(value):
+        place = f"{option}[{position}]"
+        if not callable(observer):
+            reject(place, "a callable", observer)
+        _check_runs(place, observer)
+        if not accepts(observer, 1):
+            _reject_signature(place, observer, "one argument, the Observed")
+        start = observer.start if hasattr(type(observer), "start") else None
+        if start is not None and not (callable(start) and accepts(start, 1)):
+            reject(f"{place}.start", "a method with one argument, the CallStart", start)
+    return tuple(value)
+
+
 def callback(argument: str) -> Parser[Callable[..., object]]:
     """Return a parser that accepts callables with one argument. Error texts describe it as ``argument``."""
 

@@ -16,6 +16,7 @@ from typing import (
     Union,
 )
 
+from target_python_sdk.observers import Observer
 from target_python_sdk.types import CustomerId, DeliveryRequest, TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.enums import DecisioningMethod
@@ -85,6 +86,9 @@ class _OptionalOptions(TypedDict, total=False):
 
     events: Optional[Mapping[str, Callable[..., object]]]
     """Subscribers by event name. Each takes the event or no argument. An unknown name is logged."""
+
+    observers: Optional[Sequence[Observer]]
+    """Callables that get an ``Observed`` for each call, artifact download and change of a circuit."""
 
     telemetry_enabled: Optional[bool]
     """No effect yet: for timings of calls, which are not sent yet."""
@@ -271,7 +275,7 @@ class _AnswerCallbackOption(TypedDict):
 ClientOptionName = Literal[
     "client", "organization_id", "timeout", "server_domain", "secure", "logger", "log_payloads",
     "target_location_hint", "property_token", "environment_id", "version", "decisioning_method", "events",
-    "telemetry_enabled", "polling_interval", "maximum_wait_ready", "artifact_location", "artifact_payload",
+    "observers", "telemetry_enabled", "polling_interval", "maximum_wait_ready", "artifact_location", "artifact_payload",
     "artifact_format", "artifact_cache", "artifact_bypass_cache", "environment", "cdn_environment", "cdn_base_path",
     "on_device_all_matching_rules_mboxes", "escape_macros", "max_workers", "max_pending", "queue_timeout",
     "retries", "circuit_breaker", "on_error", "headers", "max_connections", "keep_alive", "pool_manager", "proxy",

@@ -50,6 +50,7 @@ class ClientSettings(NamedTuple):
     version: Optional[str] = None
     decisioning_method: DecisioningMethod = DecisioningMethod.SERVER_SIDE
     events: Mapping[str, Callable[..., object]] = {}
+    observers: Tuple[Callable[..., object], ...] = ()
     telemetry_enabled: bool = True
     polling_interval: float = 300.0
     maximum_wait_ready: float = 10.0
@@ -243,6 +244,7 @@ _CLIENT_OPTIONS: Dict[str, Optional[parse.Parser[Any]]] = {
     "version": parse.text_or_integer,
     "decisioning_method": parse.decisioning_method,
     "events": parse.subscribers,
+    "observers": parse.observers,
     "telemetry_enabled": parse.boolean,
     "polling_interval": parse.milliseconds(0),
     "maximum_wait_ready": parse.time_limit,

@@ -207,20 +207,24 @@ class CallbackTask:
 
     With a ``limit``, the result is ready in time even if no worker is free or if the function overruns its
     deadline: threads that wait for the result expire the call. Its callback then runs on the next free worker.
+
+    ``observe`` gets the value and the error of the outcome before the callback does.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the parts of a call
         self,
         function: Callable[[], Any],
         callback: Callback,
         err_callback: Callback,
         log: Log,
         limit: Optional[TimeLimit] = None,
+        observe: Optional[Callable[[Any, Optional[BaseException]], object]] = None,
     ) -> None:
         self.result: AsyncResult[Any] = AsyncResult()
         self._context = contextvars.copy_context()
         self._function, self._callback, self._err_callback, self._log = function, callback, err_callback, log
         self._limit = limit
+        self._observe = observe
         self._created_at = monotonic()
         self._begun_at: Optional[float] = None
         self._callback_done = Latch()
@@ -295,6 +299,8 @@ class CallbackTask:
         outcome = self._outcomes[None]
         callback = self._callback if outcome.error is None else self._err_callback
         try:
+            if self._observe is not None:
+                self._observe(*outcome)
             if callback is not None:
                 argument: Any = outcome.value if outcome.error is None else outcome.error
                 returned = self.result.run_callback(partial(callback, argument))
@@ -309,7 +315,7 @@ class CallbackTask:
             self.result = _DONE
             self._outcomes = {}
             self.run_while_waiting = noop
-            del self._function, self._callback, self._err_callback, self._context
+            del self._function, self._callback, self._err_callback, self._context, self._observe
             self._callback_done.set()
 
 

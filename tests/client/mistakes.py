@@ -92,6 +92,14 @@ CLIENT_OPTIONS: Rows = {
         ("verify_ssl='x'", f"Invalid option 'verify_ssl': {_FLAG}, got 'x'"),
         ("circuit_breaker='on'", f"Invalid option 'circuit_breaker': {_FLAG}, got 'on'"),
     ],
+    "observers": [
+        (
+            "observers=print",
+            "Invalid option 'observers': expected a list of callables, got a builtin_function_or_method; "
+            "put it into a list",
+        ),
+        ("observers=[5]", "Invalid option 'observers[0]': expected a callable, got 5"),
+    ],
     "logger": [
         ("logger='app'", "Invalid option 'logger': expected an object with the methods debug and error, got 'app'"),
     ],

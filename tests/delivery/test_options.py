@@ -28,6 +28,10 @@ from tests.support import offers
 REQUIRED = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}
 
 
+async def asynchronous(_):
+    """Do nothing."""
+
+
 def settings(**options):
     return client_settings({**REQUIRED, **options}, Log())
 
@@ -83,6 +87,8 @@ GOOD = [
     ("decisioning_method", DecisioningMethod.SERVER_SIDE, "decisioning_method", DecisioningMethod.SERVER_SIDE),
     ("decisioning_method", Methods.SERVER, "decisioning_method", DecisioningMethod.SERVER_SIDE),
     ("events", {"client_ready": print}, "events", {"client_ready": print}),
+    ("observers", [], "observers", ()),
+    ("observers", [print], "observers", (print,)),
     ("telemetry_enabled", False, "telemetry_enabled", False),
     ("polling_interval", 0, "polling_interval", 0),
     ("polling_interval", 300000, "polling_interval", 300),
@@ -202,6 +208,10 @@ BAD = [
     ("events", [print]),
     ("events", {"client_ready": "print"}),
     ("events", {5: print}),
+    ("observers", print),
+    ("observers", ["print"]),
+    ("observers", [lambda: None]),
+    ("observers", [print, asynchronous]),
     ("telemetry_enabled", "yes"),
     ("polling_interval", -1),
     ("artifact_location", "cdn.example.com/rules.json"),

@@ -12,6 +12,7 @@ LAYERS = {
     "target_tools": 0,
     "target_python_sdk.types": 1,
     "target_python_sdk.events": 1,  # names and payload types
+    "target_python_sdk.observers": 1,  # what observers receive
     "target_python_sdk.offers": 1,  # the part of an answer for one mbox, view or page load
     "target_python_sdk.server_state": 1,  # an answer for at.js
     "target_python_sdk.protocol": 1,  # names and numbers of the Delivery API

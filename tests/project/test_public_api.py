@@ -42,6 +42,7 @@ PUBLIC = (
     "target_python_sdk.integrations.serverless",
     "target_python_sdk.integrations.wsgi",
     "target_python_sdk.local_edge",
+    "target_python_sdk.observers",
     "target_python_sdk.qa_links",
     "target_python_sdk.testing",
     "target_python_sdk.types",

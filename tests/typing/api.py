@@ -6,7 +6,7 @@ import datetime
 import enum
 import multiprocessing
 import pickle
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import urllib3
 from typing_extensions import assert_type
@@ -26,6 +26,8 @@ from target_python_sdk import (
     CallOptions,
     ClientOptions,
     ExperienceCloudVisitor,
+    Observed,
+    Offer,
     TargetClient,
     TargetDeliveryResponse,
     errors,
@@ -79,6 +81,11 @@ def with_event(event: Dict[str, Any]) -> None:
     """A subscriber with a parameter."""
 
 
+def audit(observed: Observed) -> None:
+    assert_type(observed.offers, Tuple[Offer, ...])
+    assert_type(observed.error, Optional[BaseException])
+
+
 def clients() -> None:
     """Options as a literal, as a typed dict, and most options at once."""
     least = TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"})
@@ -114,6 +121,7 @@ def clients() -> None:
             "version": "2.3.0",
             "decisioning_method": DecisioningMethod.SERVER_SIDE,
             "events": {},
+            "observers": [print, audit],
             "telemetry_enabled": False,
             "retries": 1,
             "pool_manager": urllib3.PoolManager(),

@@ -1,0 +1,282 @@
+"""Measures calls, and passes each finished one to telemetry and to the observers of the application.
+
+A call is passed on exactly once, in the context of the call, after its outcome is known and before its callback runs.
+A call that never began, because the queue was full or the client was closed, is passed on, too.
+
+Errors of observers do not affect calls. The first error of each observer is logged, and so is the first time that it
+is slow. Calls that an observer makes are not passed to the same observer, so there is no endless recursion.
+"""
+
+from contextvars import ContextVar
+from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
+
+from target_python_sdk.decisioning.offer import Display
+from target_python_sdk.delivery.exchange import EdgeAnswer
+from target_python_sdk.delivery.prepare import PreparedRequest
+from target_python_sdk.observers import CallStart, Finish, Observed, Observer
+from target_python_sdk.offers import offers_of
+from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
+from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
+from target_tools.attributes_provider import AttributesProvider
+from target_tools.clock import epoch_milliseconds, monotonic
+from target_tools.concurrency.lock_free import Counter
+from target_tools.enums import DecisioningMethod
+from target_tools.errors import DeliveryError
+from target_tools.foreign_errors import is_from_signal_handler
+from target_tools.logger import Log
+
+ResultT = TypeVar("ResultT")
+ArgumentT = TypeVar("ArgumentT")
+
+#: Seconds after which an observer counts as slow.
+SLOW_SECONDS = 0.1
+
+#: The observers that are running in this context.
+_RUNNING: "ContextVar[Tuple[Observer, ...]]" = ContextVar("running observers of target_python_sdk", default=())
+
+
+class Outcome(NamedTuple):
+    """How a call ended. Not part of ``MeasuredCall``, because an error refers to the frames that refer to the call."""
+
+    envelope: Optional[TargetDeliveryResponse]
+    #: The error that the call raised, or that its envelope contains.
+    error: Optional[BaseException]
+    attempts: int
+    #: The HTTP status of the answer; for an on-device decision, the status that the edge would send.
+    status: Optional[int]
+
+
+#: Receives each finished call for the telemetry of Target. Must neither raise nor run code of the application.
+CollectTelemetry = Callable[["MeasuredCall", Outcome], object]
+
+
+class Observation:
+    """Passes the calls of one client in one process to telemetry and to observers."""
+
+    def __init__(
+        self, observers: Sequence[Observer], log: Log, collect_telemetry: Optional[CollectTelemetry] = None
+    ) -> None:
+        self.collect_telemetry = collect_telemetry
+        #: The observers, each with its method ``start``, if it has one.
+        self._observers = [(observer, _start_of(observer)) for observer in observers]
+        self._log = log
+        #: How often observers were slow, and how often they raised an error.
+        self.slow = Counter()
+        self.failed = Counter()
+
+    @property
+    def has_observers(self) -> bool:
+        """Whether the application observes the client."""
+        return bool(self._observers)
+
+    def measure(
+        self, kind: str, prepared: PreparedRequest, is_on_device: bool, displays: Sequence[Display] = ()
+    ) -> "MeasuredCall":
+        """Return a measured call, which has not begun. ``displays`` are those that it reports."""
+        return MeasuredCall(self, kind, prepared, is_on_device, displays)
+
+    def start(self, starting: CallStart) -> "StartedObservers":
+        """Tell the observers that a call starts. Return those that will receive its outcome."""
+        running = _RUNNING.get()
+        waiting: List[Tuple[Observer, Callable[[Observed], object]]] = []
+        for observer, start in self._observers:
+            if observer in running:
+                continue
+            finish = observer if start is None else self._call(observer, start, starting)
+            if finish is not None:
+                waiting.append((observer, finish))
+        return StartedObservers(self, waiting)
+
+    def pass_on(self, observed: Observed) -> None:
+        """Pass something that has no start to the observers."""
+        running = _RUNNING.get()
+        for observer, _ in self._observers:
+            if observer not in running:
+                self._call(observer, observer, observed)
+
+    def _call(
+        self, observer: Observer, function: Callable[[ArgumentT], ResultT], argument: ArgumentT
+    ) -> Optional[ResultT]:
+        """Call ``function`` of an observer, and return its result; None if it raises."""
+        token = _RUNNING.set((*_RUNNING.get(), observer))
+        began = monotonic()
+        try:
+            return function(argument)
+        except Exception as error:
+            if is_from_signal_handler(error):
+                raise
+            self.failed.add()
+            if self._log.first_time(("observer raised", id(observer))):
+                self._log.exception("The observer %s raised; later errors of it are only counted", _name_of(observer))
+            return None
+        finally:
+            _RUNNING.reset(token)
+            seconds = monotonic() - began
+            if seconds > SLOW_SECONDS:
+                self.slow.add()
+                if self._log.first_time(("slow observer", id(observer))):
+                    text = "The observer %s took %.0f ms, which delayed a call; later delays are only counted"
+                    self._log.warning(text, _name_of(observer), seconds * 1000)
+
+
+class StartedObservers:
+    """The observers that wait for the outcome of one call."""
+
+    __slots__ = ("_observation", "_waiting")
+
+    def __init__(self, observation: Observation, waiting: List[Tuple[Observer, Callable[[Observed], object]]]) -> None:
+        self._observation = observation
+        self._waiting = waiting
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def finish(self, observed: Observed) -> None:
+        """Pass the outcome to the observers, the last one first, so that their contexts nest."""
+        while self._waiting:
+            observer, finish = self._waiting.pop()
+            self._observation._call(observer, finish, observed)
+
+
+class MeasuredCall:
+    """One call, from its start until its outcome is passed on."""
+
+    __slots__ = (
+        "_observation", "_observers", "answer", "began", "began_at", "displays", "is_on_device", "kind", "new_visitor",
+        "prepared", "seconds",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        observation: Observation,
+        kind: str,
+        prepared: PreparedRequest,
+        is_on_device: bool,
+        displays: Sequence[Display],
+    ) -> None:
+        self._observation = observation
+        self._observers: Optional[StartedObservers] = None
+        self.kind = kind
+        self.prepared = prepared
+        #: Whether the call was decided, or is going to be decided, in this process.
+        self.is_on_device = is_on_device
+        self.displays = displays
+        identity = prepared.request.id
+        self.new_visitor = identity is None or not any(vars(identity).values())
+        #: When the call began, in milliseconds since 1970 and in seconds on the monotonic clock.
+        self.began_at = 0
+        self.began = 0.0
+        #: The duration of the execution; 0 if the call never began.
+        self.seconds = 0.0
+        #: The answer of the edge, with the timings of its exchange.
+        self.answer: Optional[EdgeAnswer] = None
+
+    def run(self, function: Callable[[], ResultT]) -> ResultT:
+        """Execute the call."""
+        self._start()
+        self.began_at, self.began = epoch_milliseconds(), monotonic()
+        try:
+            return function()
+        finally:
+            self.seconds = monotonic() - self.began
+
+    def run_and_end(self, function: Callable[[], ResultT]) -> ResultT:
+        """Execute the call, and pass its outcome on."""
+        try:
+            value = self.run(function)
+        except BaseException as error:
+            self.end(None, error)
+            raise
+        self.end(value, None)
+        return value
+
+    def end(self, value: object, error: Optional[BaseException]) -> None:
+        """Pass the outcome on: the value that the call returned, or the error that it raised."""
+        envelope = value.offers_response if isinstance(value, AttributesProvider) else value
+        outcome = self._outcome(envelope if isinstance(envelope, TargetDeliveryResponse) else None, error)
+        observation = self._observation
+        if observation.collect_telemetry is not None:
+            observation.collect_telemetry(self, outcome)
+        if not observation.has_observers:
+            return
+        if self._observers is None:  # the call never began
+            self._start()
+        if self._observers:
+            self._observers.finish(self._observed(outcome))
+
+    def _start(self) -> None:
+        if self._observation.has_observers:
+            prepared = self.prepared
+            start = CallStart(self.kind, self._locations, self._decided_by, prepared.request.request_id)
+            self._observers = self._observation.start(start)
+
+    @property
+    def _locations(self) -> Tuple[str, ...]:
+        return locations_of(self.prepared.request, self.displays)
+
+    @property
+    def _decided_by(self) -> str:
+        method = DecisioningMethod.ON_DEVICE if self.is_on_device else DecisioningMethod.SERVER_SIDE
+        return method.value
+
+    def _outcome(self, envelope: Optional[TargetDeliveryResponse], error: Optional[BaseException]) -> Outcome:
+        if error is None and envelope is not None:
+            error = envelope.error
+            self.is_on_device = envelope.meta["decisioning_method"] == DecisioningMethod.ON_DEVICE.value
+        attempts, status = 0, None
+        if isinstance(error, DeliveryError):
+            attempts, status = error.attempts, error.status
+        elif error is None and self.answer is not None:
+            attempts, status = self.answer.attempts, self.answer.status
+        if status is None and envelope is not None:
+            status = envelope.response.status
+        return Outcome(envelope, error, attempts, status)
+
+    def _observed(self, outcome: Outcome) -> Observed:
+        request, answer = self.prepared.request, self.answer
+        return Observed(
+            self.kind,
+            self._locations,
+            self._decided_by,
+            self.seconds,
+            outcome.attempts,
+            outcome.status,
+            outcome.error,
+            () if outcome.envelope is None else tuple(offers_of(outcome.envelope.response)),
+            self.new_visitor,
+            None if answer is None else answer.timings,
+            request.request_id,
+            self.prepared.session_id,
+        )
+
+
+def locations_of(request: DeliveryRequest, displays: Sequence[Display] = ()) -> Tuple[str, ...]:
+    """Return the names of the mboxes and views of a request, of its notifications and of ``displays``, each once."""
+    names: List[Optional[str]] = []
+    for part in (request.execute, request.prefetch):
+        if part is not None:
+            names += [DEFAULT_GLOBAL_MBOX] if part.page_load is not None else []
+            names += _names(part.mboxes)
+            names += _names(getattr(part, "views", None))
+    for notification in request.notifications or ():
+        names += [DEFAULT_GLOBAL_MBOX] if notification.page_load is not None else []
+        names += _names([notification.mbox, notification.view])
+    names += [display.mbox for display in displays]
+    return tuple(str(name) for name in dict.fromkeys(names) if name)
+
+
+def _start_of(observer: Observer) -> Optional[Callable[[CallStart], Finish]]:
+    """Return the method ``start`` of an observer. It must be one of its class, because a ``Mock`` has any attribute."""
+    start: Optional[Callable[[CallStart], Finish]] = None
+    if hasattr(type(observer), "start"):
+        start = observer.start  # type: ignore[attr-defined]
+    return start
+
+
+def _names(parts: Optional[Iterable[object]]) -> List[Optional[str]]:
+    return [getattr(part, "name", None) for part in parts or ()]
+
+
+def _name_of(observer: Observer) -> str:
+    """Return the name of a function, or of the class of another observer."""
+    return getattr(observer, "__qualname__", None) or type(observer).__qualname__

@@ -1,0 +1,41 @@
+"""An edge without a network, and clients of it."""
+
+import json
+from unittest import mock
+
+from target_python_sdk import TargetClient
+from tests.conformance.builders import artifact, client_of, rule
+from tests.support import ANSWER, LONG
+
+ALWAYS = artifact(home=[rule("A")])
+
+
+class Edge:
+    """A pool manager that answers each request, or does what ``next`` says."""
+
+    def __init__(self):
+        self.sent = []
+        #: A status, or a callable for the body of the request. Its result is the answer.
+        self.reply = 200
+
+    def request(self, method, url, **options):
+        self.sent.append(json.loads(options["body"]))
+        reply = self.reply
+        if callable(reply):
+            return reply(self.sent[-1])
+        return answer_of(reply)
+
+
+def answer_of(status=200, body=ANSWER):
+    return mock.Mock(status=status, reason="", headers={}, data=json.dumps(body).encode())
+
+
+def server_side(edge, *observers, **options):
+    """Return a client whose calls ``edge`` answers."""
+    known = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg", "timeout": LONG, "retries": 1}
+    return TargetClient.create({**known, "pool_manager": edge, "observers": observers, **options})
+
+
+def on_device(edge, *observers, document=ALWAYS, **options):
+    """Return a client that decides with ``document``, and whose other requests ``edge`` answers."""
+    return client_of(document, pool_manager=edge, observers=observers, retries=1, **options)
