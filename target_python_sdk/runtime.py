@@ -63,7 +63,9 @@ class Runtime:
         events: EventProvider,
         log: Log,
         inherited: Optional["Runtime"] = None,
+        *,
         requests_hint: bool = True,
+        open_transport: Callable[..., Transport] = Transport,
     ) -> None:
         self.settings = settings
         self.events = events
@@ -73,7 +75,7 @@ class Runtime:
         self.workers = WorkerPool(
             settings.max_workers, settings.max_pending, settings.shutdown_timeout, f"target-{settings.client}"
         )
-        self.transport = Transport(settings.transport(), self.workers.blocking)
+        self.transport = open_transport(settings.transport(), self.workers.blocking)
         retrying = RetryingSender(with_headers(self.transport.send, settings.headers), settings.retries, log)
         self.outages = OutageLog(events, log)
         self.send: Send = PayloadLogger(retrying, log, settings.log_payloads, self.outages.answered)

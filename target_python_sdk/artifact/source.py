@@ -227,22 +227,27 @@ class ArtifactSource:
         # A server that is about to fork needs no warning: its workers will poll.
         log = self._log.debug if is_about_to_fork() else self._log.warning
         log("Cannot start a thread; the rule artifact will not be updated until one can be started")
-        timeout = min(DOWNLOAD_TIMEOUT, self._settings.maximum_wait_ready)
         if self._cache is not None:
             self._cache.interruptible = in_main_thread()
-        delay = 0.0 if self._due is None else None
         try:
-            while delay == 0.0 and not self._poller.stopped:
-                job, handle = self._next_step(timeout)
-                try:
-                    outcome = job()
-                except TargetError as error:
-                    outcome = PollOutcome(error=error)
-                delay = handle(self, outcome)
+            if self._due is None:
+                self.update()
         finally:
             if self._cache is not None:
                 self._cache.interruptible = False
             self._next_thread_start = monotonic() + INITIAL_RETRY_DELAY
+
+    def update(self) -> None:
+        """Read the cache or download once, in the calling thread. A failure is reported as if the thread had polled."""
+        timeout = min(DOWNLOAD_TIMEOUT, self._settings.maximum_wait_ready)
+        delay: Optional[float] = 0.0
+        while delay == 0.0 and not self._poller.stopped:
+            job, handle = self._next_step(timeout)
+            try:
+                outcome = job()
+            except TargetError as error:
+                outcome = PollOutcome(error=error)
+            delay = handle(self, outcome)
 
     # In the polling thread
 

@@ -229,7 +229,7 @@ def _experiences(value: JsonValue, place: str) -> Tuple[Experience, ...]:
     ]
     _check_unique(names, place, "name", "two experiences are named")
     limits = _share_limits(entries, place)
-    offers = [_offer(entry.get("offer"), f"{at}.offer") for at, entry in entries]
+    offers = [parse_offer(entry.get("offer"), f"{at}.offer") for at, entry in entries]
     return tuple(Experience(*parts) for parts in zip(names, limits, limits[1:], offers))
 
 
@@ -252,7 +252,8 @@ def _share_limits(experiences: Sequence[Tuple[str, Mapping[str, Any]]], place: s
     return limits
 
 
-def _offer(value: JsonValue, place: str) -> Optional[Offer]:
+def parse_offer(value: JsonValue, place: str) -> Optional[Offer]:
+    """Validate the offer of an experience. Raises ``OptionError``."""
     if value is None:
         return None
     value = check_object(value, place, OFFER_TYPES)

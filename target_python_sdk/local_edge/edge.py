@@ -142,14 +142,14 @@ class LocalEdge:
         return self._faults.fail(status)
 
     def force(
-        self, visitor: str, activity: Union[str, int], experience: Union[str, int]
+        self, visitor: Optional[str], activity: Union[str, int], experience: Union[str, int]
     ) -> ContextManager[object]:
         """Give a visitor an experience in all decisions of this edge, whatever the audience and the bucket are.
 
         This lasts until ``clear_forced`` or the end of a ``with`` block. For on-device decisions, use the client's
         option ``force``.
 
-        :param visitor: One of the visitor's ids, such as the tntId, with or without its edge cluster.
+        :param visitor: One of the visitor's ids, such as the tntId, with or without its edge cluster; None for all.
         :param activity: Its name or id. An unknown one raises ``OptionError``.
         :param experience: Its name or id, or its position, counted from 0.
         """

@@ -36,6 +36,8 @@ logger = getLogger("adobe.target.local_edge")
 #: The maximum length of a token for QA mode.
 _MAX_TOKEN = 4096
 _TOKEN_START = "qa"
+#: The key of experiences that are forced for every visitor. No visitor has this id.
+_EVERY_VISITOR = ""
 
 
 class Override(NamedTuple):
@@ -56,13 +58,15 @@ class ForcedVisitors:
         self._by_visitor: Dict[str, Dict[Name, Name]] = {}
         self._lock = threading.Lock()
 
-    def add(self, artifact: Artifact, visitor: str, activity: Name, experience: Name) -> ContextManager[object]:
-        """Force an experience for the visitor with this id. Raises ``OptionError`` for an unknown name.
+    def add(
+        self, artifact: Artifact, visitor: Optional[str], activity: Name, experience: Name
+    ) -> ContextManager[object]:
+        """Force an experience for the visitor with this id, or for all. Raises ``OptionError`` for an unknown name.
 
         The end of a ``with`` block restores the earlier experience.
         """
         find_experiences(artifact, {activity: experience}, "")
-        key = _without_cluster(check_text(visitor, "visitor"))
+        key = _EVERY_VISITOR if visitor is None else _without_cluster(check_text(visitor, "visitor"))
         with self._lock:
             forced = dict(self._by_visitor.get(key, {}))
             earlier = forced.pop(activity, None)  # the last entry takes precedence, so a new one must be at the end
@@ -89,12 +93,14 @@ class ForcedVisitors:
             self._by_visitor[key] = forced if earlier is None else {**forced, activity: earlier}
 
     def of(self, identity: Optional[VisitorId]) -> Dict[Name, Name]:
-        """Return the forced experiences of the visitor with these ids."""
-        if not self._by_visitor or identity is None:
+        """Return the forced experiences of the visitor with these ids, and those of every visitor."""
+        if not self._by_visitor:
             return {}
-        ids = [identity.marketing_cloud_visitor_id, identity.tnt_id, identity.third_party_id]
-        ids += [customer.id for customer in identity.customer_ids or () if customer is not None]
-        keys = [_without_cluster(each) for each in ids if isinstance(each, str)]
+        ids: List[Any] = []
+        if identity is not None:
+            ids += [identity.marketing_cloud_visitor_id, identity.tnt_id, identity.third_party_id]
+            ids += [customer.id for customer in identity.customer_ids or () if customer is not None]
+        keys = [_EVERY_VISITOR, *(_without_cluster(each) for each in ids if isinstance(each, str))]
         return {name: forced for key in keys for name, forced in self._by_visitor.get(key, {}).items()}
 
 

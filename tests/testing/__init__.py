@@ -1,0 +1,1 @@
+"""Test ``target_python_sdk.testing`` and the pytest plugin."""
