@@ -8,6 +8,7 @@ import pytest
 
 from target_python_sdk.errors import ConnectionFailed, DeadlineExceeded, HttpStatusError, InvalidResponse
 from target_python_sdk.testing import SocketServer, answer, response
+from target_tools import clock
 from target_tools.http import pools
 from tests.client.test_interim_replies import echo
 from tests.support import ANSWER, ANSWER_BYTES, LONG, SHORT, client_of, content, eventually, offers
@@ -293,23 +294,31 @@ def test_a_connection_that_is_reset_while_it_is_opened_is_retried(error, way, mo
 # The deadline
 
 
-def delay_reading(monkeypatch, until, seconds=WAIT):
-    """Delay reading an answer until the event ``until`` is set, or for ``seconds``."""
+def delay_reading(monkeypatch, until):
+    """Delay reading an answer until the event ``until`` is set."""
     from target_python_sdk.delivery import exchange  # noqa: PLC0415 - changed only here
 
     parse = exchange.parse_json
 
     def slowly(body):
-        until.wait(seconds)
+        until.wait(WAIT)
         return parse(body)
 
     monkeypatch.setattr(exchange, "parse_json", slowly)
 
 
 def test_the_deadline_covers_reading_the_answer(monkeypatch):
-    delay_reading(monkeypatch, threading.Event(), 0.15)
-    with SocketServer(answer(ANSWER)) as server, client_of(server, timeout=100) as client:
-        with pytest.raises(DeadlineExceeded, match="not read within 100 ms") as caught:
+    from target_python_sdk.delivery import exchange  # noqa: PLC0415 - changed only here
+
+    parse, real_time = exchange.parse_json, clock.monotonic
+
+    def parse_for_a_minute(body):
+        monkeypatch.setattr(clock, "monotonic", lambda: real_time() + 60)
+        return parse(body)
+
+    monkeypatch.setattr(exchange, "parse_json", parse_for_a_minute)
+    with SocketServer(answer(ANSWER)) as server, client_of(server) as client:
+        with pytest.raises(DeadlineExceeded, match="not read within 20000 ms") as caught:
             client.get_offers(offers())
         assert caught.value.status == 200
         assert client.stats()["failures"] == 1

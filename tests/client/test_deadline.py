@@ -1,6 +1,7 @@
 """``timeout`` is one deadline for all waits of a call (B2, T1)."""
 
 import socket
+import threading
 import time
 from types import SimpleNamespace
 
@@ -9,33 +10,37 @@ import urllib3
 
 from target_python_sdk.errors import DeadlineExceeded
 from target_python_sdk.testing import SocketServer, answer
-from tests.support import ANSWER_BYTES, SHORT, client_of, offers
+from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, offers
 
 pytestmark = pytest.mark.server
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
 
 
+#: Seconds. Without a deadline of the whole call, each of the slow servers below delays it for longer.
+MUCH_LATER = 20
+
+
 def send_nothing(connection):
     connection.read_request()
-    connection.wait(6)
+    connection.hang()
 
 
 def drip_headers(connection):
     connection.read_request()
     connection.send(b"HTTP/1.1 200 OK\r\nX-Drip: ")
-    connection.send_slowly(b"x" * 50, every=0.1)
+    connection.send_slowly(b"x" * 500, every=0.1)
 
 
 def drip_the_body(connection):
     connection.read_request()
     connection.send(HEAD)
-    connection.send_slowly(b" " * 50, every=0.1)
+    connection.send_slowly(b" " * 500, every=0.1)
 
 
 def drip_the_status_line(connection):
     connection.read_request()
-    connection.send_slowly(b"HTTP/1.1 200 OK\r\n", every=1)
+    connection.send_slowly(b"HTTP/1.1 200 OK\r\n", every=10)
 
 
 def send_continue_for_ever(connection):
@@ -55,7 +60,7 @@ def test_b2_a_call_to_a_slow_server_raises_deadline_exceeded(handler):
         with pytest.raises(DeadlineExceeded, match="within 200 ms") as caught:
             client.get_offers(offers())
         elapsed = time.monotonic() - began
-    assert 0.15 < elapsed < 0.8
+    assert 0.2 <= elapsed < MUCH_LATER
     assert isinstance(caught.value, TimeoutError)
     assert isinstance(caught.value, urllib3.exceptions.TimeoutError)
     assert caught.value.request.execute.mboxes[0].name == "home"
@@ -68,32 +73,29 @@ def test_b2_retries_share_the_deadline():
             connection.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
 
     with SocketServer(unavailable) as server, client_of(server, timeout=SHORT) as client:
-        began = time.monotonic()
         with pytest.raises(Exception) as caught:
             client.get_offers(offers())
-        assert time.monotonic() - began < 0.8
-    assert caught.value.attempts <= 2
+    assert caught.value.attempts <= 2  # three take 450 ms
 
 
 def test_the_timeout_of_a_call_overrides_that_of_the_client():
-    with SocketServer(send_nothing) as server, client_of(server) as client:
-        began = time.monotonic()
-        with pytest.raises(DeadlineExceeded):
+    with SocketServer(send_nothing) as server, client_of(server, timeout=10 * LONG) as client:
+        with pytest.raises(DeadlineExceeded, match="within 200 ms"):
             client.get_offers({**offers(), "timeout": SHORT})
-        assert time.monotonic() - began < 0.8
 
 
 def test_a_resolver_that_hangs_does_not_delay_the_call(monkeypatch):
+    call_has_ended = threading.Event()
+
     def hang(*_, **__):
-        time.sleep(1.5)
+        call_has_ended.wait(MUCH_LATER)
         raise socket.gaierror("too late")
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, timeout=SHORT) as client:
-        began = time.monotonic()
-        with pytest.raises(DeadlineExceeded):
+        with pytest.raises(DeadlineExceeded):  # with the error of the resolver, it would be another class
             client.get_offers(offers())
-        assert time.monotonic() - began < 0.8
+        call_has_ended.set()
         assert server.connections == 0
 
 
@@ -113,7 +115,7 @@ def test_a_call_to_a_port_that_ignores_connects_raises_deadline_exceeded():
             began = time.monotonic()
             with pytest.raises(DeadlineExceeded):
                 client.get_offers(offers())
-            assert time.monotonic() - began < 0.8
+            assert time.monotonic() - began < MUCH_LATER  # the system gives up after minutes
         for filler in fillers:
             filler.close()
 
@@ -131,17 +133,31 @@ def test_the_client_works_after_a_deadline():
         assert client.get_offers(offers())["response"].status == 200
 
 
-def test_a_request_to_a_hung_server_is_sent_once_whatever_the_timeout_of_the_previous_call():
+def attempts_of_a_call_to_a_hung_server(first, second):
+    """Return the attempts of a call whose timeout is ``second``, after an answered call whose timeout is ``first``.
+
+    Return None if a busy machine did not let the first call end in time, or the second one send its request.
+    """
+
     def answer_once(connection):
         connection.read_request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(ANSWER_BYTES), ANSWER_BYTES))
         connection.read_request()
         connection.hang()
 
-    for first, second in ((400, 430), (400, 400), (430, 400), (300, 348)):
-        with SocketServer(answer_once) as server, client_of(server) as client:
+    with SocketServer(answer_once) as server, client_of(server) as client:
+        try:
             client.get_offers({**offers(), "timeout": first})
-            with pytest.raises(DeadlineExceeded) as caught:
-                client.get_offers({**offers(), "timeout": second})
-            assert caught.value.attempts == 1
-            assert (len(server.requests), server.connections) == (2, 1)
+        except DeadlineExceeded:
+            return None
+        with pytest.raises(DeadlineExceeded) as caught:
+            client.get_offers({**offers(), "timeout": second})
+        assert server.connections == 1
+        assert len(server.requests) <= 2
+        return caught.value.attempts if len(server.requests) == 2 else None
+
+
+@pytest.mark.parametrize(("first", "second"), [(400, 430), (400, 400), (430, 400), (300, 348)])
+def test_a_request_to_a_hung_server_is_sent_once_whatever_the_timeout_of_the_previous_call(first, second):
+    attempts = (attempts_of_a_call_to_a_hung_server(first, second) for _ in range(20))
+    assert next(each for each in attempts if each is not None) == 1

@@ -8,19 +8,26 @@ import weakref
 import pytest
 
 from target_python_sdk.testing import Connection, SocketServer, answer
+from target_tools.concurrency import task_workers
 from tests.reliability.conftest import interpreter, no_interpreter, python
 from tests.support import ANSWER_BYTES, client_of, eventually, offers
 
 pytestmark = pytest.mark.server
 
-#: Seconds that a busy machine may need in addition.
-SLACK = 2.0
+#: Seconds: more than an exit takes on a busy machine, less than the waits that the scripts allow.
+PROMPT = 20.0
 HEAD = """
     import atexit, sys, threading, time
     from types import SimpleNamespace
     from tests.support import client_of, offers
 
     server = SimpleNamespace(domain=sys.argv[1])
+"""
+#: An idle thread that does not end on request delays the exit by this time.
+LONG_IDLE_EXIT = """
+    from target_tools.concurrency import shutdown
+
+    shutdown.IDLE_EXIT_SECONDS = 40
 """
 
 
@@ -34,7 +41,7 @@ def read_and_hang(connection):
 def test_t6_a_hanging_request_delays_the_exit_by_shutdown_timeout_at_most(clients, figure):
     body = """
     for _ in range(int(sys.argv[2])):
-        client = client_of(server, shutdown_timeout=1000, max_workers=1)
+        client = client_of(server, shutdown_timeout=1000, timeout=60000, max_workers=1)
         for _ in range(3):
             client.get_offers({**offers(), "callback": print})
         while not client.stats()["running"]:
@@ -43,11 +50,11 @@ def test_t6_a_hanging_request_delays_the_exit_by_shutdown_timeout_at_most(client
     print(repr(time.time()))
     """
     with SocketServer(read_and_hang) as server:
-        done = python(HEAD + body, server.domain, clients)
+        done = python(HEAD + LONG_IDLE_EXIT + body, server.domain, clients)
         elapsed = time.time() - float(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
     figure(f"exit with a hung request, {clients} client(s), s", elapsed, "1 (shutdown_timeout)")
-    assert elapsed < 1 + SLACK / 2
+    assert elapsed < PROMPT
 
 
 def test_t6_an_exit_waits_for_a_slow_response():
@@ -79,11 +86,11 @@ def test_t7_a_script_that_does_not_close_its_client_exits_at_once(calls, figure)
     print(repr(time.time()))
     """
     with SocketServer(answer(ANSWER_BYTES)) as server:
-        done = python(HEAD + body, server.domain, calls)
+        done = python(HEAD + LONG_IDLE_EXIT + body, server.domain, calls)
         elapsed = time.time() - float(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
     figure(f"exit without close after {calls} callbacks, s", elapsed, "less than 0.5")
-    assert elapsed < 0.5 + SLACK
+    assert elapsed < PROMPT
 
 
 LATE_CALLS = {
@@ -176,11 +183,17 @@ def test_t8_a_call_during_exit_is_answered_without_a_traceback(version, figure):
     assert failed_scripts == {}
 
 
+@pytest.fixture
+def long_idle_time(monkeypatch):
+    """Extend the time after which idle workers end to more than ``eventually`` waits."""
+    monkeypatch.setattr(task_workers, "IDLE_SECONDS", 60.0)
+
+
 def workers_alive():
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("target-acmeclient")]
 
 
-def test_t33_an_unreferenced_client_is_garbage_collected_and_its_threads_end(figure):
+def test_t33_an_unreferenced_client_is_garbage_collected_and_its_threads_end(figure, long_idle_time):
     assert eventually(lambda: not workers_alive())
     with SocketServer(answer(ANSWER_BYTES)) as server:
         client = client_of(server)
@@ -195,10 +208,9 @@ def test_t33_an_unreferenced_client_is_garbage_collected_and_its_threads_end(fig
         elapsed = time.monotonic() - began
         assert eventually(lambda: gc.collect() is not None and not any(each() for each in watched))
     figure("threads end after the client, s", elapsed, "less than 1")
-    assert elapsed < 1 + SLACK
 
 
-def test_t33_an_unreferenced_client_with_a_call_in_progress_is_garbage_collected(figure):
+def test_t33_an_unreferenced_client_with_a_call_in_progress_is_garbage_collected(figure, long_idle_time):
     received_request, go = threading.Event(), threading.Event()
 
     def answer_late(connection):
@@ -223,7 +235,6 @@ def test_t33_an_unreferenced_client_with_a_call_in_progress_is_garbage_collected
         elapsed = time.monotonic() - began
         assert eventually(lambda: watched[1]() is None)
     figure("threads end after the last call, s", elapsed, "less than 1")
-    assert elapsed < 1 + SLACK
 
 
 def test_t33_a_client_with_a_subscriber_is_freed_without_garbage_collection():
@@ -255,8 +266,8 @@ def test_t7_a_forked_child_does_not_wait_for_the_parents_workers(figure):
     print(time.monotonic() - began)
     """
     with SocketServer(answer(ANSWER_BYTES)) as server:
-        done = python(HEAD + body, server.domain)
+        done = python(HEAD + LONG_IDLE_EXIT + body, server.domain)
     assert (done.returncode, done.stderr) == (0, "")
     elapsed = float(done.stdout)
     figure("exit of a forked child beside idle workers, s", round(elapsed, 3), "less than 0.5")
-    assert elapsed < 0.45
+    assert elapsed < PROMPT
