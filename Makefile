@@ -17,7 +17,7 @@ DOUBLES   := $(VENV)/doubles
 with = $(VENV)/.installed-$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-wsgi demo-celery test coverage unmeasured quick doubles lint types bench soak fuzz docs clean
+.PHONY: help demo demo-wsgi demo-celery test coverage slow reliability servers quick doubles lint types bench soak fuzz docs clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,19 +31,25 @@ demo-wsgi: $(call with,servers) ## run a WSGI application under each installed s
 demo-celery: $(call with,servers) ## run Celery tasks that make decisions and send notifications
 	@$(PY) samples/celery/demo.py
 
-# The tests of faults, signals and servers depend on timing, so they run without a trace function.
+# The tests of faults, signals and servers depend on timing, and a trace function doubles the time of slow tests, so
+# these are not measured for coverage.
 UNMEASURED := tests/reliability tests/servers
+UNMEASURED_TESTS := $(PY) -m pytest -p no:cacheprovider
 
 TEST_NEEDS := $(call with,test) $(call with,lint) $(call with,bench) $(call with,browser)
 
-test: $(TEST_NEEDS) ## run the test suite, in two parts at the same time; prints their output at their end
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target coverage unmeasured
+# Many tests wait for servers and processes, so there are more parts than most machines have cores.
+test: $(TEST_NEEDS) ## run the test suite, in four parts at the same time; prints the output of each at its end
+	@$(MAKE) --no-print-directory --jobs=4 --keep-going --output-sync=target coverage slow reliability servers
 
 coverage: $(TEST_NEEDS) ## run the tests that are measured for coverage, and print it
-	$(PY) -m pytest --cov --ignore=tests/doubles $(UNMEASURED:%=--ignore=%)
+	$(PY) -m pytest --cov --ignore=tests/doubles $(UNMEASURED:%=--ignore=%) -m "not slow"
 
-unmeasured: $(TEST_NEEDS)
-	$(PY) -m pytest -p no:cacheprovider $(UNMEASURED)
+slow: $(TEST_NEEDS)
+	$(UNMEASURED_TESTS) --ignore=tests/doubles $(UNMEASURED:%=--ignore=%) -m slow
+
+reliability servers: $(TEST_NEEDS)
+	$(UNMEASURED_TESTS) tests/$@
 
 quick: $(call with,test) ## run the tests that need neither sockets nor processes; takes seconds
 	$(PY) -m pytest -q -m "not (server or process or slow)"

@@ -167,6 +167,7 @@ def test_the_form_is_answered_and_not_recorded() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_split_is_a_stream_of_reports() -> None:
     with LocalEdge() as edge:
         answer = ask(edge, "POST", "/page/split", {"location": "view checkout"})

@@ -12,7 +12,7 @@ from target_python_sdk.types import DeliveryRequest, MboxRequest, PrefetchReques
 from tests.around.chromium import WatchedPage, chromium
 from tests.support import client_of
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 WIDTHS = (400, 1280)
 #: Texts that run, break out or break the layout if a page does not treat them as text.

@@ -83,6 +83,7 @@ def test_lists_in_a_link_are_cut() -> None:
 NAMES = ["token", "index", "listed_activities_only", "evaluate_as_true_audience_ids"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.text(max_size=50)), max_size=8), st.text(max_size=30))
 def test_no_link_raises_an_error(parameters: Any, before: str) -> None:
     link = before + "?" + "&".join(f"at_preview_{name}={value}" for name, value in parameters)

@@ -82,6 +82,7 @@ def requests() -> Iterator[DeliveryRequest]:
         )
 
 
+@pytest.mark.slow
 def test_every_visitor_gets_the_same_offers_with_each_method(client: TargetClient) -> None:
     seen = set()
     for request in requests():

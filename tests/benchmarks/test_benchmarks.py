@@ -228,6 +228,7 @@ def test_the_error_of_a_failed_process_is_reported() -> None:
         LineProcess(sys.executable, "benchmarks.worker", {"kind_of": "nothing"})
 
 
+@pytest.mark.slow
 @pytest.mark.server
 def test_a_small_run_prints_and_records_every_figure(tmp_path: Path) -> None:
     pytest.importorskip("trustme", reason="trustme is not installed: " + installing("test"))

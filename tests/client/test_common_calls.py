@@ -119,6 +119,7 @@ def outcome(document, on_ordinary_path, call):
     return result, recorder.bodies, (stats["calls"], stats["failures"], stats["invalid_hints"])
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(ARTIFACTS, REQUESTS, UNCOMMON_FIELDS, OPTIONS)
 def test_a_call_has_the_outcome_of_the_ordinary_path(document, request, uncommon, options):
@@ -130,6 +131,7 @@ def test_a_call_has_the_outcome_of_the_ordinary_path(document, request, uncommon
     assert outcome(document, False, call) == outcome(document, True, call)
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(ARTIFACTS, REQUESTS, st.lists(st.sampled_from(NAMES), max_size=2))
 @example(artifact(), {"id": {"tntId": "."}, "context": {"channel": "web"}}, ["home"])

@@ -23,6 +23,7 @@ from target_python_sdk.errors import (
 )
 from target_python_sdk.testing import SocketServer, answer
 from target_tools.clock import Deadline
+from target_tools.concurrency.tasks import TimeLimit
 from tests.conformance.builders import GLOBAL, artifact, client_of, option, rule
 from tests.support import LONG
 
@@ -96,7 +97,12 @@ def make_client_without_edge():
 @pytest.fixture
 def ample_decision_time(monkeypatch):
     """Allow half a minute for the decision after the edge failed, because a busy machine may need it."""
+
+    def longer_limit(queue_timeout, timeout, expire):
+        return TimeLimit(queue_timeout + 30, timeout + 30, expire)
+
     monkeypatch.setattr(prepared_call, "after_request", lambda deadline: Deadline.after(30))
+    monkeypatch.setattr(prepared_call, "TimeLimit", longer_limit)
 
 
 @pytest.mark.usefixtures("ample_decision_time")

@@ -22,7 +22,7 @@ def run_interrupted_calls(*arguments):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize("interrupts", scaled(10000, 3000))
+@pytest.mark.parametrize("interrupts", scaled(10000, 2000))
 def test_after_thousands_of_signals_no_call_hangs_and_no_exception_is_changed(interrupts, scheme, authority):
     tls = authority.server_context() if scheme == "https" else None
     with SocketServer(answer(ANSWER_BYTES), tls=tls) as server:

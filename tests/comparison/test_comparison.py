@@ -49,6 +49,7 @@ def as_text(found: Any) -> str:
     return "\n".join(map(str, found))
 
 
+@pytest.mark.slow
 @pytest.mark.server
 @pytest.mark.parametrize("process", sides.PROCESSES)
 def test_every_difference_is_known(ours: Dict[str, Any], process: str) -> None:
@@ -57,6 +58,7 @@ def test_every_difference_is_known(ours: Dict[str, Any], process: str) -> None:
     assert as_text(judge(found, KNOWN_DIFFERENCES).unexplained) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.server
 def test_every_entry_of_the_list_occurs(ours: Dict[str, Any]) -> None:
     """An entry without a difference must be removed, and so must a recorded scenario that no longer exists."""
@@ -74,6 +76,7 @@ def test_1_1_0_still_gives_the_recorded_results(python_1_1_0: str, process: str)
     assert as_text(differences(recording_of(theirs), theirs)) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_models_declare_the_same_attributes(our_models: Any) -> None:
     """Types, wire names, constants and modules are the same. New attributes are listed and come last."""
@@ -109,6 +112,7 @@ def test_the_recorded_models_are_of_all_kinds() -> None:
     assert {name.split()[0] for name in theirs} == set(recording.read(recording.SURFACE))
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_1_1_0_still_builds_the_recorded_models(python_1_1_0: str) -> None:
     surface = recording.read(recording.SURFACE)

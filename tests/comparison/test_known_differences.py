@@ -72,6 +72,7 @@ def test_no_foreign_error_is_excused(known: Any, known_differences: Sequence[Kno
     assert find_excused(recording.read(known), known_differences, [FOREIGN_ERROR]).excused == []
 
 
+@pytest.mark.slow
 def test_no_whole_outcome_is_excused() -> None:
     """Every scenario fails if it returns nothing or an ``AttributeError``."""
     known = recording.read(recording.SCENARIOS)

@@ -144,6 +144,7 @@ def warnings_in(caplog):
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trace", [None, {}], ids=["plain", "traced"])
 @pytest.mark.parametrize("strange", STRANGE_RULES.values(), ids=STRANGE_RULES)
 def test_an_unusual_rule_raises_nothing_and_changes_no_other_decision(strange, trace, edge, caplog):
@@ -184,6 +185,7 @@ def test_a_thousand_unsupported_rules_do_not_flood_the_log(edge, caplog):
     assert 1 <= len(warnings_in(caplog)) < 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [500, pytest.param(50000, marks=pytest.mark.fuzz)])
 def test_a_mutated_artifact_is_used_or_refused_as_a_whole(count, edge):
     rng = random.Random(SEED)
@@ -264,6 +266,7 @@ def test_the_error_about_invalid_parameters_names_their_place(name, mode, edge):
     assert len(str(caught.value)) < 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["execute", "prefetch"])
 @pytest.mark.parametrize("parameters", [ALL_PARAMETERS[name] for name in VALID_PARAMETERS], ids=VALID_PARAMETERS)
 def test_an_unusual_parameter_raises_nothing_and_changes_no_other_decision(parameters, mode, edge, caplog):
@@ -281,6 +284,7 @@ def test_an_unusual_parameter_raises_nothing_and_changes_no_other_decision(param
     assert len(lines) == len(set(lines))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1500, pytest.param(100000, marks=pytest.mark.fuzz)])
 def test_mutated_requests_are_answered_or_raise_an_sdk_error(count, edge):
     rng = random.Random(SEED)

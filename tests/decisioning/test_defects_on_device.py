@@ -420,6 +420,7 @@ def memory_growth(client, visitors):
     return tracemalloc.get_traced_memory()[0] - before
 
 
+@pytest.mark.slow
 def test_b64_memory_does_not_grow_with_the_number_of_visitors():
     document = artifact(home=halves(), other=yes_or_no({"==": [{"var": "user.browserType"}, "ie"]}, "other", 2))
     with client_of(document) as client:

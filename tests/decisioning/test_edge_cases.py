@@ -156,6 +156,7 @@ def test_a_foreign_client_code_is_logged_once_with_both_codes(caplog):
     assert "acmeclient" in lines[0].getMessage()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [101, 5000, 100000])
 @pytest.mark.parametrize("part", ["condition", "content", "unknown"])
 def test_only_a_rule_that_is_nested_too_deeply_is_skipped(tmp_path, depth, part, caplog):
@@ -483,6 +484,7 @@ def test_the_time_is_checked_before_each_mbox(monkeypatch, mode):
     assert list(late) == []
 
 
+@pytest.mark.slow
 def test_the_rules_of_a_decision_share_its_steps(caplog):
     """Each rule stays within the limit of an evaluation; together they exceed that of a decision."""
     mboxes = slow_mboxes(LOOPS, 3 * MAX_DECISION_STEPS // MAX_STEPS)

@@ -198,6 +198,7 @@ def decisions(envelope):
     return decided
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(ARTIFACTS, REQUESTS)
 def test_no_combination_of_artifact_and_request_makes_a_call_raise(edge, document, request):
@@ -208,6 +209,7 @@ def test_no_combination_of_artifact_and_request_makes_a_call_raise(edge, documen
     json.dumps(envelope["response"].to_dict(by_alias=True, exclude_none=True))
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(ARTIFACTS, REQUESTS, KNOWN_VISITORS)
 def test_equal_visitors_get_equal_answers_from_any_client(edge, document, request, visitor):
@@ -221,6 +223,7 @@ def test_equal_visitors_get_equal_answers_from_any_client(edge, document, reques
     assert json.dumps(document) == before
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(ARTIFACTS, REQUESTS)
 def test_a_location_gets_at_most_one_experience_of_an_activity(edge, document, request):

@@ -65,6 +65,7 @@ def without_times(value):
     return {key: item for key, item in value.items() if key not in changing}
 
 
+@pytest.mark.slow
 @pytest.mark.server  # imports test_properties, a server-marked module
 @SLOW
 @given(ARTIFACTS, st.lists(REQUESTS, min_size=1, max_size=3), st.sampled_from([8, 100, 65536]), st.integers(0, 3))
@@ -222,6 +223,7 @@ def test_locations_with_few_rules_are_evicted_first(monkeypatch):
     assert loaded.mboxes["page"] is page
 
 
+@pytest.mark.slow
 def test_threads_share_the_rules(monkeypatch):
     monkeypatch.setattr(location_rules, "MAX_COMPILED", 40)
     loaded, problems = load(artifact_with(60)), []

@@ -65,6 +65,7 @@ def values_of(kind: Any, others: Any) -> "st.SearchStrategy[Any]":
     return any_scalar
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(models(DeliveryRequest, st.none() | odd_values))
 def test_a_request_that_passes_the_check_is_not_changed_by_the_conversion(request: DeliveryRequest) -> None:
@@ -74,6 +75,7 @@ def test_a_request_that_passes_the_check_is_not_changed_by_the_conversion(reques
         assert repr(request.to_json()) == repr(_convert_part(DeliveryRequest, request).to_json())
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(models(DeliveryRequest, st.none()))
 def test_a_request_that_the_conversion_changes_does_not_pass_the_check(request: DeliveryRequest) -> None:

@@ -24,6 +24,7 @@ MEASURING = "internals.md"
 RUNS = [(page, edge) for page in WITH_EXAMPLES for edge in EDGES if page.name != MEASURING or edge == MATCHING]
 
 
+@pytest.mark.slow
 @pytest.mark.server
 @pytest.mark.parametrize(("page", "edge"), RUNS, ids=[f"{page.name}-{edge}" for page, edge in RUNS])
 def test_the_blocks_run_as_one_program(page: Path, edge: str, root: Path, tmp_path: Path) -> None:

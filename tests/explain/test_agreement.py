@@ -80,6 +80,7 @@ def in_order(offers):
     return sorted(offers, key=lambda each: each[:2])
 
 
+@pytest.mark.slow
 @PROPERTY
 @given(ARTIFACTS, REQUESTS, KNOWN_VISITORS, st.lists(st.none() | SHARES, max_size=12))
 def test_the_explanation_of_a_call_agrees_with_its_answer(edge, document, request, visitor, shares):

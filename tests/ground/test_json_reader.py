@@ -134,6 +134,7 @@ def test_a_value_that_is_too_deep_is_skipped(depth, window):
     reader.end()
 
 
+@pytest.mark.slow
 @given(st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.text()), lambda inner: st.one_of(
     st.lists(inner), st.dictionaries(st.one_of(st.text(), st.integers()), inner)
 )), LEVELS)  # fmt: skip

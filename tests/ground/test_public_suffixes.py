@@ -92,6 +92,7 @@ def hosts_below_rules():
     return st.tuples(st.lists(st.sampled_from(["a", "www", "city", "com", "公司"]), max_size=3), rules)
 
 
+@pytest.mark.slow
 @given(hosts_below_rules())
 def test_suffixes_match_the_published_algorithm(labels_and_rule):
     host = ".".join([*labels_and_rule[0], labels_and_rule[1]])

@@ -639,6 +639,7 @@ def places(value: Any, place: Place = ()) -> Iterator[Place]:
         yield from places(value[step], (*place, step))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [None, "", [[1]], {"a": 1}, {"and": [[1]]}], ids=str)
 def test_no_wrong_value_raises_an_exception(value: Any) -> None:
     for document in (ARTIFACT, ACTIVITIES):

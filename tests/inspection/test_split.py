@@ -161,6 +161,7 @@ def test_a_rule_that_does_not_read_the_bucket_has_a_share_of_100_percent() -> No
     assert only.activities[0].experiences[0][:3] == ("0", 1.0, 10)
 
 
+@pytest.mark.slow
 def test_a_rule_that_exceeds_its_limits_does_not_match() -> None:
     items = {"map": [list(range(2000)), {"map": [list(range(2000)), 1]}]}
     rule = {"activityId": 7, "condition": {"and": [{"var": "allocation"}, items]}}

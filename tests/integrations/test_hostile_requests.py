@@ -160,6 +160,7 @@ def asgi_sender(client: TargetClient) -> Send:
     return send
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [150, pytest.param(10_000, marks=pytest.mark.fuzz)])
 @pytest.mark.parametrize("sender", [wsgi_sender, asgi_sender])
 def test_a_mutated_request_is_served(

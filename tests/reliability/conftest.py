@@ -4,6 +4,7 @@ Tests report measurements with the fixture ``figure``; the table is printed at t
 ``scaled`` returns the full count in the long run and a smaller one in the suite.
 """
 
+import atexit
 import glob
 import os
 import re
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import textwrap
 from pathlib import Path
 from types import SimpleNamespace
@@ -87,6 +89,8 @@ def pytest_terminal_summary(terminalreporter):
 
 
 _INTERPRETERS = {}
+#: The temporary folder for compiled files, once one is needed. It is deleted at exit.
+_COMPILED = []
 _PRINT_VERSION = (
     "import sys; print('{}.{}{}'.format(*sys.version_info[:2], 't' if 't' in getattr(sys, 'abiflags', '') else ''))"
 )
@@ -125,8 +129,21 @@ def _is_version(path, version):
     return done.stdout.strip() == version
 
 
+def _cache_of_compiled_files(executable):
+    """Return the environment variables that keep compiled files of ``executable`` out of the checkout."""
+    if executable == sys.executable:
+        return {"PYTHONDONTWRITEBYTECODE": "1"}
+    if not _COMPILED:
+        _COMPILED.append(tempfile.mkdtemp(prefix="compiled-"))
+        atexit.register(shutil.rmtree, _COMPILED[0], ignore_errors=True)
+    return {"PYTHONPYCACHEPREFIX": _COMPILED[0], "PYTHONDONTWRITEBYTECODE": ""}
+
+
 def python(script, *arguments, executable=sys.executable, timeout=60, options=("-W", "error"), **environment):
-    """Run ``script`` with this checkout and our requirements on its path. Return the completed process."""
+    """Run ``script`` with this checkout and our requirements on its path. Return the completed process.
+
+    Compiled files of other interpreters are kept for the session: compiling all modules takes longer than most scripts.
+    """
     requirements = str(Path(urllib3.__file__).resolve().parent.parent)
     path = os.pathsep.join([str(ROOT), requirements])
     return subprocess.run(
@@ -136,5 +153,5 @@ def python(script, *arguments, executable=sys.executable, timeout=60, options=("
         timeout=timeout,
         check=False,
         cwd=str(ROOT),
-        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        env={**os.environ, "PYTHONPATH": path, **_cache_of_compiled_files(executable), **environment},
     )

@@ -110,7 +110,7 @@ BAD = {
     "rules in a list": response(artifact(rules=[])),
     "huge": response(b'{"version": "1.0.0", "x": "' + b"x" * 3000000 + b'"}'),
     "gzip bomb": response(gzip.compress(b" " * 30000000), headers={"Content-Encoding": "gzip"}),
-    "deeply nested": response(b"[" * 100000 + b"]" * 100000),
+    "deeply nested": response(b"[" * 20000 + b"]" * 20000),
     "reset": lambda head, connection: connection.reset(),
     "garbage": b"\x16\x03\x01\x00\xff garbage\r\n\r\n",
 }
@@ -129,7 +129,7 @@ def test_t25_the_last_good_artifact_stays_and_polling_continues(bad, raises, fig
             assert current_content(client) == "<b>A</b>"
             source = source_of(client)
             cdn.reply = BAD[bad]
-            assert eventually(lambda: events.counts.get("artifact_download_failed", 0) >= failures, 60)
+            assert eventually(lambda: events.counts.get("artifact_download_failed", 0) >= failures, 200)
             assert current_content(client) == "<b>A</b>"
             assert source.last_error is not None
             waiters_and_threads = len(source._first_attempt_done._waiters), source._poller.threads()

@@ -49,7 +49,10 @@ on_device_client = client_of(
     shutdown_timeout=SHUTDOWN,
     events={"artifact_download_succeeded": note_artifact},
 )
-edge_client = client_of(SimpleNamespace(domain=os.environ["SLOW"]), shutdown_timeout=SHUTDOWN, circuit_breaker=False)
+#: Calls that hang take longer than a stop on a busy machine.
+edge_client = client_of(
+    SimpleNamespace(domain=os.environ["SLOW"]), shutdown_timeout=SHUTDOWN, circuit_breaker=False, timeout=60000
+)
 
 
 def decide(_):

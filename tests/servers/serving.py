@@ -27,7 +27,7 @@ APACHE = installing("apache", "apache2", "apache2-dev", "gcc", "libc6-dev", "pyt
 SLOW = 0.4
 #: Seconds within which a server must stop, and the seconds that a busy machine may add.
 STOP = 2.0
-SLACK = 2.0
+SLACK = 20.0
 #: Seconds that the clients of the application wait for calls at the end of their process.
 SHUTDOWN = 1.0
 #: Maximum number of seconds between two downloads of the artifact: the interval of the application plus a tenth.

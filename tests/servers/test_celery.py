@@ -62,7 +62,7 @@ def fire(worker, count):
     worker.until_recorded(count, "began")
 
 
-@pytest.mark.parametrize("count", scaled(200, 60))
+@pytest.mark.parametrize("count", scaled(200, 40))
 @pytest.mark.parametrize("tasks_per_child", [1, 2, 5, 10])
 def test_t16_calls_that_no_task_waits_for_complete_although_the_child_exits(tasks_per_child, count, broker, figure):
     with Edge(pause=0.2) as edge:
@@ -80,7 +80,7 @@ def test_t16_calls_that_no_task_waits_for_complete_although_the_child_exits(task
     assert len(children) >= count / tasks_per_child
 
 
-@pytest.mark.parametrize("count", scaled(200, 40))
+@pytest.mark.parametrize("count", scaled(200, 24))
 @pytest.mark.parametrize("tasks_per_child", [1, 5])
 def test_t16_without_the_integration_calls_are_lost_and_children_exit_at_once(tasks_per_child, count, broker, figure):
     with Edge() as edge:

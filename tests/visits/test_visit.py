@@ -605,6 +605,7 @@ def test_line_separators_are_escaped() -> None:
     assert '"client":"\\u2028\\u2029\\u003c!--"' in server_state(None, response)
 
 
+@pytest.mark.slow
 def test_awaited_calls_that_start_together_are_sent_as_they_were(client: TargetClient, edge: LocalEdge) -> None:
     """Their options are built in several turns of the event loop; a later change of an argument has no effect."""
     before = len(edge.requests)
