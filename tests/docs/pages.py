@@ -1,5 +1,6 @@
 """Find and run the Python examples of a Markdown page."""
 
+import sys
 from pathlib import Path
 from typing import Dict, List
 
@@ -8,7 +9,14 @@ from sybil.parsers.markdown import CodeBlockParser
 
 from tests.conftest import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+#: The oldest Python for the libraries that the examples of a page import, if it is newer than that of the SDK.
+OLDEST_PYTHON = {"opentelemetry.md": (3, 9)}
+#: The pages whose examples can run.
+PAGES = [
+    page
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    if sys.version_info >= OLDEST_PYTHON.get(page.name, (3, 8))
+]
 
 
 def run_block(example: Example) -> None:
