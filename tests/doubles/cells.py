@@ -46,7 +46,12 @@ class Run:
 
 def missing(double: Double) -> List[str]:
     """Return the modules that ``double`` needs and this interpreter lacks."""
-    return [name for name in double.needs if not _is_installed(name)]
+    return missing_modules(double.needs)
+
+
+def missing_modules(names: Iterable[str]) -> List[str]:
+    """Return the modules that this interpreter lacks."""
+    return [name for name in names if not _is_installed(name)]
 
 
 @contextlib.contextmanager
