@@ -48,7 +48,8 @@ class Recorded:
     """Providers that keep what is recorded in memory, and an observer that uses them."""
 
     def __init__(self, **options: Any) -> None:
-        self.spans_exporter, self.logs_exporter = InMemorySpanExporter(), InMemoryLogRecordExporter()
+        self.spans_exporter = InMemorySpanExporter()
+        self.logs_exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
         self.tracers, logs = TracerProvider(), LoggerProvider()
         self.tracers.add_span_processor(SimpleSpanProcessor(self.spans_exporter))
         logs.add_log_record_processor(SimpleLogRecordProcessor(self.logs_exporter))
