@@ -19,15 +19,16 @@ from target_python_sdk.delivery.on_device import OnDeviceContext
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.outages import OutageLog
+from target_python_sdk.stats import LATENCY_BOUNDS, Counters
 from target_python_sdk.types import DeliveryRequest
 from target_tools.clock import monotonic
 from target_tools.concurrency.abort import AbortScope
-from target_tools.concurrency.lock_free import Counter, claim
+from target_tools.concurrency.lock_free import Counter, Histogram, claim
 from target_tools.concurrency.poller import Poller
 from target_tools.concurrency.task_workers import WorkerPool
 from target_tools.concurrency.threads import is_about_to_fork
 from target_tools.enums import DecisioningMethod
-from target_tools.errors import ClientClosed, TargetError
+from target_tools.errors import ClientClosed, DeliveryError, TargetError
 from target_tools.event_provider import EventProvider
 from target_tools.http.breaker import CircuitBreaker
 from target_tools.http.headers import with_headers
@@ -41,17 +42,6 @@ if TYPE_CHECKING:  # few applications have observers
 
 #: Seconds between two log lines about lost notifications. The counter and the event report all of them.
 WARNING_INTERVAL = 10.0
-
-
-class Counters:
-    """The events of this process that ``stats`` counts."""
-
-    def __init__(self) -> None:
-        self.calls = Counter()
-        self.failures = Counter()
-        self.retries = Counter()
-        self.invalid_hints = Counter()
-        self.undelivered = Counter()
 
 
 class Runtime:
@@ -77,14 +67,20 @@ class Runtime:
         )
         self.transport = open_transport(settings.transport(), self.workers.blocking)
         retrying = RetryingSender(with_headers(self.transport.send, settings.headers), settings.retries, log)
-        self.outages = OutageLog(events, log)
+        self.outages = OutageLog(events, log, self.observation)
         self.send: Send = PayloadLogger(retrying, log, settings.log_payloads, self.outages.answered)
         self.counters = Counters()
+        #: The failures by the name of the error's class.
+        self.errors: Dict[str, Counter] = {}
+        self.on_device_latency = Histogram(LATENCY_BOUNDS)
+        self.server_side_latency = Histogram(LATENCY_BOUNDS)
+        #: The circuit breaker, unless it is disabled.
+        self.breaker: Optional[CircuitBreaker] = None
         circuit_is_open: Optional[Callable[[Origin], bool]] = None
         if settings.circuit_breaker is not None:
             change_circuit = self.outages.change_circuit
-            breaking = CircuitBreaker(self.send, settings.circuit_breaker, settings.timeout, change_circuit)
-            self.send, circuit_is_open = breaking, breaking.is_open
+            self.breaker = CircuitBreaker(self.send, settings.circuit_breaker, settings.timeout, change_circuit)
+            self.send, circuit_is_open = self.breaker, self.breaker.is_open
         hint = valid_hint(settings.target_location_hint) if inherited is None else inherited.location_hint
         if inherited is None and hint is None and settings.target_location_hint is not None:
             self.counters.invalid_hints.add()
@@ -98,6 +94,8 @@ class Runtime:
             load_artifact = partial(Artifact.load, client=settings.client, escape_macros=settings.escape_macros)
             known = None if inherited is None else inherited.artifacts
             self.artifacts = ArtifactSource(settings, load_artifact, retrying, log, events, known)
+            if self.observation is not None:
+                self.artifacts.observe_download = self.observation.observe_download
             weakref.finalize(self, self.artifacts.stop)
         self._has_waited = False
         #: Emptied by the one thread that requests the location hint.
@@ -180,6 +178,11 @@ class Runtime:
         if refused_hints:
             self.counters.invalid_hints.add(refused_hints)
 
+    def count_failure(self, error: DeliveryError) -> None:
+        """Count a failed call, by the class of its error."""
+        self.counters.failures.add()
+        self.errors.setdefault(type(error).__name__, Counter()).add()
+
     def should_log_warning(self) -> bool:
         """Return whether to log a warning that can occur very often: True once per ``WARNING_INTERVAL``."""
         now = monotonic()
@@ -198,20 +201,6 @@ class Runtime:
     def location_hint(self) -> Optional[str]:
         """The cluster for visitors without a hint."""
         return self._clusters.hint
-
-    def stats(self) -> Dict[str, int]:
-        """Return the counters by name."""
-        workers = self.workers
-        return {
-            **{name: int(counter) for name, counter in vars(self.counters).items()},
-            "pending": workers.pending(),
-            "running": workers.running(),
-            "threads": workers.threads(),
-            "blocked": workers.blocked(),
-            "refused": int(workers.refused),
-            "dropped": int(workers.dropped),
-            "abandoned": self.transport.abandoned(),
-        }
 
 
 def _observation(settings: ClientSettings, log: Log) -> "Optional[Observation]":

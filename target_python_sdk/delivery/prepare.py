@@ -96,6 +96,13 @@ class PreparedRequest:
         #: Generates further ids for this call.
         self.ids = ids
 
+    def is_new_visitor(self) -> bool:
+        """Return whether nothing identifies the visitor yet."""
+        known = self.request.id
+        if known is None:
+            return True
+        return not (known.tnt_id or known.marketing_cloud_visitor_id or known.third_party_id or known.customer_ids)
+
     def with_request(self, request: DeliveryRequest) -> "PreparedRequest":
         """Return a copy with another request."""
         session_id, refused_hints, state = self.session_id, self.refused_hints, self.visitor_state

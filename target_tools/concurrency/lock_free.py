@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import _thread
 import os
-from typing import Callable, Dict, Generic, Hashable, List, Optional, TypeVar
+from bisect import bisect_left
+from collections import deque
+from itertools import accumulate
+from typing import Callable, Deque, Dict, Generic, Hashable, List, Optional, Sequence, Tuple, TypeVar
 
 from target_tools.clock import monotonic
 
@@ -32,6 +35,39 @@ class Counter:
 
     def __int__(self) -> int:
         return sum(list(self._by_thread.values()))
+
+
+class Histogram:
+    """Counts of durations by size. ``add`` is cheap; the durations are counted later."""
+
+    #: The number of durations that are counted at once.
+    _BATCH = 64
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [Counter() for _ in range(len(bounds) + 1)]
+        self._nanoseconds = Counter()
+        self._new: Deque[float] = deque()
+
+    def add(self, seconds: float) -> None:
+        """Add a duration."""
+        self._new.append(seconds)
+        if len(self._new) > self._BATCH:
+            self._count()
+
+    def totals(self) -> Tuple[List[int], float]:
+        """Return how many durations do not exceed each of the bounds and infinity, and the sum of all durations."""
+        self._count()
+        return list(accumulate(map(int, self._counts))), int(self._nanoseconds) / 1e9
+
+    def _count(self) -> None:
+        while self._new:
+            try:
+                seconds = self._new.popleft()
+            except IndexError:  # another thread was faster
+                return
+            self._counts[bisect_left(self._bounds, seconds)].add()
+            self._nanoseconds.add(int(seconds * 1e9))
 
 
 def claim(tokens: List[bool]) -> bool:
@@ -164,6 +200,10 @@ class BoundedTable(Generic[KeyT, ValueT]):
     def values(self) -> List[ValueT]:
         """Return the current values."""
         return [entry.value for entry in self._snapshot()]
+
+    def items(self) -> List[Tuple[KeyT, ValueT]]:
+        """Return the current keys and values."""
+        return [(entry.key, entry.value) for entry in self._snapshot()]
 
     def _insert(self, key: KeyT) -> ValueT:
         mine = _Entry(key, self._make(key))
