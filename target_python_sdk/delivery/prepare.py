@@ -59,9 +59,7 @@ _METRICS = (MetricType.CLICK, MetricType.DISPLAY)
 _SESSION = re.compile(r"[^\s?/]{1,128}")
 _DEVICE_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 
-
 PartT = TypeVar("PartT", ExecuteRequest, PrefetchRequest)
-
 
 _DEFAULT_CONSUMER = f"payload:{DEFAULT_GLOBAL_MBOX}"
 _NO_VALUES = VisitorValues()
@@ -98,10 +96,7 @@ class PreparedRequest:
 
     def is_new_visitor(self) -> bool:
         """Return whether nothing identifies the visitor yet."""
-        known = self.request.id
-        if known is None:
-            return True
-        return not (known.tnt_id or known.marketing_cloud_visitor_id or known.third_party_id or known.customer_ids)
+        return not any(vars(self.request.id).values())
 
     def with_request(self, request: DeliveryRequest) -> "PreparedRequest":
         """Return a copy with another request."""
