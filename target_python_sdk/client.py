@@ -172,7 +172,7 @@ class TargetClient(ClientCalls):
 
         ``ClientStats`` describes each of them.
         """
-        from target_python_sdk.stats import client_stats  # noqa: PLC0415 - imported with the first client
+        from target_python_sdk.stats import client_stats  # noqa: PLC0415 - few applications use it
 
         return client_stats(self._processes.get())
 

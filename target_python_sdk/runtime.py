@@ -19,7 +19,6 @@ from target_python_sdk.delivery.on_device import OnDeviceContext
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.outages import OutageLog
-from target_python_sdk.stats import LATENCY_BOUNDS, Counters
 from target_python_sdk.types import DeliveryRequest
 from target_tools.clock import monotonic
 from target_tools.concurrency.abort import AbortScope
@@ -40,8 +39,26 @@ from target_tools.logger import Log
 if TYPE_CHECKING:  # few applications have observers
     from target_python_sdk.observation import Observation
 
+#: The upper bounds of the buckets of latencies, in seconds. On-device decisions take a fraction of a millisecond.
+LATENCY_BOUNDS = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0),
+)
 #: Seconds between two log lines about lost notifications. The counter and the event report all of them.
 WARNING_INTERVAL = 10.0
+
+
+class Counters:
+    """The events that ``stats`` counts."""
+
+    def __init__(self) -> None:
+        self.calls = Counter()
+        self.failures = Counter()
+        self.retries = Counter()
+        self.invalid_hints = Counter()
+        self.undelivered = Counter()
+        self.new_visitors = Counter()
+        self.dropped_notifications = Counter()
 
 
 class Runtime:

@@ -1,20 +1,13 @@
 """The statistics of one client in one process."""
 
-from typing import TYPE_CHECKING, Dict, Optional
+from typing import Dict, Optional
 
+from target_python_sdk.artifact.source import ArtifactSource
+from target_python_sdk.runtime import LATENCY_BOUNDS, Runtime
 from target_tools.clock import monotonic
-from target_tools.concurrency.lock_free import Counter, Histogram
+from target_tools.concurrency.lock_free import Histogram
 from target_tools.typing_compat import TypedDict
 
-if TYPE_CHECKING:
-    from target_python_sdk.artifact.source import ArtifactSource
-    from target_python_sdk.runtime import Runtime
-
-#: The upper bounds of the buckets of latencies, in seconds. On-device decisions take a fraction of a millisecond.
-LATENCY_BOUNDS = (
-    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
-    *(1.0, 2.5, 5.0, 10.0),
-)
 #: The names of the buckets: their upper bounds as Prometheus writes them.
 _BUCKETS = (*map(str, LATENCY_BOUNDS), "+Inf")
 
@@ -112,20 +105,7 @@ class ClientStats(TypedDict):
     """The rule artifact in use; None if there is none."""
 
 
-class Counters:
-    """The events that ``stats`` counts."""
-
-    def __init__(self) -> None:
-        self.calls = Counter()
-        self.failures = Counter()
-        self.retries = Counter()
-        self.invalid_hints = Counter()
-        self.undelivered = Counter()
-        self.new_visitors = Counter()
-        self.dropped_notifications = Counter()
-
-
-def client_stats(runtime: "Runtime") -> ClientStats:
+def client_stats(runtime: Runtime) -> ClientStats:
     """Return the statistics of a client."""
     counters, workers, observation = runtime.counters, runtime.workers, runtime.observation
     breaker, source = runtime.breaker, runtime.artifacts
@@ -161,7 +141,7 @@ def _latency(histogram: Histogram) -> LatencyStats:
     return {"count": counts[-1], "sum": total, "buckets": dict(zip(_BUCKETS, counts))}
 
 
-def _artifact(source: "ArtifactSource") -> Optional[ArtifactStats]:
+def _artifact(source: ArtifactSource) -> Optional[ArtifactStats]:
     current = source.current
     if current is None:
         return None

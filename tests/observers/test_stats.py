@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from target_python_sdk.errors import DeadlineExceeded, HttpStatusError
-from target_python_sdk.stats import LATENCY_BOUNDS
+from target_python_sdk.runtime import LATENCY_BOUNDS
 from target_python_sdk.types import VisitorId
 from target_tools.concurrency.lock_free import Histogram
 from tests.conformance.builders import decide, request_json
