@@ -149,7 +149,7 @@ class _Events(EventProvider):
 def _settings(config: DecisioningConfig, log: Log) -> ClientSettings:
     """Return ``config`` as the settings of an on-device client."""
     options = {name: getattr(config, name, None) for name in ClientSettings._fields}
-    del options["telemetry_enabled"]  # read from the configuration for each decision
+    options["telemetry_enabled"] = False  # the engine reads it from the configuration for each decision
     max_wait = config.maximum_wait_ready
     if isinstance(max_wait, (int, float)) and max_wait < 0:  # such as 1.1.0's DEFAULT_MAXIMUM_WAIT_READY (-1)
         max_wait = None

@@ -32,7 +32,6 @@ __all__ = [
     "CallOptions",
     "CallbackOptions",
     "ClientOptions",
-    "ClientStats",
     "Cookie",
     "CookieOptions",
     "DecisioningMethod",
@@ -61,7 +60,6 @@ _HOMES = {
     "CallOptions": "target_python_sdk.delivery.option_types",
     "CallbackOptions": "target_python_sdk.delivery.option_types",
     "ClientOptions": "target_python_sdk.delivery.option_types",
-    "ClientStats": "target_python_sdk.stats",
     "Cookie": "target_python_sdk.offers",
     "CookieOptions": "target_python_sdk.visits.response_headers",
     "DecisioningConfig": "target_decisioning_engine.types.decisioning_config",
@@ -91,7 +89,6 @@ if TYPE_CHECKING:
     from target_python_sdk.explain.explanation import Explanation
     from target_python_sdk.observers import Observed
     from target_python_sdk.offers import Cookie, Offer
-    from target_python_sdk.stats import ClientStats
     from target_python_sdk.types import DeliveryRequest
     from target_python_sdk.visitor import ExperienceCloudVisitor
     from target_python_sdk.visits.response_headers import CookieOptions

@@ -133,7 +133,7 @@ async def flush(runtime: Runtime, timeout: Optional[float]) -> bool:
     """Wait until the calls in progress are done. Return False if that takes more than ``timeout`` seconds."""
     # If the event loop runs inside a callback, another worker replaces the one that waits here.
     with runtime.workers.blocking():
-        return await call_in_thread(partial(runtime.workers.flush, timeout, _thread.get_ident()))
+        return await call_in_thread(partial(runtime.flush, timeout, _thread.get_ident()))
 
 
 async def close(client: _Client, timeout: Optional[float]) -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Sequence
 
 from target_python_sdk.decisioning.offer import Display
-from target_python_sdk.delivery.exchange import delivery_request, notification_response, request_edge
+from target_python_sdk.delivery.exchange import delivery_request, notification_response
 from target_python_sdk.delivery.prepare import PreparedRequest, render_request
 from target_python_sdk.delivery.redaction import personal_values
 from target_python_sdk.delivery.replaced_api import REPLACEMENTS
@@ -20,7 +20,7 @@ from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DeliveryRequest
 from target_tools.clock import Deadline
 from target_tools.concurrency.tasks import CallbackTask
-from target_tools.errors import ClientClosed, DeliveryError, HttpStatusError, QueueFull
+from target_tools.errors import DeliveryError, HttpStatusError
 from target_tools.http.breaker import is_outage
 from target_tools.http.messages import parse_json, quote, render_quickly
 from target_tools.schema.model import copy_with, deep_copy
@@ -105,7 +105,7 @@ def _send_to_edge(
     if REPLACEMENTS.find is not None:  # a test gets the request as a model
         prepared = _as_sent(prepared, body)
     deadline = Deadline.after(runtime.settings.timeout)
-    answer = request_edge(prepared, http, runtime.send, deadline, notification_response)
+    answer = runtime.request_edge(prepared, http, runtime.send, deadline, notification_response)
     if measured is not None:
         measured.answer = answer
     runtime.learn(answer)
@@ -125,8 +125,6 @@ def _report_failure_of_body(prepared: PreparedRequest, body: bytes, runtime: Run
 
 def _report_failure(prepared: PreparedRequest, runtime: Runtime, error: Exception) -> None:
     runtime.counters.undelivered.add()
-    if isinstance(error, (QueueFull, ClientClosed)):
-        runtime.counters.dropped_notifications.add()
     if isinstance(error, HttpStatusError) and not runtime.settings.log_payloads:
         error.mask(personal_values(prepared))
     if isinstance(error, DeliveryError) and error.origin is not None and is_outage(error):

@@ -6,7 +6,7 @@ until the origin answers again, except the first one with another cause while th
 logged when the circuit closes. If the circuit did not open, there is a second line only if notifications were lost.
 """
 
-from typing import TYPE_CHECKING, Dict, Optional
+from typing import Dict
 
 from target_python_sdk.events import CIRCUIT_CLOSED, CIRCUIT_OPENED, CircuitClosed, CircuitOpened
 from target_tools.clock import Deadline, monotonic
@@ -16,9 +16,6 @@ from target_tools.event_provider import EventProvider
 from target_tools.http.breaker import CircuitChange
 from target_tools.http.messages import Origin
 from target_tools.logger import Log
-
-if TYPE_CHECKING:  # few applications have observers
-    from target_python_sdk.observation import Observation
 
 
 class _Outage:
@@ -42,11 +39,11 @@ class _Outage:
 class OutageLog:
     """The outages of one client in one process."""
 
-    def __init__(self, events: EventProvider, log: Log, observation: "Optional[Observation]" = None) -> None:
+    def __init__(self, events: EventProvider, log: Log) -> None:
         self._events = events
-        self._observation = observation
         self._log = log
-        self._outages: Dict[str, _Outage] = {}
+        #: The outages by the origins that have failed since their last answer.
+        self.origins: Dict[str, _Outage] = {}
         #: When the last outage of each origin ended. Calls that began before it can fail after it.
         self._ended_at: Dict[str, float] = {}
 
@@ -65,10 +62,8 @@ class OutageLog:
 
     def answered(self, origin: Origin, deadline: Deadline) -> None:
         """End the outage of ``origin``, unless the call began before it or the circuit is open."""
-        if not self._outages:
-            return
         name = str(origin)
-        outage = self._outages.get(name)
+        outage = self.origins.get(name)
         if outage is not None and not outage.circuit_is_open and outage.began_at <= deadline.at - deadline.seconds:
             self._end(name)
 
@@ -94,20 +89,18 @@ class OutageLog:
                 self._log.info(text, origin, change.seconds)
             closed: CircuitClosed = {**opened, "open_seconds": change.seconds}
             self._events.emit(CIRCUIT_CLOSED, closed)
-        if self._observation is not None:
-            self._observation.circuit_changed(change)
 
     def close(self) -> None:
         """Report the notifications that were lost in outages that have not ended."""
-        for origin in list(self._outages):
+        for origin in list(self.origins):
             self._end(origin)
 
     def _outage(self, origin: str) -> _Outage:
-        outage = self._outages.get(origin)
+        outage = self.origins.get(origin)
         if outage is None:
-            if len(self._outages) >= MAX_ENTRIES:
-                self._end(next(iter(list(self._outages)), origin))
-            outage = self._outages.setdefault(origin, _Outage())
+            if len(self.origins) >= MAX_ENTRIES:
+                self._end(next(iter(list(self.origins)), origin))
+            outage = self.origins.setdefault(origin, _Outage())
         return outage
 
     def _end(self, origin: str) -> None:
@@ -117,7 +110,7 @@ class OutageLog:
 
     def _take_lost(self, origin: str) -> int:
         """Forget the outage of ``origin``, and return the number of lost requests with notifications."""
-        outage = self._outages.pop(origin, None)
+        outage = self.origins.pop(origin, None)
         if len(self._ended_at) >= MAX_ENTRIES:
             self._ended_at.clear()
         self._ended_at[origin] = monotonic()

@@ -15,7 +15,7 @@ from target_python_sdk.artifact.update import CurrentArtifact, drop_tracebacks
 from target_python_sdk.decisioning.engine import NO_REMOTE_PARTS, PARTIAL, RemoteParts, remote_parts
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.cookies import cluster_of_edge_host, location_hint_cookie, target_cookie
-from target_python_sdk.delivery.exchange import delivery_request, request_edge
+from target_python_sdk.delivery.exchange import delivery_request
 from target_python_sdk.delivery.legacy_messages import DECISIONING_ENGINE_NOT_READY
 from target_python_sdk.delivery.on_device import (
     Decision,
@@ -80,10 +80,10 @@ class PreparedCall(Generic[ResultT]):
         self._uncounted = [True]
         #: The error of the edge in a hybrid call with callbacks, until ``err_callback`` gets it.
         self._edge_errors: List[DeliveryError] = []
+        #: When the execution began, on the monotonic clock.
+        self._began = 0.0
         prepared = self._prepared = prepare_request(call, runtime.settings, runtime.location_hint, runtime.log)
         runtime.count_call(prepared.refused_hints)
-        if prepared.is_new_visitor():
-            runtime.counters.new_visitors.add()
         self._measured: Optional[MeasuredCall] = None
         #: The artifact of an on-device decision, if it is available yet.
         self._artifact: Optional[CurrentArtifact] = None
@@ -121,7 +121,7 @@ class PreparedCall(Generic[ResultT]):
         return self._measured
 
     def _execute(self) -> ResultT:
-        runtime, began = self._runtime, monotonic()
+        self._began = monotonic()
         try:
             if self._http is None:
                 deadline = Deadline.after(self._call.timeout)
@@ -133,9 +133,6 @@ class PreparedCall(Generic[ResultT]):
             if self._on_error == "raise":
                 raise
             return self._default_result(error)
-        finally:
-            latency = runtime.on_device_latency if self._http is None else runtime.server_side_latency
-            latency.add(monotonic() - began)
         return self._convert(envelope)
 
     def _first_artifact(self) -> CurrentArtifact:
@@ -148,6 +145,9 @@ class PreparedCall(Generic[ResultT]):
     def _decide_on_device(self, current: CurrentArtifact, deadline: Deadline) -> TargetDeliveryResponse:
         runtime, prepared = self._runtime, self._prepared
         decision = self._decide(current, deadline)
+        # First, so that the notification about this decision carries its record.
+        if runtime.telemetry is not None and self._call.consent:
+            runtime.telemetry.add(prepared.request, self._began)
         if decision.geo is not None:
             runtime.events.emit(GEO_LOCATION_UPDATED, GeoLocationUpdated(geo_context=decision.geo))
         if decision.displays is not None:
@@ -182,14 +182,16 @@ class PreparedCall(Generic[ResultT]):
         runtime, prepared, current = self._runtime, self._prepared, self._artifact
         deadline = Deadline.after(self._call.timeout)
         if current is None:
-            answer = request_edge(prepared, http, runtime.send, deadline)
+            answer = runtime.request_edge(prepared, http, runtime.send, deadline)
         else:
             try:
-                answer = request_edge(prepared, http, runtime.send, before_decision(deadline))
+                answer = runtime.request_edge(prepared, http, runtime.send, before_decision(deadline))
             except DeliveryError as error:
                 return self._decide_without_edge(current, deadline, error)
         if self._measured is not None:
             self._measured.answer = answer
+        if runtime.telemetry is not None:
+            runtime.telemetry.add_answer(prepared.request, self._began, answer)
         runtime.learn(answer)
         remote = NO_REMOTE_PARTS if self._remote is None else self._remote
         return build_envelope(prepared, answer.response, DecisioningMethod.SERVER_SIDE, remote)
@@ -229,8 +231,9 @@ class PreparedCall(Generic[ResultT]):
             error.mask(personal_values(self._prepared))
         if not claim(self._uncounted):
             return
-        self._runtime.count_failure(error)
-        self._runtime.counters.retries.add(max(0, error.attempts - 1))
+        counters = self._runtime.counters
+        counters.failures.add()
+        counters.retries.add(max(0, error.attempts - 1))
 
     def _default_result(self, error: DeliveryError) -> ResultT:
         """Return the result of a failed call for ``on_error="default"``: no offers, the same cookies, the error."""

@@ -3,6 +3,7 @@
 There is one object per process, created on first use, so that a forked child shares nothing with its parent.
 """
 
+import math
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Callable, Dict, List, Optional
@@ -19,15 +20,16 @@ from target_python_sdk.delivery.on_device import OnDeviceContext
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.outages import OutageLog
+from target_python_sdk.telemetry import Telemetry
 from target_python_sdk.types import DeliveryRequest
-from target_tools.clock import monotonic
+from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.abort import AbortScope
-from target_tools.concurrency.lock_free import Counter, Histogram, claim
+from target_tools.concurrency.lock_free import Counter, claim
 from target_tools.concurrency.poller import Poller
 from target_tools.concurrency.task_workers import WorkerPool
 from target_tools.concurrency.threads import is_about_to_fork
 from target_tools.enums import DecisioningMethod
-from target_tools.errors import ClientClosed, DeliveryError, TargetError
+from target_tools.errors import ClientClosed, TargetError
 from target_tools.event_provider import EventProvider
 from target_tools.http.breaker import CircuitBreaker
 from target_tools.http.headers import with_headers
@@ -39,17 +41,12 @@ from target_tools.logger import Log
 if TYPE_CHECKING:  # few applications have observers
     from target_python_sdk.observation import Observation
 
-#: The upper bounds of the buckets of latencies, in seconds. On-device decisions take a fraction of a millisecond.
-LATENCY_BOUNDS = (
-    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
-    *(1.0, 2.5, 5.0, 10.0),
-)
 #: Seconds between two log lines about lost notifications. The counter and the event report all of them.
 WARNING_INTERVAL = 10.0
 
 
 class Counters:
-    """The events that ``stats`` counts."""
+    """The events of this process that ``stats`` counts."""
 
     def __init__(self) -> None:
         self.calls = Counter()
@@ -57,8 +54,6 @@ class Counters:
         self.retries = Counter()
         self.invalid_hints = Counter()
         self.undelivered = Counter()
-        self.new_visitors = Counter()
-        self.dropped_notifications = Counter()
 
 
 class Runtime:
@@ -83,21 +78,18 @@ class Runtime:
             settings.max_workers, settings.max_pending, settings.shutdown_timeout, f"target-{settings.client}"
         )
         self.transport = open_transport(settings.transport(), self.workers.blocking)
-        retrying = RetryingSender(with_headers(self.transport.send, settings.headers), settings.retries, log)
-        self.outages = OutageLog(events, log, self.observation)
-        self.send: Send = PayloadLogger(retrying, log, settings.log_payloads, self.outages.answered)
+        send_once = with_headers(self.transport.send, settings.headers)
+        retrying = RetryingSender(send_once, settings.retries, log)
+        self.outages = OutageLog(events, log)
+        self.send: Send = PayloadLogger(
+            retrying, log, settings.log_payloads, self.outages.answered, self.outages.origins
+        )
         self.counters = Counters()
-        #: The failures by the name of the error's class.
-        self.errors: Dict[str, Counter] = {}
-        self.on_device_latency = Histogram(LATENCY_BOUNDS)
-        self.server_side_latency = Histogram(LATENCY_BOUNDS)
-        #: The circuit breaker, unless it is disabled.
-        self.breaker: Optional[CircuitBreaker] = None
         circuit_is_open: Optional[Callable[[Origin], bool]] = None
         if settings.circuit_breaker is not None:
             change_circuit = self.outages.change_circuit
-            self.breaker = CircuitBreaker(self.send, settings.circuit_breaker, settings.timeout, change_circuit)
-            self.send, circuit_is_open = self.breaker, self.breaker.is_open
+            breaking = CircuitBreaker(self.send, settings.circuit_breaker, settings.timeout, change_circuit)
+            self.send, circuit_is_open = breaking, breaking.is_open
         hint = valid_hint(settings.target_location_hint) if inherited is None else inherited.location_hint
         if inherited is None and hint is None and settings.target_location_hint is not None:
             self.counters.invalid_hints.add()
@@ -105,14 +97,22 @@ class Runtime:
         # A failure of a call that had less than half of the usual time to open a connection does not show that the
         # cluster is down.
         self.send = FailoverSender(self.send, self._clusters.lose, settings.timeout * OPENING_SHARE / 2)
+        #: None if the application has disabled it.
+        self.telemetry: Optional[Telemetry] = None
+        self.request_edge: Callable[..., EdgeAnswer] = request_edge
+        if settings.telemetry_enabled:
+            clusters, send_once = self._clusters, PayloadLogger(send_once, log, settings.log_payloads)
+            send_alone = FailoverSender(send_once, lambda origin: None)
+            self.telemetry = Telemetry(settings, log, send_alone, lambda: clusters.hint, circuit_is_open)
+            self.request_edge = self.telemetry.request_edge
         #: The source of the rule artifact; None for a server-side client.
         self.artifacts: Optional[ArtifactSource] = None
         if settings.decisioning_method is not DecisioningMethod.SERVER_SIDE:
             load_artifact = partial(Artifact.load, client=settings.client, escape_macros=settings.escape_macros)
             known = None if inherited is None else inherited.artifacts
             self.artifacts = ArtifactSource(settings, load_artifact, retrying, log, events, known)
-            if self.observation is not None:
-                self.artifacts.observe_download = self.observation.observe_download
+            if self.telemetry is not None:
+                self.artifacts.record_download = self.telemetry.add_download
             weakref.finalize(self, self.artifacts.stop)
         self._has_waited = False
         #: Emptied by the one thread that requests the location hint.
@@ -147,13 +147,28 @@ class Runtime:
             self.artifacts.start()
             self._request_location_hint()
 
+    def flush(self, timeout: Optional[float], caller: Optional[int] = None) -> bool:
+        """Wait ``timeout`` seconds at most for the unfinished calls, and send telemetry.
+
+        ``caller`` is the thread on whose behalf this one waits, by default this one. Return False if some calls were
+        still in progress.
+        """
+        deadline = Deadline.after(math.inf if timeout is None else timeout)
+        done = self.workers.flush(timeout, caller)
+        if self.telemetry is not None:
+            self.telemetry.flush(deadline.remaining())
+        return done
+
     def close(self, timeout: Optional[float], caller: Optional[int] = None) -> bool:
         """Stop polling, give the calls in progress ``timeout`` seconds, cancel the others, close the connections.
 
         ``caller`` is the thread that closes the client, by default this one. Return False if some calls were still in
         progress.
         """
+        deadline = Deadline.after(math.inf if timeout is None else timeout)
         done = self.workers.close(timeout, ClientClosed("the client was closed before the call was sent"), caller)
+        if self.telemetry is not None:
+            self.telemetry.close(deadline.remaining())
         if self.artifacts is not None:
             self.artifacts.stop()
         self.transport.close()
@@ -195,11 +210,6 @@ class Runtime:
         if refused_hints:
             self.counters.invalid_hints.add(refused_hints)
 
-    def count_failure(self, error: DeliveryError) -> None:
-        """Count a failed call, by the class of its error."""
-        self.counters.failures.add()
-        self.errors.setdefault(type(error).__name__, Counter()).add()
-
     def should_log_warning(self) -> bool:
         """Return whether to log a warning that can occur very often: True once per ``WARNING_INTERVAL``."""
         now = monotonic()
@@ -218,6 +228,20 @@ class Runtime:
     def location_hint(self) -> Optional[str]:
         """The cluster for visitors without a hint."""
         return self._clusters.hint
+
+    def stats(self) -> Dict[str, int]:
+        """Return the counters by name."""
+        workers = self.workers
+        return {
+            **{name: int(counter) for name, counter in vars(self.counters).items()},
+            "pending": workers.pending(),
+            "running": workers.running(),
+            "threads": workers.threads(),
+            "blocked": workers.blocked(),
+            "refused": int(workers.refused),
+            "dropped": int(workers.dropped),
+            "abandoned": self.transport.abandoned(),
+        }
 
 
 def _observation(settings: ClientSettings, log: Log) -> "Optional[Observation]":

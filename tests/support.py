@@ -32,13 +32,17 @@ ANSWER_BYTES = json.dumps(ANSWER).encode()
 
 
 def options_for(server: Any, **options: Any) -> Dict[str, Any]:
-    """Return the options of a client that calls ``server``."""
+    """Return the options of a client that calls ``server``.
+
+    Telemetry is off, so that the server gets only the requests of a test's own calls.
+    """
     return {
         "client": "acmeclient",
         "organization_id": "1234567890@AdobeOrg",
         "server_domain": server.domain,
         "secure": False,
         "timeout": LONG,
+        "telemetry_enabled": False,
         **options,
     }
 

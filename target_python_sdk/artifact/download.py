@@ -10,10 +10,10 @@ from target_python_sdk.artifact.location import ArtifactLocation
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.delivery.geo import geo_from_headers
 from target_python_sdk.protocol import SDK_HEADERS
-from target_tools.clock import Deadline
+from target_tools.clock import Deadline, monotonic
 from target_tools.errors import DeliveryError, InvalidArtifact, ResponseTooLarge
 from target_tools.http.failures import status_error
-from target_tools.http.messages import HttpRequest, Send
+from target_tools.http.messages import HttpRequest, Send, Timings
 
 #: An ETag that can be sent back unchanged.
 _ETAG = r"[\x21-\x7e][\x20-\x7e]{0,1023}"
@@ -28,6 +28,11 @@ class DownloadedArtifact(NamedTuple):
     etag: Optional[str]
     #: The location of this machine according to the CDN, if it sent one.
     geo: Optional[Dict[str, Any]]
+    #: When the download began on the monotonic clock, its timings, and the seconds that it took to load the artifact.
+    #: Without timings, it was read from a file.
+    began: float = 0.0
+    timings: Optional[Timings] = None
+    parse_seconds: float = 0.0
 
 
 def fetch_artifact(
@@ -43,7 +48,9 @@ def fetch_artifact(
     """
     if location.parsed_url.is_file:
         return _read_file(location, etag, load_artifact)
+    began = monotonic()
     reply = send(_build_request(location, etag), deadline)
+    received_at = monotonic()
     try:
         if reply.status == 304 and etag is not None:
             return None
@@ -56,7 +63,8 @@ def fetch_artifact(
         error.status, error.attempts = reply.status, reply.attempts
         raise
     new_etag = usable_etag(reply.headers.get("ETag"))
-    return DownloadedArtifact(artifact, reply.body, new_etag, geo_from_headers(reply.headers))
+    geo, parse_seconds = geo_from_headers(reply.headers), monotonic() - received_at
+    return DownloadedArtifact(artifact, reply.body, new_etag, geo, began, reply.timings, parse_seconds)
 
 
 def _read_file(

@@ -9,7 +9,7 @@ with ``log_payloads``. Bodies are formatted only if the line is logged.
 
 import re
 from functools import lru_cache, partial
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sized, Tuple
 from urllib.parse import quote
 
 from target_python_sdk.delivery.cookies import UNQUOTED, cluster_of_edge_host
@@ -194,7 +194,8 @@ def request_edge(
 class PayloadLogger:
     """A ``send`` function that logs each request and its reply.
 
-    ``on_answer`` is called after each reply, unless its status means that the origin is down.
+    While ``outages`` is not empty, ``on_answer`` is called after each reply, unless its status means that the origin is
+    down.
     """
 
     def __init__(
@@ -203,17 +204,19 @@ class PayloadLogger:
         log: Log,
         log_payloads: bool,
         on_answer: Callable[[Origin, Deadline], object] = lambda origin, deadline: None,
+        outages: Sized = (),
     ) -> None:
         self._send = send
         self._log = log
         self._log_payloads = log_payloads
         self._on_answer = on_answer
+        self._outages = outages
 
     def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
         reply = self._send_and_log(request, deadline) if self._log.is_debug_enabled() else self._send(request, deadline)
         if not reply.is_matched and self._log.first_time("requestId"):
             self._log.warning("%s returned the answer to another request: its requestId differs", request.origin)
-        if reply.status not in FAILING_STATUSES:
+        if self._outages and reply.status not in FAILING_STATUSES:
             self._on_answer(request.origin, deadline)
         return reply
 

@@ -25,10 +25,11 @@ The shell command ``target-sdk edge [activities.json]`` starts the same edge.
 """
 
 from target_python_sdk.local_edge.activities import Activities, Activity, Experience, Offer, read_activities
-from target_python_sdk.local_edge.edge import DroppedRecords, LocalEdge
+from target_python_sdk.local_edge.edge import LocalEdge
 from target_python_sdk.local_edge.events import RecordedEvent
 from target_python_sdk.local_edge.feed import EventFeed, FeedEvent
 from target_python_sdk.local_edge.http_messages import RecordedRequest
+from target_python_sdk.local_edge.recording import DroppedRecords
 
 __all__ = [
     "Activities",

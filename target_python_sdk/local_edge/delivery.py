@@ -71,6 +71,13 @@ def parse_request(body: JsonValue) -> DeliveryRequest:
     return request
 
 
+def has_only_telemetry(body: JsonValue) -> bool:
+    """Return whether a request reports telemetry and nothing else, as clients do in the background."""
+    if not isinstance(body, dict) or not body.get("telemetry"):
+        return False
+    return not (body.get("execute") or body.get("prefetch") or body.get("notifications"))
+
+
 def build_response(
     content: EdgeContent, request: DeliveryRequest, session_id: str, forced: Mapping[Name, Name] = _NOTHING_FORCED
 ) -> EdgeAnswer:

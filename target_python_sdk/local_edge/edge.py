@@ -6,14 +6,14 @@ import re
 from functools import partial
 from logging import getLogger
 from pathlib import Path
-from typing import Any, Callable, ContextManager, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 from urllib.parse import unquote
 
 from target_python_sdk.decisioning.context import bucketing_id
 from target_python_sdk.local_edge.activities import Activities, ActivitiesSource
 from target_python_sdk.local_edge.client_codes import ClientCodes
 from target_python_sdk.local_edge.content import EdgeContent
-from target_python_sdk.local_edge.delivery import build_response, parse_request
+from target_python_sdk.local_edge.delivery import build_response, has_only_telemetry, parse_request
 from target_python_sdk.local_edge.events import RecordedEvent, reported_events
 from target_python_sdk.local_edge.faults import SimulatedFaults
 from target_python_sdk.local_edge.feed import EventFeed, decisions_in, notification_data, server_sent_events
@@ -22,7 +22,7 @@ from target_python_sdk.local_edge.http_messages import RecordedRequest, Reply, R
 from target_python_sdk.local_edge.overrides import ForcedVisitors, make_qa_mode
 from target_python_sdk.local_edge.page.files import PAGE_PREFIX
 from target_python_sdk.local_edge.page.routes import Page
-from target_python_sdk.local_edge.recording import Recording
+from target_python_sdk.local_edge.recording import DroppedRecords, Recording
 from target_python_sdk.local_edge.reload import FileReloader
 from target_python_sdk.local_edge.security import AccessPolicy, bracketed
 from target_python_sdk.local_edge.server import Application, HttpServer
@@ -56,14 +56,6 @@ GEO_ANSWER_KEYS = {
 RELOAD_WAIT = 5.0
 #: Pages to read in a browser. Requests for them are not recorded.
 PAGES = ("/", "/notifications", "/events")
-
-
-class DroppedRecords(NamedTuple):
-    """The numbers of records that an edge no longer keeps."""
-
-    requests: int
-    notifications: int
-    events: int
 
 
 class LocalEdge:
@@ -116,6 +108,7 @@ class LocalEdge:
         self._earlier_connections = 0
         self._requests: Recording[RecordedRequest] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)
         self._notifications: Recording[Dict[str, Any]] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)
+        self._telemetry: Recording[Dict[str, Any]] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)
         self._events: Recording[RecordedEvent] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)
 
     def load(self, activities: ActivitiesSource) -> None:
@@ -198,8 +191,13 @@ class LocalEdge:
 
     @property
     def requests(self) -> List[RecordedRequest]:
-        """The requests of clients so far, oldest first. Refused requests and those of the page are not included."""
+        """The requests of clients so far, oldest first. Not included: refused, of the page, with telemetry alone."""
         return self._requests.items()
+
+    @property
+    def telemetry(self) -> List[Dict[str, Any]]:
+        """The entries of telemetry received so far, oldest first, from all requests."""
+        return self._telemetry.items()
 
     @property
     def notifications(self) -> List[Dict[str, Any]]:
@@ -301,7 +299,8 @@ class LocalEdge:
     def _respond(self, request: RecordedRequest, size: int) -> Reply:
         path = request.path
         if not _is_page(path):
-            self._requests.add([request], size)
+            if not has_only_telemetry(request.body):
+                self._requests.add([request], size)
             failure = self._faults.apply()
             if failure is not None:
                 return failure
@@ -337,6 +336,7 @@ class LocalEdge:
         answer = build_response(self._content, delivery, request.query["sessionId"], forced)
         counted = [*answer.displays, *itertools.chain.from_iterable(reported)]
         self._notifications.add(request.body.get("notifications") or (), size)
+        self._telemetry.add((request.body.get("telemetry") or {}).get("entries") or (), size)
         self._events.add(counted, EVENT_SIZE * len(counted))
         visitor = bucketing_id(VisitorId.from_dict(answer.response.get("id") or {}))
         for notification, events in zip(notifications, reported):

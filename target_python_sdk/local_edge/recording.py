@@ -2,7 +2,7 @@
 
 import collections
 import threading
-from typing import Deque, Generic, List, Sequence, Tuple, TypeVar
+from typing import Deque, Generic, List, NamedTuple, Sequence, Tuple, TypeVar
 
 ItemT = TypeVar("ItemT")
 
@@ -13,6 +13,14 @@ VALUE_SIZE = 64
 def estimated_memory(text: bytes) -> int:
     """Return the approximate memory, in bytes, of a parsed JSON text."""
     return 2 * len(text) + VALUE_SIZE * (text.count(b"[") + text.count(b"{") + text.count(b","))
+
+
+class DroppedRecords(NamedTuple):
+    """The numbers of records that an edge no longer keeps."""
+
+    requests: int
+    notifications: int
+    events: int
 
 
 class Recording(Generic[ItemT]):

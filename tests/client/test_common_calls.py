@@ -95,6 +95,7 @@ def client_with(document, recorder, **options):
         artifact_payload=document,
         polling_interval=0,
         target_location_hint="28",
+        telemetry_enabled=False,
         pool_manager=recorder,
         **options,
     )

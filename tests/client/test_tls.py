@@ -29,6 +29,7 @@ def secure_client(server, host="localhost", **options):
             "organization_id": "1@AdobeOrg",
             "server_domain": f"{host}:{server.port}",
             "timeout": LONG,
+            "telemetry_enabled": False,
             **options,
         }
     )

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.server
 def secure_client(server, **options):
     domain = f"localhost:{server.port}"
     required = {"client": "acmeclient", "organization_id": "1@AdobeOrg", "server_domain": domain, "timeout": LONG}
-    return TargetClient.create({**required, **options})
+    return TargetClient.create({**required, "telemetry_enabled": False, **options})
 
 
 def create(**options):

@@ -134,7 +134,8 @@ def client_with_method(method, **options):
     pool_manager = PoolManager()
     document = artifact(home=[rule("A", condition={"==": [{"var": "mbox.plan"}, "gold"]})])
     defaults = {**REQUIRED, "pool_manager": pool_manager, "decisioning_method": method, "polling_interval": 0}
-    defaults["target_location_hint"] = "35"  # so that the client does not request one
+    # The pool manager gets only the requests of the calls: none for a location hint, and none with telemetry.
+    defaults.update(target_location_hint="35", telemetry_enabled=False)
     if method != "server-side":
         defaults["artifact_payload"] = document
     return TargetClient.create({**defaults, **options}), pool_manager

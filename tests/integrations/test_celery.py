@@ -885,7 +885,7 @@ def test_lost_displays_are_published_with_their_ids(app_with_worker, edge):
     """A client decides on-device; the second attempt to report what it displayed succeeds."""
     with SocketServer(replies(BUSY, OK)) as server:
         options = {"decisioning_method": "on-device", "polling_interval": 0, "artifact_payload": edge.rules}
-        factory = Factory(server, target_location_hint="35", **options)
+        factory = Factory(server, target_location_hint="35", telemetry_enabled=False, **options)
         target = install(factory, app_with_worker)
         factory.options["events"] = {"send_notification_error": target.resend}
         target.client.get_offers(offers("a1-serverside-ab"))
