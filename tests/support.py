@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -179,6 +180,22 @@ def run_python(*arguments: str, seconds: float = 60) -> "subprocess.CompletedPro
     """Run a new interpreter in the checkout, with warnings as errors; return the completed process."""
     command = [sys.executable, "-W", "error", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=seconds)
+
+
+def run_pytest(tests: Path, *options: str) -> str:
+    """Run tests in a new process with the plugin of the SDK and no other; return their number, such as ``3 passed``.
+
+    Fails if one of the tests does.
+    """
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "target_tools.pytest_plugin",
+         *options, f"--rootdir={tests.parent}", str(tests)],
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": path},
+        cwd=str(tests.parent), capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return re.split(",| in ", done.stdout.strip().splitlines()[-1])[0]
 
 
 def installing(requirements: str, *debian_packages: str) -> str:

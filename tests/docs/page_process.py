@@ -3,11 +3,12 @@
 EDGE selects the edge behind every ``LocalEdge`` of the program and every client without a ``server_domain``:
 
 * ``matching``: an edge with the activities that the program names, or else the sample activities. The program's
-  functions ``test_…`` run afterwards.
+  functions ``test_…`` run afterwards. Those with parameters are tests for pytest; ``test_testing_page.py`` runs them.
 * ``empty``: an edge without activities
 * ``down``: a port on which no server listens
 """
 
+import inspect
 import runpy
 import socket
 import sys
@@ -51,7 +52,8 @@ def main(edge: str, program: str) -> None:
         names = runpy.run_path(program, run_name="__main__")
         if edge == MATCHING:
             for name in [name for name in names if name.startswith("test_")]:
-                names[name]()
+                if not inspect.signature(names[name]).parameters:
+                    names[name]()
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ LAYERS = {
     "target_python_sdk.commands": 5,
     "target_python_sdk.inspection": 5,
     "target_python_sdk.__main__": 5,
+    "target_tools.pytest_plugin": 5,  # not in target_python_sdk, which pytest would import at each start
     "delivery_api_client": 6,
     "target_decisioning_engine": 6,
 }
