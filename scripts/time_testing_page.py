@@ -24,7 +24,7 @@ def main() -> None:
         (Path(folder) / "conftest.py").write_text(REPEAT, encoding="utf-8")
         before = time.perf_counter()
         passed = run_pytest(program, "-k", "test_flask or test_fastapi or test_django")
-        print(f"{passed} in {time.perf_counter() - before:.1f} s, with the start of the process")
+        print(f"{passed} in {time.perf_counter() - before:.1f} s, with the start of the process")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -36,7 +36,14 @@ from target_python_sdk.analytics import data_insertion_url
 from target_python_sdk.cookies import TARGET_COOKIE
 from target_python_sdk.explain import Explanation
 from target_python_sdk.local_edge import LocalEdge
-from target_python_sdk.testing import Connection, SocketServer, response
+from target_python_sdk.testing import (
+    Connection,
+    FakeTargetClient,
+    SocketServer,
+    make_answer,
+    make_artifact,
+    response,
+)
 from target_python_sdk.types import (
     AnalyticsResponse,
     AuthenticatedState,
@@ -478,6 +485,21 @@ def failures_of_queued_calls(client: TargetClient, request: DeliveryRequest) -> 
 
 
 # Around
+
+
+def fake_client(target: FakeTargetClient, client: TargetClient) -> List[str]:
+    """A client without a network."""
+    target.show("hero", html="<b>B</b>", activity="Heroes", experience="B")
+    target.show("cart", json=[{"a": 1}], view=True)
+    target.set_attributes("flags", {"cart": "new"})
+    target.load(make_artifact({"hero": {"html": "B"}}))
+    with target.force("Heroes", 0), target.fail_with(errors.DeadlineExceeded), target.slow(1.5):
+        target.fail_with(503)
+    with target.intercept(client), target.intercept(TargetClient):
+        target.hide("hero")
+    request: DeliveryRequest = target.requests[0]
+    target.reset()
+    return [*target.displayed, *target.clicked, str(request), str(make_answer({"hero": {"json": {}}})["status"])]
 
 
 def half_an_answer(connection: Connection) -> None:
