@@ -52,6 +52,7 @@ SECTIONS = {
         "logger": "logging.md",
         "decisioning_method": "on-device.md",
         "events": "logging.md#events",
+        "observers": "observing.md",
         "artifact_location": "on-device.md#the-artifact",
         "artifact_cache": "on-device.md#a-copy-for-the-next-start",
         "artifact_bypass_cache": "on-device.md#the-artifact",

@@ -32,6 +32,7 @@ __all__ = [
     "CallOptions",
     "CallbackOptions",
     "ClientOptions",
+    "ClientStats",
     "Cookie",
     "CookieOptions",
     "DecisioningMethod",
@@ -60,6 +61,7 @@ _HOMES = {
     "CallOptions": "target_python_sdk.delivery.option_types",
     "CallbackOptions": "target_python_sdk.delivery.option_types",
     "ClientOptions": "target_python_sdk.delivery.option_types",
+    "ClientStats": "target_python_sdk.stats",
     "Cookie": "target_python_sdk.offers",
     "CookieOptions": "target_python_sdk.visits.response_headers",
     "DecisioningConfig": "target_decisioning_engine.types.decisioning_config",
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     from target_python_sdk.explain.explanation import Explanation
     from target_python_sdk.observers import Observed
     from target_python_sdk.offers import Cookie, Offer
+    from target_python_sdk.stats import ClientStats
     from target_python_sdk.types import DeliveryRequest
     from target_python_sdk.visitor import ExperienceCloudVisitor
     from target_python_sdk.visits.response_headers import CookieOptions

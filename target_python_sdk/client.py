@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
     from target_python_sdk.delivery.options import ClientSettings
     from target_python_sdk.ready_event import ReadyEvent
     from target_python_sdk.runtime import Runtime
+    from target_python_sdk.stats import ClientStats
     from target_python_sdk.types import TargetDeliveryResponse
     from target_tools.concurrency.lock_free import PerProcess
     from target_tools.typing_compat import Unpack
@@ -166,17 +167,14 @@ class TargetClient(ClientCalls):
     def initialize(self) -> None:
         """Do nothing. 1.1.0 had this method; :meth:`create` initializes the client."""
 
-    def stats(self) -> Dict[str, int]:
-        """Return the counters of this process, and its calls in progress.
+    def stats(self) -> ClientStats:
+        """Return the statistics of this client in this process: counters, latencies, errors, circuits, artifact.
 
-        * ``calls``, ``failures``, ``retries``, ``invalid_hints``
-        * ``undelivered``: lost requests with notifications
-        * ``pending``, ``running``: calls that wait for a worker, and calls that a worker makes
-        * ``threads``, ``blocked``: workers, and those of them that wait for a name lookup or a connection
-        * ``refused``, ``dropped``: calls that a full queue refused, and calls that ``close`` dropped
-        * ``abandoned``: network operations that no call waits for any more
+        ``ClientStats`` describes each of them.
         """
-        return self._processes.get().stats()
+        from target_python_sdk.stats import client_stats  # noqa: PLC0415 - few applications use it
+
+        return client_stats(self._processes.get())
 
     def flush(self, timeout: Optional[float] = None) -> bool:
         """Wait until all earlier calls with a callback, awaited calls and background notifications are done.

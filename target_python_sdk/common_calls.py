@@ -24,7 +24,7 @@ from target_python_sdk.notifications import Method, notification_request, queue_
 from target_python_sdk.prepared_call import build_envelope
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DeliveryRequest, ExecuteRequest, PrefetchRequest, TargetDeliveryResponse
-from target_tools.clock import Deadline
+from target_tools.clock import Deadline, monotonic
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import DeliveryError
 from target_tools.schema.model import copy_with
@@ -99,14 +99,16 @@ def decide_common_call(
     decision_request = DecisionRequest(request, session_id, visitor, ids, None, remote, deadline)
     try:
         response, displays = decide(current.artifact, decision_request, runtime.on_device_context.engine)
-    except DeliveryError:
-        runtime.counters.failures.add()
+    except DeliveryError as error:
+        runtime.count_failure(error)
         raise
     if runtime.telemetry is not None:
         runtime.telemetry.add(request, deadline.at - deadline.seconds)
     if displays:
         queue_notifications(notification_request(prepared), displays, runtime, send_notifications)
-    return build_envelope(prepared, response, DecisioningMethod.ON_DEVICE, remote, current.stale)
+    envelope = build_envelope(prepared, response, DecisioningMethod.ON_DEVICE, remote, current.stale)
+    runtime.on_device_latency.add(monotonic() - deadline.at + deadline.seconds)
+    return envelope
 
 
 def _is_common(part: Any) -> bool:

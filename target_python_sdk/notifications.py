@@ -20,7 +20,7 @@ from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DeliveryRequest
 from target_tools.clock import Deadline
 from target_tools.concurrency.tasks import CallbackTask
-from target_tools.errors import DeliveryError, HttpStatusError
+from target_tools.errors import ClientClosed, DeliveryError, HttpStatusError, QueueFull
 from target_tools.http.breaker import is_outage
 from target_tools.http.messages import parse_json, quote, render_quickly
 from target_tools.schema.model import copy_with, deep_copy
@@ -125,6 +125,8 @@ def _report_failure_of_body(prepared: PreparedRequest, body: bytes, runtime: Run
 
 def _report_failure(prepared: PreparedRequest, runtime: Runtime, error: Exception) -> None:
     runtime.counters.undelivered.add()
+    if isinstance(error, (QueueFull, ClientClosed)):
+        runtime.counters.dropped_notifications.add()
     if isinstance(error, HttpStatusError) and not runtime.settings.log_payloads:
         error.mask(personal_values(prepared))
     if isinstance(error, DeliveryError) and error.origin is not None and is_outage(error):

@@ -8,21 +8,26 @@ is slow. Calls that an observer makes are not passed to the same observer, so th
 """
 
 from contextvars import ContextVar
+from functools import partial
 from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
+from target_python_sdk.artifact.update import PollOutcome
 from target_python_sdk.decisioning.offer import Display
 from target_python_sdk.delivery.exchange import EdgeAnswer
 from target_python_sdk.delivery.prepare import PreparedRequest
+from target_python_sdk.events import CIRCUIT_CLOSED, CIRCUIT_OPENED
 from target_python_sdk.observers import CallStart, Finish, Observed, Observer
 from target_python_sdk.offers import offers_of
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
-from target_tools.clock import epoch_milliseconds, monotonic
+from target_tools.clock import Deadline, epoch_milliseconds, monotonic
 from target_tools.concurrency.lock_free import Counter
 from target_tools.enums import DecisioningMethod
-from target_tools.errors import DeliveryError
+from target_tools.errors import DeliveryError, TargetError
 from target_tools.foreign_errors import is_from_signal_handler
+from target_tools.http.breaker import CircuitChange
+from target_tools.http.messages import HttpReply, HttpRequest, Send
 from target_tools.logger import Log
 
 ResultT = TypeVar("ResultT")
@@ -87,8 +92,31 @@ class Observation:
                 waiting.append((observer, finish))
         return StartedObservers(self, waiting)
 
-    def pass_on(self, observed: Observed) -> None:
-        """Pass something that has no start to the observers."""
+    def observe_download(self, job: Callable[[Send], PollOutcome], send: Send) -> PollOutcome:
+        """Do ``job``, a download of the rule artifact. Its outcome is passed on by ``PollOutcome.pass_on``."""
+        started = self.start(CallStart("artifact"))
+        replies: List[HttpReply] = []
+
+        def send_and_keep(request: HttpRequest, deadline: Deadline) -> HttpReply:
+            reply = send(request, deadline)
+            replies[:] = [reply]
+            return reply
+
+        began = monotonic()
+        try:
+            outcome = job(send_and_keep)
+        except TargetError as error:
+            outcome = PollOutcome(error=error)
+        except BaseException as error:
+            started.finish(Observed("artifact", seconds=monotonic() - began, error=error))
+            raise
+        observed = _observed_download(replies, monotonic() - began, outcome.error)
+        return outcome._replace(pass_on=partial(started.finish, observed))
+
+    def circuit_changed(self, change: CircuitChange) -> None:
+        """Pass a change of a circuit on. It has no start."""
+        kind = CIRCUIT_OPENED if change.seconds is None else CIRCUIT_CLOSED
+        observed = Observed(kind, seconds=change.seconds or 0.0, origin=change.origin)
         running = _RUNNING.get()
         for observer, _ in self._observers:
             if observer not in running:
@@ -161,8 +189,7 @@ class MeasuredCall:
         #: Whether the call was decided, or is going to be decided, in this process.
         self.is_on_device = is_on_device
         self.displays = displays
-        identity = prepared.request.id
-        self.new_visitor = identity is None or not any(vars(identity).values())
+        self.new_visitor = prepared.is_new_visitor()
         #: When the call began, in milliseconds since 1970 and in seconds on the monotonic clock.
         self.began_at = 0
         self.began = 0.0
@@ -248,6 +275,16 @@ class MeasuredCall:
             request.request_id,
             self.prepared.session_id,
         )
+
+
+def _observed_download(replies: List[HttpReply], seconds: float, error: Optional[BaseException]) -> Observed:
+    """Return what a download was. It has no reply if a file was read, or if there was no connection."""
+    attempts, status, timings = 0, None, None
+    if replies:
+        attempts, status, timings = replies[0].attempts, replies[0].status, replies[0].timings
+    elif isinstance(error, DeliveryError):
+        attempts, status = error.attempts, error.status
+    return Observed("artifact", (), None, seconds, attempts, status, error, timings=timings)
 
 
 def locations_of(request: DeliveryRequest, displays: Sequence[Display] = ()) -> Tuple[str, ...]:

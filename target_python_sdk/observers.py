@@ -1,11 +1,13 @@
 """Observers of a client: what they receive for each call, download of the rule artifact, and change of a circuit."""
 
-from typing import Callable, NamedTuple, Optional, Tuple
+import logging
+from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
 from target_python_sdk.offers import Offer
 from target_tools.http.messages import Timings
+from target_tools.logger import LOGGER_NAME
 
-__all__ = ["CallStart", "Finish", "Observed", "Observer"]
+__all__ = ["CallStart", "Exposure", "ExposureLogger", "Finish", "Observed", "Observer"]
 
 
 class CallStart(NamedTuple):
@@ -73,6 +75,63 @@ class Observed(NamedTuple):
         parts = [self.kind, *filter(None, (self.decided_by, self.origin)), f"{self.seconds * 1000:.1f} ms"]
         parts += [] if self.error is None else [type(self.error).__name__]
         return f"<Observed {' '.join(parts)}{': ' if self.locations else ''}{', '.join(self.locations)}>"
+
+
+class ExposureLogger:
+    """An observer that logs which experience a session got in which activity, once for each session and location.
+
+    It writes to ``logger``, by default ``adobe.target.exposures``, at INFO. The lines have no ids of visitors. It
+    remembers up to ``max_remembered`` exposures, as numbers. It skips offers whose activity is unknown.
+    """
+
+    def __init__(self, logger: Optional[logging.Logger] = None, max_remembered: int = 100_000) -> None:
+        self._logger = logger or logging.getLogger(f"{LOGGER_NAME}.exposures")
+        self._limit = max(1, max_remembered // 2)
+        # When the new ones are half of the maximum, they become the old ones, and the old ones are forgotten.
+        self._new: Dict[int, object] = {}
+        self._old: Dict[int, object] = {}
+
+    def __call__(self, observed: Observed) -> None:
+        """Log the new exposures of a call."""
+        if not self._logger.isEnabledFor(logging.INFO):
+            return
+        for offer in observed.offers:
+            activity, experience = (offer.activity, offer.experience) if offer else (None, None)
+            if activity is None:
+                continue
+            exposure = Exposure(offer.kind, offer.name, activity, experience, observed.decided_by)
+            if self._is_new(hash((observed.session_id, exposure[:4]))):
+                place = offer.kind if offer.name is None else f"{offer.kind} {offer.name!r}"
+                text = "%s: activity %r, experience %r, %s"
+                arguments = (place, activity, experience, observed.decided_by)
+                self._logger.info(text, *arguments, extra={"target_exposure": exposure._asdict()})
+
+    def _is_new(self, key: int) -> bool:
+        mine = object()
+        if key in self._old or self._new.setdefault(key, mine) is not mine:
+            return False
+        if len(self._new) >= self._limit:
+            self._old, self._new = self._new, {}
+        return True
+
+
+class Exposure(NamedTuple):
+    """The attribute ``target_exposure`` of a log record, as a dict."""
+
+    kind: str
+    """``mbox``, ``view`` or ``page_load``."""
+
+    name: Optional[str]
+    """The name of the mbox or view."""
+
+    activity: str
+    """The name or the id of the activity."""
+
+    experience: Optional[str]
+    """The name or the id of the experience, if it is known."""
+
+    decided_by: Optional[str]
+    """``on-device`` or ``server-side``."""
 
 
 #: An observer: a callable that takes an ``Observed``. It may have a method ``start``; see ``docs/observing.md``.

@@ -6,7 +6,7 @@ until the origin answers again, except the first one with another cause while th
 logged when the circuit closes. If the circuit did not open, there is a second line only if notifications were lost.
 """
 
-from typing import Dict
+from typing import TYPE_CHECKING, Dict, Optional
 
 from target_python_sdk.events import CIRCUIT_CLOSED, CIRCUIT_OPENED, CircuitClosed, CircuitOpened
 from target_tools.clock import Deadline, monotonic
@@ -16,6 +16,9 @@ from target_tools.event_provider import EventProvider
 from target_tools.http.breaker import CircuitChange
 from target_tools.http.messages import Origin
 from target_tools.logger import Log
+
+if TYPE_CHECKING:  # few applications have observers
+    from target_python_sdk.observation import Observation
 
 
 class _Outage:
@@ -39,8 +42,9 @@ class _Outage:
 class OutageLog:
     """The outages of one client in one process."""
 
-    def __init__(self, events: EventProvider, log: Log) -> None:
+    def __init__(self, events: EventProvider, log: Log, observation: "Optional[Observation]" = None) -> None:
         self._events = events
+        self._observation = observation
         self._log = log
         #: The outages by the origins that have failed since their last answer.
         self.origins: Dict[str, _Outage] = {}
@@ -89,6 +93,8 @@ class OutageLog:
                 self._log.info(text, origin, change.seconds)
             closed: CircuitClosed = {**opened, "open_seconds": change.seconds}
             self._events.emit(CIRCUIT_CLOSED, closed)
+        if self._observation is not None:
+            self._observation.circuit_changed(change)
 
     def close(self) -> None:
         """Report the notifications that were lost in outages that have not ended."""

@@ -84,6 +84,8 @@ class PreparedCall(Generic[ResultT]):
         self._began = 0.0
         prepared = self._prepared = prepare_request(call, runtime.settings, runtime.location_hint, runtime.log)
         runtime.count_call(prepared.refused_hints)
+        if prepared.is_new_visitor():
+            runtime.counters.new_visitors.add()
         self._measured: Optional[MeasuredCall] = None
         #: The artifact of an on-device decision, if it is available yet.
         self._artifact: Optional[CurrentArtifact] = None
@@ -121,7 +123,8 @@ class PreparedCall(Generic[ResultT]):
         return self._measured
 
     def _execute(self) -> ResultT:
-        self._began = monotonic()
+        runtime, began = self._runtime, monotonic()
+        self._began = began
         try:
             if self._http is None:
                 deadline = Deadline.after(self._call.timeout)
@@ -133,6 +136,9 @@ class PreparedCall(Generic[ResultT]):
             if self._on_error == "raise":
                 raise
             return self._default_result(error)
+        finally:
+            latency = runtime.on_device_latency if self._http is None else runtime.server_side_latency
+            latency.add(monotonic() - began)
         return self._convert(envelope)
 
     def _first_artifact(self) -> CurrentArtifact:
@@ -231,9 +237,8 @@ class PreparedCall(Generic[ResultT]):
             error.mask(personal_values(self._prepared))
         if not claim(self._uncounted):
             return
-        counters = self._runtime.counters
-        counters.failures.add()
-        counters.retries.add(max(0, error.attempts - 1))
+        self._runtime.count_failure(error)
+        self._runtime.counters.retries.add(max(0, error.attempts - 1))
 
     def _default_result(self, error: DeliveryError) -> ResultT:
         """Return the result of a failed call for ``on_error="default"``: no offers, the same cookies, the error."""

@@ -24,12 +24,12 @@ from target_python_sdk.telemetry import Telemetry
 from target_python_sdk.types import DeliveryRequest
 from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.abort import AbortScope
-from target_tools.concurrency.lock_free import Counter, claim
+from target_tools.concurrency.lock_free import Counter, Histogram, claim
 from target_tools.concurrency.poller import Poller
 from target_tools.concurrency.task_workers import WorkerPool
 from target_tools.concurrency.threads import is_about_to_fork
 from target_tools.enums import DecisioningMethod
-from target_tools.errors import ClientClosed, TargetError
+from target_tools.errors import ClientClosed, DeliveryError, TargetError
 from target_tools.event_provider import EventProvider
 from target_tools.http.breaker import CircuitBreaker
 from target_tools.http.headers import with_headers
@@ -41,12 +41,17 @@ from target_tools.logger import Log
 if TYPE_CHECKING:  # few applications have observers
     from target_python_sdk.observation import Observation
 
+#: The upper bounds of the buckets of latencies, in seconds. On-device decisions take a fraction of a millisecond.
+LATENCY_BOUNDS = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0),
+)
 #: Seconds between two log lines about lost notifications. The counter and the event report all of them.
 WARNING_INTERVAL = 10.0
 
 
 class Counters:
-    """The events of this process that ``stats`` counts."""
+    """The events that ``stats`` counts."""
 
     def __init__(self) -> None:
         self.calls = Counter()
@@ -54,6 +59,8 @@ class Counters:
         self.retries = Counter()
         self.invalid_hints = Counter()
         self.undelivered = Counter()
+        self.new_visitors = Counter()
+        self.dropped_notifications = Counter()
 
 
 class Runtime:
@@ -80,16 +87,22 @@ class Runtime:
         self.transport = open_transport(settings.transport(), self.workers.blocking)
         send_once = with_headers(self.transport.send, settings.headers)
         retrying = RetryingSender(send_once, settings.retries, log)
-        self.outages = OutageLog(events, log)
+        self.outages = OutageLog(events, log, self.observation)
         self.send: Send = PayloadLogger(
             retrying, log, settings.log_payloads, self.outages.answered, self.outages.origins
         )
         self.counters = Counters()
+        #: The failures by the name of the error's class.
+        self.errors: Dict[str, Counter] = {}
+        self.on_device_latency = Histogram(LATENCY_BOUNDS)
+        self.server_side_latency = Histogram(LATENCY_BOUNDS)
+        #: The circuit breaker, unless it is disabled.
+        self.breaker: Optional[CircuitBreaker] = None
         circuit_is_open: Optional[Callable[[Origin], bool]] = None
         if settings.circuit_breaker is not None:
             change_circuit = self.outages.change_circuit
-            breaking = CircuitBreaker(self.send, settings.circuit_breaker, settings.timeout, change_circuit)
-            self.send, circuit_is_open = breaking, breaking.is_open
+            self.breaker = CircuitBreaker(self.send, settings.circuit_breaker, settings.timeout, change_circuit)
+            self.send, circuit_is_open = self.breaker, self.breaker.is_open
         hint = valid_hint(settings.target_location_hint) if inherited is None else inherited.location_hint
         if inherited is None and hint is None and settings.target_location_hint is not None:
             self.counters.invalid_hints.add()
@@ -111,6 +124,8 @@ class Runtime:
             load_artifact = partial(Artifact.load, client=settings.client, escape_macros=settings.escape_macros)
             known = None if inherited is None else inherited.artifacts
             self.artifacts = ArtifactSource(settings, load_artifact, retrying, log, events, known)
+            if self.observation is not None:
+                self.artifacts.observe_download = self.observation.observe_download
             if self.telemetry is not None:
                 self.artifacts.record_download = self.telemetry.add_download
             weakref.finalize(self, self.artifacts.stop)
@@ -210,6 +225,11 @@ class Runtime:
         if refused_hints:
             self.counters.invalid_hints.add(refused_hints)
 
+    def count_failure(self, error: DeliveryError) -> None:
+        """Count a failed call, by the class of its error."""
+        self.counters.failures.add()
+        self.errors.setdefault(type(error).__name__, Counter()).add()
+
     def should_log_warning(self) -> bool:
         """Return whether to log a warning that can occur very often: True once per ``WARNING_INTERVAL``."""
         now = monotonic()
@@ -228,20 +248,6 @@ class Runtime:
     def location_hint(self) -> Optional[str]:
         """The cluster for visitors without a hint."""
         return self._clusters.hint
-
-    def stats(self) -> Dict[str, int]:
-        """Return the counters by name."""
-        workers = self.workers
-        return {
-            **{name: int(counter) for name, counter in vars(self.counters).items()},
-            "pending": workers.pending(),
-            "running": workers.running(),
-            "threads": workers.threads(),
-            "blocked": workers.blocked(),
-            "refused": int(workers.refused),
-            "dropped": int(workers.dropped),
-            "abandoned": self.transport.abandoned(),
-        }
 
 
 def _observation(settings: ClientSettings, log: Log) -> "Optional[Observation]":

@@ -62,6 +62,10 @@ class EventProvider:
         """Return whether ``event_name`` has a subscriber."""
         return any(name == event_name for name, _, _ in list(self.subscriptions.values()))
 
+    def needs_payload(self, event_name: str) -> bool:
+        """Return whether a subscriber of ``event_name`` takes the event."""
+        return any(name == event_name and takes for name, _, takes in list(self.subscriptions.values()))
+
     def emit(self, event_name: str, payload: Optional[Mapping[str, Any]] = None) -> None:
         """Call all subscribers of ``event_name``, in the order of their subscriptions."""
         for name, subscriber, takes_event in list(self.subscriptions.values()):

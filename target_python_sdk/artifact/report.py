@@ -41,8 +41,10 @@ class ArtifactReporter:
         shown_url = location.parsed_url.redacted
         self._log.debug("The rule artifact was downloaded from %s: %d bytes", shown_url, len(download.body))
         if self._events.has_subscriber(ARTIFACT_DOWNLOAD_SUCCEEDED):
-            # Subscribers get a separate copy, because they may modify it.
-            document = parse_artifact(download.body, location.obfuscated, location.organization_id)
+            document = None
+            if self._events.needs_payload(ARTIFACT_DOWNLOAD_SUCCEEDED):
+                # Subscribers get a separate copy, because they may modify it.
+                document = parse_artifact(download.body, location.obfuscated, location.organization_id)
             succeeded = ArtifactDownloadSucceeded(artifact_location=location.url, artifact_payload=document)
             self._events.emit(ARTIFACT_DOWNLOAD_SUCCEEDED, succeeded)
         if download.geo is not None:

@@ -88,6 +88,8 @@ class ArtifactSource:
         #: Number of downloaded artifacts, and when the last one was retrieved, in milliseconds since 1970.
         self.retrievals = 0
         self.last_retrieved: Optional[float] = None
+        #: Monotonic time at which the server last sent the artifact or confirmed it.
+        self.confirmed_at: Optional[float] = None
         #: 1 if ``artifact_payload`` was used. Traces count it as a retrieval, as in 1.1.0.
         self._used_payloads = 0
         #: The error of the last download without its traceback, or None if it succeeded.
@@ -103,6 +105,8 @@ class ArtifactSource:
         self.record_download: Callable[[DownloadedArtifact], object] = lambda download: None
         #: Why ``artifact_payload`` is invalid, until that has been reported.
         self._payload_error: Optional[InvalidArtifact] = None
+        #: Does a download and passes it on to observers; None if there are none.
+        self.observe_download: Optional[Callable[[Callable[[Send], PollOutcome], Send], PollOutcome]] = None
         self._failures = 0
         self._started = False
         #: Monotonic time of the next attempt to start a thread; None unless an earlier attempt failed.
@@ -190,7 +194,7 @@ class ArtifactSource:
         if parent is not None and parent.current is not None:
             self.current = parent.current
             self.retrievals, self.last_retrieved = parent.retrievals, parent.last_retrieved
-            self._used_payloads = parent._used_payloads
+            self._used_payloads, self.confirmed_at = parent._used_payloads, parent.confirmed_at
             self._due = parent._due
             if self._cache is not None and parent._cache is not None:
                 self._cache.saved_at = parent._cache.saved_at
@@ -203,6 +207,7 @@ class ArtifactSource:
         else:
             self.current = CurrentArtifact(artifact)
             self._used_payloads, self.last_retrieved = 1, epoch_milliseconds()
+            self.confirmed_at = monotonic()
             self._unread_cache = None  # a cached artifact may be older
             self._due = monotonic() + self.interval
             self._report.use_of(artifact)
@@ -263,12 +268,15 @@ class ArtifactSource:
             return job, ArtifactSource._handle_cached
         deadline = partial(self._poller.scope.deadline, timeout)
         etag = None if self.current is None else self.current.etag
-        job = partial(download_and_load, self._location, etag, self._load, self._send, deadline)
-        return job, ArtifactSource._handle_download
+        job = partial(download_and_load, self._location, etag, self._load, deadline)
+        if self.observe_download is None:
+            return partial(job, self._send), ArtifactSource._handle_download
+        return partial(self.observe_download, job, self._send), ArtifactSource._handle_download
 
     def _handle_download(self, outcome: PollOutcome) -> Optional[float]:
         delay = self._handle_success(outcome) if outcome.error is None else self._handle_failure(outcome.error)
         self._due = None if delay is None else monotonic() + delay
+        outcome.pass_on()
         return delay
 
     def _handle_invalid_payload(self, outcome: PollOutcome) -> Optional[float]:
@@ -296,7 +304,7 @@ class ArtifactSource:
             self.retrievals += 1
             self.last_retrieved = epoch_milliseconds()
             self._activate(outcome.current)
-        self._failures, self.last_error = 0, None
+        self._failures, self.last_error, self.confirmed_at = 0, None, monotonic()
         self._run_ready_callbacks()
         download = outcome.download
         if download is not None:

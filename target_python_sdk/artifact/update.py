@@ -11,6 +11,7 @@ from target_python_sdk.artifact.format import artifact_text
 from target_python_sdk.artifact.location import ArtifactLocation
 from target_python_sdk.decisioning.artifact import Artifact
 from target_tools.clock import Deadline
+from target_tools.concurrency.tasks import noop
 from target_tools.errors import InvalidArtifact, TargetError
 from target_tools.http.messages import Send
 from target_tools.logger import Log
@@ -32,6 +33,8 @@ class PollOutcome(NamedTuple):
     #: The download that ``current`` was loaded from; None if it comes from the cache.
     download: Optional[DownloadedArtifact] = None
     error: Optional[BaseException] = None
+    #: Called when the outcome has taken effect: it passes the download on to the observers of the application.
+    pass_on: Callable[[], object] = noop
 
 
 def load_from_cache(
@@ -53,8 +56,8 @@ def download_and_load(
     location: ArtifactLocation,
     etag: Optional[str],
     load_artifact: Callable[[bytes], Artifact],
-    send: Send,
     deadline: Callable[[], Deadline],
+    send: Send,
 ) -> PollOutcome:
     """Download and load the artifact, if it has changed. Raises ``TargetError``."""
     download = fetch_artifact(location, etag, load_artifact, send, deadline())

@@ -59,9 +59,7 @@ _METRICS = (MetricType.CLICK, MetricType.DISPLAY)
 _SESSION = re.compile(r"[^\s?/]{1,128}")
 _DEVICE_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 
-
 PartT = TypeVar("PartT", ExecuteRequest, PrefetchRequest)
-
 
 _DEFAULT_CONSUMER = f"payload:{DEFAULT_GLOBAL_MBOX}"
 _NO_VALUES = VisitorValues()
@@ -95,6 +93,10 @@ class PreparedRequest:
         self.visitor_state = visitor_state
         #: Generates further ids for this call.
         self.ids = ids
+
+    def is_new_visitor(self) -> bool:
+        """Return whether nothing identifies the visitor yet."""
+        return not any(vars(self.request.id).values())
 
     def with_request(self, request: DeliveryRequest) -> "PreparedRequest":
         """Return a copy with another request."""

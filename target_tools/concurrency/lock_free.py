@@ -7,8 +7,12 @@ change of these values is one atomic dict or list operation instead.
 from __future__ import annotations
 
 import _thread
+import contextlib
+import math
 import os
-from typing import Callable, Dict, Generic, Hashable, List, Optional, TypeVar
+from bisect import bisect_right
+from collections import deque
+from typing import Callable, Deque, Dict, Generic, Hashable, List, Optional, Sequence, Tuple, TypeVar
 
 from target_tools.clock import monotonic
 
@@ -32,6 +36,42 @@ class Counter:
 
     def __int__(self) -> int:
         return sum(list(self._by_thread.values()))
+
+
+class Histogram:
+    """Counts of durations by size. ``add`` is cheap; the durations are counted later."""
+
+    #: The number of durations that are counted at once.
+    _BATCH = 256
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [Counter() for _ in (*bounds, math.inf)]
+        self._nanoseconds = Counter()
+        self._new: Deque[float] = deque()
+
+    def add(self, seconds: float) -> None:
+        """Add a duration."""
+        new = self._new
+        new.append(seconds)
+        if len(new) > self._BATCH:
+            self._count()
+
+    def totals(self) -> Tuple[List[int], float]:
+        """Return how many durations do not exceed each of the bounds and infinity, and the sum of all durations."""
+        self._count()
+        return [int(count) for count in self._counts], int(self._nanoseconds) / 1e9
+
+    def _count(self) -> None:
+        """Count the new durations together, which takes few steps for each of them."""
+        batch: List[float] = []
+        with contextlib.suppress(IndexError):  # another thread counts them, too
+            for _ in range(len(self._new)):
+                batch.append(self._new.popleft())
+        batch.sort()
+        for bound, counter in zip((*self._bounds, math.inf), self._counts):
+            counter.add(bisect_right(batch, bound))
+        self._nanoseconds.add(int(sum(batch) * 1e9))
 
 
 def claim(tokens: List[bool]) -> bool:
@@ -164,6 +204,10 @@ class BoundedTable(Generic[KeyT, ValueT]):
     def values(self) -> List[ValueT]:
         """Return the current values."""
         return [entry.value for entry in self._snapshot()]
+
+    def items(self) -> List[Tuple[KeyT, ValueT]]:
+        """Return the current keys and values."""
+        return [(entry.key, entry.value) for entry in self._snapshot()]
 
     def _insert(self, key: KeyT) -> ValueT:
         mine = _Entry(key, self._make(key))

@@ -184,6 +184,15 @@ class CircuitBreaker:
         outage = circuit.opened.get()
         return outage is not None and outage.refuses(monotonic(), self._policy.probes)
 
+    def states(self) -> Dict[str, str]:
+        """Return the state of each circuit by origin: ``closed``, ``open``, or ``half-open`` if a probe is due."""
+        states = {}
+        for origin, circuit in self._circuits.items():
+            outage = None if circuit.closed.get() is not None else circuit.opened.get()
+            is_half_open = outage is not None and monotonic() >= outage.next_probe_at
+            states[str(origin)] = "closed" if outage is None else "half-open" if is_half_open else "open"
+        return states
+
     def _circuit(self, origin: Origin) -> _Circuit:
         circuit = self._circuits.get(origin)
         if circuit.closed.get() is not None:

@@ -110,7 +110,7 @@ def test_every_counter_is_in_the_table(root: Path) -> None:
     """The table has no other names."""
     with TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}) as client:
         counted = sorted(client.stats())
-    assert sorted(_first_cells_in(_section(root / "docs" / "client.md", "Counters"))) == counted
+    assert sorted(_first_cells_in(_section(root / "docs" / "client.md", "Statistics"))) == counted
 
 
 def test_the_methods_of_1_1_0s_result_are_in_the_table(root: Path) -> None:

@@ -20,7 +20,7 @@ REQUIREMENTS = {"urllib3", "six", "typing-extensions"}
 
 
 #: Extras are for users. Contributors install from the files in ``requirements/``.
-EXTRAS = {"socks", "celery", "django", "fastapi", "flask", "litestar", "opentelemetry", "speedups"}
+EXTRAS = {"socks", "celery", "django", "fastapi", "flask", "litestar", "openfeature", "opentelemetry", "speedups"}
 #: Files that the tests, the documentation or the tools need.
 IN_SDIST = (
     ".ci/run",

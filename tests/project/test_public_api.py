@@ -39,6 +39,7 @@ PUBLIC = (
     "target_python_sdk.integrations.flask",
     "target_python_sdk.integrations.fastapi",
     "target_python_sdk.integrations.litestar",
+    "target_python_sdk.integrations.openfeature",
     "target_python_sdk.integrations.opentelemetry",
     "target_python_sdk.integrations.serverless",
     "target_python_sdk.integrations.wsgi",

@@ -25,6 +25,7 @@ from target_python_sdk import (
     CallbackOptions,
     CallOptions,
     ClientOptions,
+    ClientStats,
     ExperienceCloudVisitor,
     Observed,
     Offer,
@@ -103,7 +104,7 @@ def clients() -> None:
     options["events"] = {"client_ready": without_parameter, "another": with_event}
     with TargetClient.create(options) as client:
         assert_type(client, TargetClient)
-        assert_type(client.stats(), Dict[str, int])
+        assert_type(client.stats(), ClientStats)
         assert_type(client.flush(), bool)
         assert_type(client.flush(500), bool)
         assert_type(client.flush(timeout=None), bool)

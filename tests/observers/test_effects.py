@@ -1,0 +1,231 @@
+"""Observers do not affect calls: errors, slow observers, observers that make calls, and observers with a start."""
+
+import asyncio
+import signal
+import threading
+from unittest import mock
+
+import pytest
+
+from target_python_sdk import observation
+from target_python_sdk.errors import HttpStatusError, OptionError
+from tests.observers.edges import Edge, on_device, server_side
+from tests.support import LONG, in_threads, offers
+
+WAIT = LONG / 1000
+
+
+@pytest.fixture
+def edge():
+    return Edge()
+
+
+def lines_of(caplog, text):
+    return [record.getMessage() for record in caplog.records if text in record.getMessage()]
+
+
+def raising(observed):
+    raise ValueError("the observer failed")
+
+
+def test_an_observer_that_raises_is_logged_once(edge, caplog):
+    seen = []
+    with server_side(edge, raising, seen.append) as client:
+        for _ in range(3):
+            client.get_offers(offers())
+        assert client.stats()["failed_observers"] == 3
+    assert len(seen) == 3
+    assert lines_of(caplog, "The observer") == ["The observer raising raised; later errors of it are only counted"]
+
+
+def test_a_slow_observer_is_reported_once(edge, caplog, monkeypatch):
+    class Slow:
+        def __call__(self, observed):
+            """Take longer than the limit, which is 0."""
+
+    monkeypatch.setattr(observation, "SLOW_SECONDS", 0.0)
+    with server_side(edge, Slow()) as client:
+        for _ in range(2):
+            client.get_offers(offers())
+        assert client.stats()["slow_observers"] == 2
+    (line,) = lines_of(caplog, "delayed a call")
+    assert "Slow took" in line
+
+
+def test_the_calls_of_an_observer_are_not_passed_to_it(edge):
+    own, other = [], []
+
+    def calls_again(observed):
+        own.append(observed.locations)
+        client.get_offers(offers("inner"))
+        client.get_offers({**offers("inner"), "callback": id}).get(WAIT)
+
+    with server_side(edge, calls_again, lambda observed: other.append(observed.locations)) as client:
+        client.get_offers(offers("outer"))
+        client.get_offers(offers("outer"))
+    assert own == [("outer",)] * 2
+    assert sorted(other) == [("inner",)] * 4 + [("outer",)] * 2
+
+
+def test_a_background_notification_of_an_observers_call_is_not_passed_to_it(edge):
+    seen = []
+
+    def calls_again(observed):
+        seen.append(observed.kind)
+        client.get_offers(offers("home"))
+
+    with on_device(edge, calls_again) as client:
+        client.get_offers(offers("unknown"))
+        assert client.flush(LONG)
+    assert seen == ["get_offers"]
+    assert len(edge.sent) == 1
+
+
+@pytest.mark.parametrize("create", [server_side, on_device])
+def test_three_bad_observers_make_no_call_fail_and_lose_none(create, edge, monkeypatch):
+    monkeypatch.setattr(observation, "SLOW_SECONDS", 0.0)
+    seen, pause = [], threading.Event()
+
+    def slow(observed):
+        pause.wait(0.002)
+        seen.append(observed.request_id)
+
+    def reentrant(observed):
+        client.get_offers(offers("inner"))
+
+    answered = []
+
+    def make_calls(number):
+        for _ in range(5):
+            answered.append(client.get_offers(offers()).request.request_id)
+            answered.append(client.get_offers({**offers(), "callback": id}).get(WAIT).request.request_id)
+            answered.append(asyncio.run(client.get_offers_async(offers())).request.request_id)
+
+    with create(edge, raising, slow, reentrant) as client:
+        in_threads(4, make_calls)
+        assert client.flush(LONG)
+        stats = client.stats()
+    assert len(answered) == 60
+    assert set(answered) <= set(seen)
+    assert len(seen) == len(set(seen))
+    assert stats["failures"] == stats["undelivered"] == 0
+    # Of the calls and notifications of the application, and of those that the re-entrant observer made.
+    assert stats["failed_observers"] == len(seen)
+    assert stats["slow_observers"] >= len(seen)
+
+
+def test_a_slow_observer_does_not_expire_a_call(edge, monkeypatch):
+    monkeypatch.setattr("target_tools.concurrency.tasks.GRACE_SECONDS", 0.0)
+    release = threading.Event()
+    with server_side(edge, lambda observed: release.wait(WAIT), timeout=50) as client:
+        result = client.get_offers({**offers(), "callback": id})
+        result.wait(0.3)
+        release.set()
+        assert result.get(WAIT).error is None
+
+
+@pytest.mark.skipif(not hasattr(signal, "raise_signal"), reason="this system has no signals")
+def test_an_error_of_a_signal_handler_is_raised(edge):
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(*_):
+        raise Interrupted
+
+    previous = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with server_side(edge, lambda observed: signal.raise_signal(signal.SIGUSR1)) as client:
+            with pytest.raises(Interrupted):
+                client.get_offers(offers())
+            assert client.stats()["failed_observers"] == 0
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+
+
+# Observers with a start
+
+
+class Tracer:
+    """Records the start and the end of each call."""
+
+    def __init__(self, name, events):
+        self.name = name
+        self.events = events
+
+    def start(self, call):
+        self.events.append(("start", self.name, call.kind, call.locations, threading.get_ident()))
+        return lambda observed: self.events.append(("end", self.name, type(observed.error), threading.get_ident()))
+
+    def __call__(self, observed):
+        self.events.append(("event", self.name, observed.kind))
+
+
+@pytest.mark.parametrize("callback", [None, id])
+def test_starts_and_ends_are_nested_around_the_exchange_in_one_thread(callback, edge):
+    events = []
+    edge.reply = lambda body: events.append("sent") or mock.Mock(status=200, reason="", headers={}, data=b"{}")
+    with server_side(edge, Tracer("a", events), Tracer("b", events)) as client:
+        result = client.get_offers({**offers(), "callback": callback})
+        assert callback is None or result.get(WAIT)
+    thread = events[0][-1]
+    assert events == [
+        ("start", "a", "get_offers", ("home",), thread),
+        ("start", "b", "get_offers", ("home",), thread),
+        "sent",
+        ("end", "b", type(None), thread),
+        ("end", "a", type(None), thread),
+    ]
+
+
+def test_a_failed_call_ends_after_its_start(edge):
+    edge.reply, events = 500, []
+    with server_side(edge, Tracer("a", events)) as client, pytest.raises(HttpStatusError):
+        client.get_offers(offers())
+    assert [event[0] for event in events] == ["start", "end"]
+    assert events[1][2] is HttpStatusError
+
+
+def test_a_call_that_never_began_has_a_start_and_an_end(edge):
+    events = []
+    with server_side(edge, Tracer("a", events), max_pending=1, max_workers=1) as client:
+        client._processes.get().workers.close(0, OptionError("closed"))
+        client.get_offers({**offers(), "callback": id}).wait(WAIT)
+    assert [event[0] for event in events] == ["start", "end"]
+
+
+def test_a_start_that_raises_or_returns_none_skips_the_call(edge):
+    class Broken(Tracer):
+        def start(self, call):
+            raise ValueError
+
+    class Sampling(Tracer):
+        def start(self, call):
+            return None
+
+    events = []
+    with server_side(edge, Broken("a", events), Sampling("b", events)) as client:
+        client.get_offers(offers())
+        assert client.stats()["failed_observers"] == 1
+    assert events == []
+
+
+def test_a_mock_is_an_observer_without_a_start(edge):
+    observer = mock.Mock()
+    with server_side(edge, observer) as client:
+        client.get_offers(offers())
+    assert [call.args[0].kind for call in observer.call_args_list] == ["get_offers"]
+
+
+def test_a_start_must_take_the_call(edge):
+    with pytest.raises(OptionError, match=r"observers\[0\]\.start"):
+        server_side(edge, ThreadLike())
+
+
+class ThreadLike:
+    """A callable whose method ``start`` is something else."""
+
+    def __call__(self, observed):
+        """Ignore the call."""
+
+    def start(self):
+        """Start something."""
