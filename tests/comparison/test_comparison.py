@@ -94,6 +94,7 @@ def test_models_declare_the_same_attributes(our_models: Any) -> None:
     assert retyped == RETYPED
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_every_difference_of_models_is_known(our_models: Any) -> None:
     theirs = recording.read(recording.MODELS)

@@ -20,8 +20,10 @@ LISTS = pytest.mark.parametrize(
 #: Values to put at random places of the recording.
 REPLACEMENTS: Tuple[Any, ...] = ("zzz-mutant", None, ABSENT, 999, "", [], {}, True)
 FOREIGN_ERROR = {"caught as": ["AttributeError"], "text": "'NoneType' object has no attribute 'x'"}
-#: The number of mutations, and the share that the list may excuse. Nearly all excused mutations are known differences.
-SAMPLE, SHARE = 20000, 0.005
+#: The share of the mutations that the list may excuse. Nearly all excused mutations are known differences.
+SHARE = 0.005
+#: The number of mutations.
+COUNTS = pytest.mark.parametrize("count", [5000, pytest.param(20000, marks=pytest.mark.fuzz)])
 
 
 class Sample(NamedTuple):
@@ -44,12 +46,14 @@ def is_excused(each: Difference, known_differences: Sequence[KnownDifference]) -
     return any(entry.explains(each) for entry in known_differences)
 
 
-def find_excused(known: Any, known_differences: Sequence[KnownDifference], replacements: Sequence[Any]) -> Sample:
+def find_excused(
+    known: Any, known_differences: Sequence[KnownDifference], replacements: Sequence[Any], count: int
+) -> Sample:
     """Change the recording at random places; return the changes that the list excuses."""
     all_places = [(name, *found) for name, value in known.items() for found in places(value)]
     rng = random.Random(SEED)
     mutated = []
-    for _ in range(SAMPLE):
+    for _ in range(count):
         name, place, theirs = all_places[int(rng.random() * len(all_places))]
         ours = replacements[int(rng.random() * len(replacements))]
         if type(ours) is not type(theirs) or ours != theirs:
@@ -58,18 +62,20 @@ def find_excused(known: Any, known_differences: Sequence[KnownDifference], repla
 
 
 @pytest.mark.slow
+@COUNTS
 @LISTS
-def test_hardly_any_mutation_is_excused(known: Any, known_differences: Sequence[KnownDifference]) -> None:
-    sample = find_excused(recording.read(known), known_differences, REPLACEMENTS)
-    assert sample.tried > 0.9 * SAMPLE
+def test_hardly_any_mutation_is_excused(known: Any, known_differences: Sequence[KnownDifference], count: int) -> None:
+    sample = find_excused(recording.read(known), known_differences, REPLACEMENTS, count)
+    assert sample.tried > 0.9 * count
     assert len(sample.excused) / sample.tried < SHARE, "\n".join(map(str, sample.excused))
 
 
 @pytest.mark.slow
+@COUNTS
 @LISTS
-def test_no_foreign_error_is_excused(known: Any, known_differences: Sequence[KnownDifference]) -> None:
+def test_no_foreign_error_is_excused(known: Any, known_differences: Sequence[KnownDifference], count: int) -> None:
     """An ``AttributeError`` is reported at every place."""
-    assert find_excused(recording.read(known), known_differences, [FOREIGN_ERROR]).excused == []
+    assert find_excused(recording.read(known), known_differences, [FOREIGN_ERROR], count).excused == []
 
 
 @pytest.mark.slow
@@ -136,7 +142,7 @@ def test_a_broad_entry_excuses_too_many_mutations() -> None:
     """An entry that covers whole results excuses far more than ``SHARE``."""
     wide = KnownDifference("", "deciding: *", "result*", "", ".", ".")
     known = {name: was for name, was in recording.read(recording.SCENARIOS).items() if name.startswith("deciding: ")}
-    sample = find_excused(known, [wide], REPLACEMENTS)
+    sample = find_excused(known, [wide], REPLACEMENTS, 2000)
     assert len(sample.excused) / sample.tried > 0.5
     assert find_excused(known, [wide], [FOREIGN_ERROR]).excused == []
     assert find_excused(known, [wide._replace(ours="AttributeError")], [FOREIGN_ERROR]).excused != []

@@ -27,7 +27,6 @@ from tests.support import ANSWER_BYTES
 pytestmark = pytest.mark.server
 
 SEED = 20261122
-VISITORS = 100000
 PROPERTY = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 NAMES = ["home", "shop", "target-global-mbox", "never heard of"]
@@ -290,7 +289,8 @@ def chi_square(observed, expected):
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_visitors_are_distributed_by_the_weights(edge):
+@pytest.mark.parametrize("count", [25000, pytest.param(100000, marks=pytest.mark.fuzz)])
+def test_visitors_are_distributed_by_the_weights(edge, count):
     rules, _ = split_at([1000, 3000, 6000])
     numbers = {"home": 31, "shop": 32}
     mboxes = {name: [{**one, "activityId": number} for one in rules] for name, number in numbers.items()}
@@ -298,15 +298,15 @@ def test_a_hundred_thousand_visitors_are_distributed_by_the_weights(edge):
     pairs = Counter()
     request = DeliveryRequest.from_dict(request_json(mboxes=("home", "shop")))
     with client_of(artifact(mboxes), edge, logger=DisabledLogger()) as client:
-        for _ in range(VISITORS):
+        for _ in range(count):
             request.id.tnt_id = f"{rng.getrandbits(128):032x}"
             home, shop = contents(client.get_offers({"request": request}))
             assert len(home) == len(shop) == 1
             pairs[int(home[0]), int(shop[0])] += 1
-    expected = [VISITORS * weight / 100 for weight in WEIGHTS]
+    expected = [count * weight / 100 for weight in WEIGHTS]
     for activity in (0, 1):
-        counts = [sum(count for pair, count in pairs.items() if pair[activity] == number) for number in range(4)]
+        counts = [sum(many for pair, many in pairs.items() if pair[activity] == number) for number in range(4)]
         assert chi_square(counts, expected) < BOUND_3, counts
     # The experience in one activity does not depend on that in the other.
-    expected = [VISITORS * one * other / 10000 for one in WEIGHTS for other in WEIGHTS]
+    expected = [count * one * other / 10000 for one in WEIGHTS for other in WEIGHTS]
     assert chi_square([pairs[one, other] for one in range(4) for other in range(4)], expected) < BOUND_15
