@@ -22,7 +22,7 @@ IN_THE_US = {"==": [{"var": "geo.country"}, "US"]}
 
 def get(edge: LocalEdge, path: str, method: str = "GET", **headers: str) -> HttpReply:
     """Return the status, the headers by lower-case name, and the undecoded body."""
-    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=60)
     connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
     response = connection.getresponse()
     reply = (response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
@@ -329,7 +329,7 @@ def test_an_unusable_artifact_is_rejected(document: Any, tmp_path: Path) -> None
 
 def deliver(edge: LocalEdge, **request: Any) -> Dict[str, Any]:
     """Send a delivery request, and return the parsed response."""
-    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=60)
     body = {"context": {"channel": "web"}, **request}
     connection.request("POST", "/rest/v1/delivery?imsOrgId=o&sessionId=s", json.dumps(body))
     answer = json.loads(connection.getresponse().read())

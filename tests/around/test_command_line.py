@@ -68,7 +68,7 @@ def test_signals_end_the_edge(root: Path, tmp_path: Path, signals: "List[signal.
         request = urllib.request.Request(
             address + "/rest/v1/delivery?imsOrgId=o&sessionId=s", json.dumps(body).encode(), method="POST"
         )
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             assert json.load(answer)["execute"]["mboxes"][0]["options"][0]["content"] == "mine"
         for number in signals:
             process.send_signal(number)
@@ -86,9 +86,9 @@ def test_the_edge_command_serves_a_rule_artifact_unchanged(root: Path, tmp_path:
     with serving(root, rules, "--organization-id", "ORG@AdobeOrg") as process:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        with urllib.request.urlopen(address + "/mine/production/v1/rules.json", timeout=5) as answer:
+        with urllib.request.urlopen(address + "/mine/production/v1/rules.json", timeout=60) as answer:
             assert json.load(answer) == document
-        with urllib.request.urlopen(address + "/mine/production/v1/rules.bin", timeout=5) as answer:
+        with urllib.request.urlopen(address + "/mine/production/v1/rules.bin", timeout=60) as answer:
             obfuscated = answer.read()
     assert obfuscated == obfuscate(json.dumps(document, separators=(",", ":")).encode(), "ORG@AdobeOrg")
 
@@ -100,9 +100,9 @@ def test_the_client_code_can_be_set(root: Path, tmp_path: Path) -> None:
     with serving(root, rules, "--client", "mine") as process:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        with urllib.request.urlopen(address, timeout=5) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             assert b"edge for mine\n" in answer.read()
-        with urllib.request.urlopen(address + "/mine/production/v1/rules.json", timeout=5) as answer:
+        with urllib.request.urlopen(address + "/mine/production/v1/rules.json", timeout=60) as answer:
             assert json.load(answer) == document
 
 

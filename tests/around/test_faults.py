@@ -10,7 +10,9 @@ import pytest
 import urllib3
 
 from target_python_sdk.testing import SocketServer
+from tests.around.test_socket_server import server_threads
 from tests.faults import FAULTS, GOOD_BODY, MEBIBYTE, Fault, gzip_bomb
+from tests.support import eventually
 
 pytestmark = pytest.mark.server
 
@@ -47,9 +49,8 @@ def receive(fault: Fault, max_bytes: int = 20 * MEBIBYTE, seconds: float = 0.5) 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_every_fault_can_be_stopped(fault: Fault) -> None:
-    started = time.monotonic()
     receive(fault, max_bytes=MEBIBYTE)
-    assert time.monotonic() - started < 3
+    assert eventually(lambda: not server_threads())
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_endless_faults_do_not_end(fault: Fault) -> None:
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.harmless], ids=str)
 def test_harmless_faults_contain_a_usable_answer(fault: Fault) -> None:
     with SocketServer(fault.handler()) as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         connection.request("POST", "/", b"{}")
         reply = connection.getresponse()
         assert reply.read() in (GOOD_BODY, b"")

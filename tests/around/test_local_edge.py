@@ -35,7 +35,7 @@ class Caller:
     """A keep-alive connection to an edge."""
 
     def __init__(self, edge: LocalEdge) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=5)
+        self.connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=60)
 
     def ask(self, method: str, path: str, body: Any = None, headers: Optional[Dict[str, str]] = None) -> Answer:
         payload = body if body is None or isinstance(body, bytes) else json.dumps(body)
@@ -468,7 +468,7 @@ def test_large_answers_are_compressed_if_the_client_accepts_it(caller: Caller) -
 
 
 def test_expect_100_continue_is_answered_at_once(edge: LocalEdge) -> None:
-    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=60) as connection:
         head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
         connection.sendall(head.encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")

@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 
 def ask(edge: LocalEdge, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=60)
     connection.request(method, path, None if body is None else json.dumps(body), headers)
     response = connection.getresponse()
     answer = Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
@@ -193,7 +193,7 @@ def test_two_simulations_run_at_once_and_end_with_their_connection(monkeypatch: 
 
 def simulation(edge: LocalEdge) -> http.client.HTTPResponse:
     """Start a simulation, and return its reports after the first one."""
-    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=60)
     connection.request("POST", "/page/split", "{}")
     reports = connection.getresponse()
     connection.close()  # the response keeps the socket

@@ -110,7 +110,7 @@ def ample_decision_time(monkeypatch):
 def test_this_process_decides_what_it_can_and_the_answer_names_the_rest(failure, kind):
     with SocketServer(failure or hang) as edge:
         domain = edge.domain if failure else unused_port()
-        with hybrid(domain, timeout=300, retries=1) as client:
+        with hybrid(domain, timeout=300 if kind is DeadlineExceeded else LONG, retries=1) as client:
             envelope = client.get_offers({"request": MIXED})
             client.close(0)
     assert isinstance(envelope.error, kind)

@@ -114,7 +114,7 @@ def test_a_switch_of_protocols_is_an_error_and_closes_the_connection():
     with SocketServer(switch) as server, client_of(server) as client:
         with pytest.raises(InvalidResponse, match="not valid HTTP"):
             client.get_offers(offers())
-        assert closed.wait(5)
+        assert closed.wait(20)
 
 
 def test_closing_the_connection_after_an_interim_reply_is_an_error():

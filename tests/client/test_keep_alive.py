@@ -148,4 +148,4 @@ def test_close_closes_the_connections():
         client = client_of(server)
         client.get_offers(offers())
         client.close()
-        assert closed.wait(5)
+        assert closed.wait(20)

@@ -29,7 +29,7 @@ def relay(connection):
         back = threading.Thread(target=copy, args=(target_socket, connection.socket), daemon=True)
         back.start()
         copy(connection.socket, target_socket)
-        back.join(5)
+        back.join(20)
 
 
 def copy(source, target):

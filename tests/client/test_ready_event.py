@@ -8,7 +8,9 @@ import time
 
 import pytest
 
-from target_python_sdk import TargetClient
+from target_python_sdk import TargetClient, ready_event
+from target_python_sdk.events import CLIENT_READY_DELAY
+from target_tools.concurrency.threads import start_thread
 from tests.support import eventually
 
 OPTIONS = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}
@@ -18,14 +20,27 @@ def run(script, **options):
     """Run ``script`` in a new process and return what it prints."""
     code = textwrap.dedent(script)
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=20, check=False, **options
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False, **options
     )
     assert done.stderr == ""
     assert done.returncode == 0
     return done.stdout
 
 
-def test_client_ready_is_emitted_once_after_create_has_returned():
+@pytest.fixture
+def create_has_returned(monkeypatch):
+    """Return an event. The threads that emit ``client_ready`` begin their wait when the test sets it."""
+    has_returned = threading.Event()
+
+    def start_later(emit):
+        start_thread(lambda: has_returned.wait(20) and emit())
+
+    monkeypatch.setattr(ready_event, "start_thread", start_later)
+    yield has_returned
+    has_returned.set()
+
+
+def test_client_ready_is_emitted_once_after_create_has_returned(create_has_returned):
     emitted = []
     emission = threading.Event()
 
@@ -35,8 +50,10 @@ def test_client_ready_is_emitted_once_after_create_has_returned():
 
     target_client = None
     target_client = TargetClient.create({**OPTIONS, "events": {"client_ready": ready}})
+    assert target_client._ready._due.seconds == CLIENT_READY_DELAY
     assert emitted == []
-    assert emission.wait(5)
+    create_has_returned.set()
+    assert emission.wait(20)
     time.sleep(0.2)
     assert emitted == [("client_ready", "client_ready", True)]
     target_client.close()
@@ -45,7 +62,7 @@ def test_client_ready_is_emitted_once_after_create_has_returned():
 def test_a_subscriber_may_have_no_parameter():
     emission = threading.Event()
     with TargetClient.create({**OPTIONS, "events": {"client_ready": emission.set}}):
-        assert emission.wait(5)
+        assert emission.wait(20)
 
 
 def test_an_exception_of_a_subscriber_is_logged(caplog):
@@ -56,7 +73,7 @@ def test_an_exception_of_a_subscriber_is_logged(caplog):
         raise RuntimeError("mine")
 
     with TargetClient.create({**OPTIONS, "events": {"client_ready": ready}}):
-        assert tried.wait(5)
+        assert tried.wait(20)
         assert eventually(lambda: "client_ready raised" in caplog.text)
     assert "RuntimeError: mine" in caplog.text
 
@@ -67,10 +84,11 @@ def test_without_a_subscriber_no_thread_is_started():
         assert threading.active_count() == before
 
 
-def test_a_closed_client_does_not_emit_client_ready():
+def test_a_closed_client_does_not_emit_client_ready(create_has_returned):
     emitted = []
     TargetClient.create({**OPTIONS, "events": {"client_ready": lambda: emitted.append(1)}}).close()
-    time.sleep(0.3)
+    create_has_returned.set()
+    time.sleep(0.2)
     assert emitted == []
 
 
@@ -92,11 +110,11 @@ def test_a_subscriber_that_hangs_delays_the_exit_by_shutdown_timeout_at_most():
         import time
         from target_python_sdk import TargetClient
         TargetClient.create({"client": "acmeclient", "organization_id": "1@AdobeOrg", "shutdown_timeout": 300,
-                             "events": {"client_ready": lambda: time.sleep(60)}})
+                             "events": {"client_ready": lambda: time.sleep(90)}})
     """
     began = time.monotonic()
     assert run(script) == ""
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.process
@@ -190,7 +208,7 @@ def test_two_threads_that_emit_client_ready_do_not_delay_the_exit():
         import time
         from target_python_sdk import TargetClient
         client = TargetClient.create({"client": "acmeclient", "organization_id": "1234567890@AdobeOrg",
-                                      "shutdown_timeout": 20000,
+                                      "shutdown_timeout": 50000,
                                       "events": {"client_ready": lambda: print("emitted", flush=True)}})
         for event in (client._ready.for_this_process(), client._ready.for_this_process()):
             event.start()
@@ -198,4 +216,4 @@ def test_two_threads_that_emit_client_ready_do_not_delay_the_exit():
     """
     began = time.monotonic()
     assert run(script) == "emitted\n"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20

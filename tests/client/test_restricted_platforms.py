@@ -66,7 +66,7 @@ request = {"request": DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest
 contents = []
 with TargetClient.create(options) as client:
     contents.append(content_of(client.get_offers(request)))
-    client.get_offers({**request, "callback": received.append}).get(1)
+    client.get_offers({**request, "callback": received.append}).get(20)
     contents += map(content_of, received)
     loop = Loop()
     contents.append(content_of(loop.run_until_complete(client.get_offers_async(request))))

@@ -38,7 +38,7 @@ def blocking_call(client, **options):
 def callback_call(client, **options):
     received = []
     result = client.get_attributes(["flags"], callback=received.append, **options)
-    assert [result.get(5)] == received
+    assert [result.get(20)] == received
     return received[0]
 
 
@@ -78,7 +78,7 @@ def test_an_exception_of_a_replaced_get_offers_reaches_the_caller():
         with mock.patch.object(client, "get_offers", side_effect=ConnectionFailed("down", "opening")):
             with pytest.raises(ConnectionFailed):
                 client.get_attributes(["flags"])
-            client.get_attributes(["flags"], callback=str, err_callback=received.append).wait(5)
+            client.get_attributes(["flags"], callback=str, err_callback=received.append).wait(20)
     assert [type(error) for error in received] == [ConnectionFailed]
 
 

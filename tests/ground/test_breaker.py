@@ -298,9 +298,10 @@ def test_the_deadline_of_a_probe_ends_with_its_abort_scope(edge, circuit_breaker
     limited = edge.deadlines[-1]
     assert isinstance(limited, AbortableDeadline)
     assert limited.scope is scope
-    assert 0 < limited.remaining() <= breaker.PROBE_SECONDS
+    assert limited.seconds == breaker.PROBE_SECONDS
+    assert limited.remaining() <= breaker.PROBE_SECONDS
     scope.abort()
-    assert limited.remaining() < 0
+    assert limited.remaining() == -1.0
 
 
 def test_the_timeout_of_a_probe_with_little_time_does_not_renew_the_cooldown(edge, circuit_breaker, clock):

@@ -26,7 +26,7 @@ pytestmark = [
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lists the threads of a process")
 
 #: The length of a wait that should not happen, in seconds.
-LONG = 10.0
+LONG = 60.0
 
 
 @pytest.fixture(autouse=True)
