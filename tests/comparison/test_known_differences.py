@@ -142,7 +142,7 @@ def test_a_broad_entry_excuses_too_many_mutations() -> None:
     """An entry that covers whole results excuses far more than ``SHARE``."""
     wide = KnownDifference("", "deciding: *", "result*", "", ".", ".")
     known = {name: was for name, was in recording.read(recording.SCENARIOS).items() if name.startswith("deciding: ")}
-    sample = find_excused(known, [wide], REPLACEMENTS, 2000)
+    sample = find_excused(known, [wide], REPLACEMENTS, 5000)
     assert len(sample.excused) / sample.tried > 0.5
-    assert find_excused(known, [wide], [FOREIGN_ERROR]).excused == []
-    assert find_excused(known, [wide._replace(ours="AttributeError")], [FOREIGN_ERROR]).excused != []
+    assert find_excused(known, [wide], [FOREIGN_ERROR], 5000).excused == []
+    assert find_excused(known, [wide._replace(ours="AttributeError")], [FOREIGN_ERROR], 5000).excused != []
