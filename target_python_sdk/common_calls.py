@@ -78,7 +78,8 @@ def decide_common_call(
     if not (_is_common(execute) and _is_common(prefetch)) or (execute is None and prefetch is None):
         return None
 
-    deadline = Deadline.after(runtime.settings.timeout)
+    settings, began = runtime.settings, monotonic()
+    deadline = Deadline(began + settings.timeout, settings.timeout)
     ids = UuidGenerator()
     session_id = session_id or ids.next()
     cluster, refused_hints = choose_cluster(None, identity.tnt_id, None)
@@ -92,9 +93,11 @@ def decide_common_call(
         prefetch=None if prefetch is None else _copy(prefetch),
     )
     is_steered, cluster = cluster is not None, cluster or runtime.location_hint
-    state = {runtime.settings.organization_id: state_of_data_id(data_id, None)}
+    state = {settings.organization_id: state_of_data_id(data_id, None)}
     prepared = PreparedRequest(request, session_id, cluster, is_steered, refused_hints, state, ids)
-    runtime.count_call(refused_hints)
+    runtime.counters.calls.add()
+    if refused_hints:
+        runtime.counters.invalid_hints.add(refused_hints)
     remote = remote_parts(current.artifact, request)
     decision_request = DecisionRequest(request, session_id, visitor, ids, None, remote, deadline)
     try:
@@ -107,7 +110,7 @@ def decide_common_call(
     if displays:
         queue_notifications(notification_request(prepared), displays, runtime, send_notifications)
     envelope = build_envelope(prepared, response, DecisioningMethod.ON_DEVICE, remote, current.stale)
-    runtime.on_device_latency.add(monotonic() - deadline.at + deadline.seconds)
+    runtime.on_device_latency.add(monotonic() - began)
     return envelope
 
 

@@ -1,4 +1,4 @@
-"""Measures calls, and passes each finished one to telemetry and to the observers of the application.
+"""Measures calls, and passes each finished one to the observers of the application.
 
 A call is passed on exactly once, in the context of the call, after its outcome is known and before its callback runs.
 A call that never began, because the queue was full or the client was closed, is passed on, too.
@@ -9,7 +9,7 @@ is slow. Calls that an observer makes are not passed to the same observer, so th
 
 from contextvars import ContextVar
 from functools import partial
-from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, Iterable, List, Optional, Sequence, Tuple, TypeVar
 
 from target_python_sdk.artifact.update import PollOutcome
 from target_python_sdk.decisioning.offer import Display
@@ -17,11 +17,11 @@ from target_python_sdk.delivery.exchange import EdgeAnswer
 from target_python_sdk.delivery.prepare import PreparedRequest
 from target_python_sdk.events import CIRCUIT_CLOSED, CIRCUIT_OPENED
 from target_python_sdk.observers import CallStart, Finish, Observed, Observer
-from target_python_sdk.offers import offers_of
+from target_python_sdk.offers import Offer, offers_of
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import DeliveryRequest, TargetDeliveryResponse
 from target_tools.attributes_provider import AttributesProvider
-from target_tools.clock import Deadline, epoch_milliseconds, monotonic
+from target_tools.clock import Deadline, monotonic
 from target_tools.concurrency.lock_free import Counter
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import DeliveryError, TargetError
@@ -40,39 +40,16 @@ SLOW_SECONDS = 0.1
 _RUNNING: "ContextVar[Tuple[Observer, ...]]" = ContextVar("running observers of target_python_sdk", default=())
 
 
-class Outcome(NamedTuple):
-    """How a call ended. Not part of ``MeasuredCall``, because an error refers to the frames that refer to the call."""
-
-    envelope: Optional[TargetDeliveryResponse]
-    #: The error that the call raised, or that its envelope contains.
-    error: Optional[BaseException]
-    attempts: int
-    #: The HTTP status of the answer; for an on-device decision, the status that the edge would send.
-    status: Optional[int]
-
-
-#: Receives each finished call for the telemetry of Target. Must neither raise nor run code of the application.
-CollectTelemetry = Callable[["MeasuredCall", Outcome], object]
-
-
 class Observation:
-    """Passes the calls of one client in one process to telemetry and to observers."""
+    """Passes the calls of one client in one process to its observers."""
 
-    def __init__(
-        self, observers: Sequence[Observer], log: Log, collect_telemetry: Optional[CollectTelemetry] = None
-    ) -> None:
-        self.collect_telemetry = collect_telemetry
+    def __init__(self, observers: Sequence[Observer], log: Log) -> None:
         #: The observers, each with its method ``start``, if it has one.
         self._observers = [(observer, _start_of(observer)) for observer in observers]
         self._log = log
         #: How often observers were slow, and how often they raised an error.
         self.slow = Counter()
         self.failed = Counter()
-
-    @property
-    def has_observers(self) -> bool:
-        """Whether the application observes the client."""
-        return bool(self._observers)
 
     def measure(
         self, kind: str, prepared: PreparedRequest, is_on_device: bool, displays: Sequence[Display] = ()
@@ -169,10 +146,7 @@ class StartedObservers:
 class MeasuredCall:
     """One call, from its start until its outcome is passed on."""
 
-    __slots__ = (
-        "_observation", "_observers", "answer", "began", "began_at", "displays", "is_on_device", "kind", "new_visitor",
-        "prepared", "seconds",
-    )  # fmt: skip
+    __slots__ = ("_displays", "_is_on_device", "_kind", "_observation", "_observers", "_prepared", "_seconds", "answer")
 
     def __init__(
         self,
@@ -184,28 +158,24 @@ class MeasuredCall:
     ) -> None:
         self._observation = observation
         self._observers: Optional[StartedObservers] = None
-        self.kind = kind
-        self.prepared = prepared
+        self._kind = kind
+        self._prepared = prepared
         #: Whether the call was decided, or is going to be decided, in this process.
-        self.is_on_device = is_on_device
-        self.displays = displays
-        self.new_visitor = prepared.is_new_visitor()
-        #: When the call began, in milliseconds since 1970 and in seconds on the monotonic clock.
-        self.began_at = 0
-        self.began = 0.0
+        self._is_on_device = is_on_device
+        self._displays = displays
         #: The duration of the execution; 0 if the call never began.
-        self.seconds = 0.0
+        self._seconds = 0.0
         #: The answer of the edge, with the timings of its exchange.
         self.answer: Optional[EdgeAnswer] = None
 
     def run(self, function: Callable[[], ResultT]) -> ResultT:
         """Execute the call."""
         self._start()
-        self.began_at, self.began = epoch_milliseconds(), monotonic()
+        began = monotonic()
         try:
             return function()
         finally:
-            self.seconds = monotonic() - self.began
+            self._seconds = monotonic() - began
 
     def run_and_end(self, function: Callable[[], ResultT]) -> ResultT:
         """Execute the call, and pass its outcome on."""
@@ -219,62 +189,38 @@ class MeasuredCall:
 
     def end(self, value: object, error: Optional[BaseException]) -> None:
         """Pass the outcome on: the value that the call returned, or the error that it raised."""
-        envelope = value.offers_response if isinstance(value, AttributesProvider) else value
-        outcome = self._outcome(envelope if isinstance(envelope, TargetDeliveryResponse) else None, error)
-        observation = self._observation
-        if observation.collect_telemetry is not None:
-            observation.collect_telemetry(self, outcome)
-        if not observation.has_observers:
+        observers = self._start() if self._observers is None else self._observers
+        if not observers:
             return
-        if self._observers is None:  # the call never began
-            self._start()
-        if self._observers:
-            self._observers.finish(self._observed(outcome))
+        envelope = value.offers_response if isinstance(value, AttributesProvider) else value
+        offers: Tuple[Offer, ...] = ()
+        status, attempts, timings = None, 0, None
+        if isinstance(envelope, TargetDeliveryResponse):
+            error, offers, status = envelope.error, tuple(offers_of(envelope.response)), envelope.response.status
+            self._is_on_device = envelope.meta["decisioning_method"] == DecisioningMethod.ON_DEVICE.value
+        if self.answer is not None and error is None:
+            status, attempts, timings = self.answer.status, self.answer.attempts, self.answer.timings
+        if isinstance(error, DeliveryError):
+            status, attempts = error.status or status, error.attempts
+        observed = Observed(
+            self._kind, self._locations, self._decided_by, self._seconds, attempts, status, error, offers,
+            self._prepared.is_new_visitor(), timings, self._prepared.request.request_id, self._prepared.session_id,
+        )  # fmt: skip
+        observers.finish(observed)
 
-    def _start(self) -> None:
-        if self._observation.has_observers:
-            prepared = self.prepared
-            start = CallStart(self.kind, self._locations, self._decided_by, prepared.request.request_id)
-            self._observers = self._observation.start(start)
+    def _start(self) -> StartedObservers:
+        start = CallStart(self._kind, self._locations, self._decided_by, self._prepared.request.request_id)
+        self._observers = self._observation.start(start)
+        return self._observers
 
     @property
     def _locations(self) -> Tuple[str, ...]:
-        return locations_of(self.prepared.request, self.displays)
+        return locations_of(self._prepared.request, self._displays)
 
     @property
     def _decided_by(self) -> str:
-        method = DecisioningMethod.ON_DEVICE if self.is_on_device else DecisioningMethod.SERVER_SIDE
+        method = DecisioningMethod.ON_DEVICE if self._is_on_device else DecisioningMethod.SERVER_SIDE
         return method.value
-
-    def _outcome(self, envelope: Optional[TargetDeliveryResponse], error: Optional[BaseException]) -> Outcome:
-        if error is None and envelope is not None:
-            error = envelope.error
-            self.is_on_device = envelope.meta["decisioning_method"] == DecisioningMethod.ON_DEVICE.value
-        attempts, status = 0, None
-        if isinstance(error, DeliveryError):
-            attempts, status = error.attempts, error.status
-        elif error is None and self.answer is not None:
-            attempts, status = self.answer.attempts, self.answer.status
-        if status is None and envelope is not None:
-            status = envelope.response.status
-        return Outcome(envelope, error, attempts, status)
-
-    def _observed(self, outcome: Outcome) -> Observed:
-        request, answer = self.prepared.request, self.answer
-        return Observed(
-            self.kind,
-            self._locations,
-            self._decided_by,
-            self.seconds,
-            outcome.attempts,
-            outcome.status,
-            outcome.error,
-            () if outcome.envelope is None else tuple(offers_of(outcome.envelope.response)),
-            self.new_visitor,
-            None if answer is None else answer.timings,
-            request.request_id,
-            self.prepared.session_id,
-        )
 
 
 def _observed_download(replies: List[HttpReply], seconds: float, error: Optional[BaseException]) -> Observed:
@@ -299,7 +245,7 @@ def locations_of(request: DeliveryRequest, displays: Sequence[Display] = ()) -> 
         names += [DEFAULT_GLOBAL_MBOX] if notification.page_load is not None else []
         names += _names([notification.mbox, notification.view])
     names += [display.mbox for display in displays]
-    return tuple(str(name) for name in dict.fromkeys(names) if name)
+    return tuple(dict.fromkeys(str(name) for name in names if name))
 
 
 def _start_of(observer: Observer) -> Optional[Callable[[CallStart], Finish]]:

@@ -221,9 +221,18 @@ def offers_of(response: Optional[DeliveryResponse]) -> List[Offer]:
     page_load = page_load_offer(response)
     return [
         *([page_load] if page_load.is_answered else []),
-        *(mbox_offer(response, name) for name in dict.fromkeys(mbox.name for mbox in _parts(response, "mboxes"))),
-        *(view_offer(response, name) for name in dict.fromkeys(view.name for view in _parts(response, "views"))),
+        *(Offer("mbox", name, mboxes) for name, mboxes in _by_name(response, "mboxes").items()),
+        *(Offer("view", name, views, views[0].key) for name, views in _by_name(response, "views").items()),
     ]
+
+
+def _by_name(response: Optional[DeliveryResponse], kind: str) -> Dict[Optional[str], List[Any]]:
+    """Return the mboxes or the views of a response by name, without those whose name is not text."""
+    found: Dict[Optional[str], List[Any]] = {}
+    for part in _parts(response, kind):
+        if part.name is None or isinstance(part.name, str):
+            found.setdefault(part.name, []).append(part)
+    return found
 
 
 def _parts(response: Optional[DeliveryResponse], name: str) -> List[Any]:

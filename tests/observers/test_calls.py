@@ -194,6 +194,14 @@ def test_a_call_without_consent_is_observed(edge, seen):
     assert edge.sent == []
 
 
+def test_an_answer_with_names_that_are_no_text_is_observed(edge, seen):
+    mboxes = [{"name": ["a"], "options": []}, {"name": "home", "options": [{"type": "html", "content": "A"}]}, None]
+    edge.reply = lambda body: answer_of(200, {"status": 200, "execute": {"mboxes": mboxes}})
+    with server_side(edge, seen) as client:
+        client.get_offers(offers())
+    assert [offer.name for offer in seen.observed[0].offers] == ["home"]
+
+
 def test_the_observer_runs_before_the_callback(edge):
     order = []
     with server_side(edge, lambda observed: order.append("observer")) as client:

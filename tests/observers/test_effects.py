@@ -1,6 +1,7 @@
 """Observers do not affect calls: errors, slow observers, observers that make calls, and observers with a start."""
 
 import asyncio
+import pickle
 import signal
 import threading
 from unittest import mock
@@ -140,6 +141,14 @@ def test_an_error_of_a_signal_handler_is_raised(edge):
             assert client.stats()["failed_observers"] == 0
     finally:
         signal.signal(signal.SIGUSR1, previous)
+
+
+def test_a_client_with_a_function_as_observer_can_be_pickled(edge):
+    with server_side(None, print) as client, pickle.loads(pickle.dumps(client)) as copied:
+        assert copied.config["observers"] == (print,)
+    with server_side(None, lambda observed: None) as client, pytest.raises(OptionError) as raised:
+        pickle.dumps(client)
+    assert raised.value.option == "observers"
 
 
 # Observers with a start
