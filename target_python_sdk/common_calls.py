@@ -106,7 +106,7 @@ def decide_common_call(
         runtime.count_failure(error)
         raise
     if runtime.telemetry is not None:
-        runtime.telemetry.add(request, deadline.at - deadline.seconds)
+        runtime.telemetry.add(request, began)
     if displays:
         queue_notifications(notification_request(prepared), displays, runtime, send_notifications)
     envelope = build_envelope(prepared, response, DecisioningMethod.ON_DEVICE, remote, current.stale)

@@ -250,10 +250,7 @@ def locations_of(request: DeliveryRequest, displays: Sequence[Display] = ()) -> 
 
 def _start_of(observer: Observer) -> Optional[Callable[[CallStart], Finish]]:
     """Return the method ``start`` of an observer. It must be one of its class, because a ``Mock`` has any attribute."""
-    start: Optional[Callable[[CallStart], Finish]] = None
-    if hasattr(type(observer), "start"):
-        start = observer.start  # type: ignore[attr-defined]
-    return start
+    return getattr(observer, "start", None) if hasattr(type(observer), "start") else None
 
 
 def _names(parts: Optional[Iterable[object]]) -> List[Optional[str]]:

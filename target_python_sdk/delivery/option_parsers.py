@@ -241,7 +241,7 @@ def observers(option: str, value: OptionValue) -> Tuple[Callable[..., object], .
         _check_runs(place, observer)
         if not accepts(observer, 1):
             _reject_signature(place, observer, "one argument, the Observed")
-        start = observer.start if hasattr(type(observer), "start") else None
+        start = getattr(observer, "start", None) if hasattr(type(observer), "start") else None
         if start is not None and not (callable(start) and accepts(start, 1)):
             reject(f"{place}.start", "a method with one argument, the CallStart", start)
     return tuple(value)

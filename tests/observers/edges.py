@@ -31,11 +31,17 @@ def answer_of(status=200, body=ANSWER):
 
 
 def server_side(edge, *observers, **options):
-    """Return a client whose calls ``edge`` answers."""
-    known = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg", "timeout": LONG, "retries": 1}
+    """Return a client whose calls ``edge`` answers. It sends nothing else."""
+    known = {
+        "client": "acmeclient",
+        "organization_id": "1234567890@AdobeOrg",
+        "timeout": LONG,
+        "retries": 1,
+        "telemetry_enabled": False,
+    }
     return TargetClient.create({**known, "pool_manager": edge, "observers": observers, **options})
 
 
 def on_device(edge, *observers, document=ALWAYS, **options):
     """Return a client that decides with ``document``, and whose other requests ``edge`` answers."""
-    return client_of(document, pool_manager=edge, observers=observers, retries=1, **options)
+    return client_of(document, pool_manager=edge, observers=observers, retries=1, telemetry_enabled=False, **options)
