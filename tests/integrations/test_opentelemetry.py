@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
-from tests.support import LONG, client_of, installing, offers
+from tests.support import LONG, client_of, eventually, installing, offers
 
 pytest.importorskip("opentelemetry.sdk", reason="opentelemetry-sdk is not installed: " + installing("test"))
 
@@ -21,10 +21,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from target_python_sdk import TargetClient
-from target_python_sdk.errors import DeadlineExceeded, HttpStatusError
+from target_python_sdk.errors import HttpStatusError
 from target_python_sdk.integrations.opentelemetry import OpenTelemetry
 from target_python_sdk.local_edge import LocalEdge
-from target_python_sdk.observers import Observed
 from target_python_sdk.types import (
     DeliveryRequest,
     ExecuteRequest,
@@ -36,6 +35,9 @@ from target_python_sdk.types import (
 
 DURATION = "adobe.target.call.duration"
 NEW_VISITORS = "adobe.target.new_visitors"
+DOWNLOADS = "adobe.target.artifact.download.duration"
+AGE = "adobe.target.artifact.age"
+CIRCUITS = "adobe.target.circuits.open"
 VISITOR = VisitorId(tnt_id="visitor-3.35_0", third_party_id="jane@example.com")
 ACTIVITIES = {
     "activities": [
@@ -234,22 +236,39 @@ def test_calls_and_new_visitors_are_counted(recorded: Recorded, edge: LocalEdge)
     assert new == {"get_offers": 1, "get_attributes": 1}
 
 
-def test_downloads_and_circuits_are_measured(recorded: Recorded) -> None:
-    origin = "https://acmeclient.tt.omtrdc.net:443"
-    assert recorded.points("adobe.target.artifact.age") == []
-    recorded.observer(Observed("artifact", seconds=0.5))
-    recorded.observer(Observed("artifact", seconds=2.0, error=DeadlineExceeded("late")))
-    downloads = recorded.points("adobe.target.artifact.download.duration")
-    assert {each.attributes.get("error.type"): each.sum for each in downloads} == {None: 0.5, "DeadlineExceeded": 2.0}
-    (age,) = recorded.points("adobe.target.artifact.age")
+@pytest.mark.server
+def test_a_download_is_a_span_and_measured(recorded: Recorded, edge: LocalEdge) -> None:
+    assert recorded.points(AGE) == []
+    options = {"decisioning_method": "on-device", "polling_interval": 1, "retries": 1}
+    with client_at(edge, recorded, **options):
+        assert eventually(lambda: recorded.spans)
+        edge.fail(500)
+        assert eventually(lambda: recorded.spans[-1].status.status_code is StatusCode.ERROR)
+        first, last = recorded.spans[0], recorded.spans[-1]
+        errors = {each.attributes.get("error.type") for each in recorded.points(DOWNLOADS)}
+    assert {(span.name, span.kind) for span in (first, last)} == {("Target artifact", SpanKind.CLIENT)}
+    artifact = {"adobe.target.operation": "artifact", "adobe.target.attempts": 1}
+    assert first.attributes == {**artifact, "http.response.status_code": 200}
+    assert last.attributes == {**artifact, "http.response.status_code": 500, "error.type": "HttpStatusError"}
+    assert errors == {None, "HttpStatusError"}
+    (age,) = recorded.points(AGE)
     assert 0 <= age.value < LONG / 1000
-    for kind, is_open in (("circuit_opened", 1), ("circuit_closed", 0)):
-        recorded.observer(Observed(kind, origin=origin))
-        (point,) = recorded.points("adobe.target.circuits.open")
-        assert (point.value, dict(point.attributes)) == (
-            is_open,
-            {"server.address": "acmeclient.tt.omtrdc.net", "server.port": 443},
-        )
+    assert recorded.events == []
+
+
+@pytest.mark.server
+def test_open_circuits_are_counted(recorded: Recorded, edge: LocalEdge) -> None:
+    options = {"circuit_breaker": {"failures": 2, "cooldown": 1}, "retries": 1, "on_error": "default"}
+    host, _, port = edge.domain.partition(":")
+    with client_at(edge, recorded, **options) as client:
+        with edge.fail(503):
+            client.get_offers(offers())
+            client.get_offers(offers())
+            (point,) = recorded.points(CIRCUITS)
+            assert (point.value, dict(point.attributes)) == (1, {"server.address": host, "server.port": int(port)})
+        assert eventually(lambda: client.get_offers(offers()).error is None)
+    (point,) = recorded.points(CIRCUITS)
+    assert point.value == 0
 
 
 @pytest.mark.server
