@@ -137,7 +137,7 @@ class FakeNetwork:
     def processes(self, settings: ClientSettings, events: EventProvider, log: Log) -> "PerProcess[Runtime]":
         """Return the state of a client that sends its requests to this network."""
         create = partial(FakeRuntime, self, settings, events, log)
-        return PerProcess(create, Runtime.start, Runtime.discard_inherited)
+        return PerProcess(create, lambda runtime: runtime.start(), Runtime.discard_inherited)
 
     def use_code(self, client: str) -> None:
         """Bucket visitors as for a client with this code."""

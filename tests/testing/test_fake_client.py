@@ -1,5 +1,6 @@
 """``FakeTargetClient`` runs the code of a client without a network. No test here may open a socket."""
 
+import _thread
 import asyncio
 import copy
 import json
@@ -342,6 +343,19 @@ def test_events_are_emitted() -> None:
     with FakeTargetClient.create(decisioning_method="on-device", events=events) as target:
         target.show("hero", html="B")
         assert seen == ["artifact_download_succeeded"] * 2
+
+
+def test_blocking_calls_start_no_thread(
+    any_target: FakeTargetClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The artifact is downloaded in the calling thread."""
+    started: List[Any] = []
+    monkeypatch.setattr(_thread, "start_new_thread", lambda *arguments: started.append(arguments))
+    with FakeTargetClient.create(decisioning_method="on-device") as other, other.intercept(any_target):
+        other.show("hero", html="B")
+        for client in (any_target, other):
+            assert client.get_offers(request=prefetching("hero")).offer("hero").html == "B"
+        assert started == []
 
 
 def test_a_client_can_be_created_by_a_coroutine() -> None:
