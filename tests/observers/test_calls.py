@@ -235,7 +235,7 @@ def test_refused_and_dropped_calls_are_observed(edge, seen):
     assert len(seen.observed) == 3
 
 
-def test_a_call_that_waited_too_long_is_observed_once(edge, seen):
+def test_a_call_that_waited_too_long_is_observed_once(edge, seen, monkeypatch):
     release, entered = threading.Event(), threading.Event()
 
     def hold(body):
@@ -244,9 +244,11 @@ def test_a_call_that_waited_too_long_is_observed_once(edge, seen):
         return answer_of()
 
     edge.reply = hold
-    with server_side(edge, seen, max_workers=1, queue_timeout=100) as client:
+    with server_side(edge, seen, max_workers=1) as client:
         client.get_offers({**offers(), "callback": id})
         assert entered.wait(WAIT)
+        runtime = client._processes.get()
+        monkeypatch.setattr(runtime, "settings", runtime.settings._replace(queue_timeout=0.1))
         late = client.get_offers({**offers("late"), "callback": id})
         with pytest.raises(DeadlineExceeded):
             late.get(WAIT)

@@ -10,6 +10,8 @@ import pytest
 
 from target_python_sdk import observation
 from target_python_sdk.errors import HttpStatusError, OptionError
+from target_tools import clock
+from target_tools.concurrency import tasks
 from tests.observers.edges import Edge, on_device, server_side
 from tests.support import LONG, in_threads, offers
 
@@ -116,11 +118,17 @@ def test_three_bad_observers_make_no_call_fail_and_lose_none(create, edge, monke
 
 
 def test_a_slow_observer_does_not_expire_a_call(edge, monkeypatch):
-    monkeypatch.setattr("target_tools.concurrency.tasks.GRACE_SECONDS", 0.0)
-    release = threading.Event()
-    with server_side(edge, lambda observed: release.wait(WAIT), timeout=50) as client:
+    observing, release = threading.Event(), threading.Event()
+
+    def use_up_the_time(observed):
+        monkeypatch.setattr(tasks, "monotonic", lambda: clock.monotonic() + 600)
+        observing.set()
+        release.wait(WAIT)
+
+    with server_side(edge, use_up_the_time) as client:
         result = client.get_offers({**offers(), "callback": id})
-        result.wait(0.3)
+        assert observing.wait(WAIT)
+        result.wait(0.1)
         release.set()
         assert result.get(WAIT).error is None
 
