@@ -127,7 +127,7 @@ def test_the_entry_of_a_server_side_call_has_the_timings_of_its_exchange(edge, s
     monkeypatch.setattr(
         telemetry.Telemetry, "add_answer", lambda self, *parts: (answers.append(parts[-1]), add(self, *parts))
     )
-    with client_of(server) as client:
+    with client_of(server, shutdown_timeout=LONG) as client:
         first, second = client.get_offers(offers()), client.get_offers(offers())
     assert edge.ids() == [id_of(first), id_of(second)]
     for entry, answer, envelope in zip(edge.entries, answers, (first, second)):
