@@ -34,6 +34,7 @@ from target_python_sdk.errors import (
 from target_python_sdk.integrations.openfeature import TargetProvider
 from target_python_sdk.integrations.openfeature_flags import openfeature_error
 from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.testing import FakeTargetClient
 
 pytestmark = pytest.mark.server
 
@@ -600,6 +601,27 @@ def test_two_domains_have_two_clients(edge: LocalEdge) -> None:
         first_flags, second_flags = flags_of(one, "one"), flags_of(two, "two")
         assert evaluate(first_flags, "string", "flags.text", "").value == "hi"
         assert evaluate(second_flags, "string", "flags.text", "").value == "hello"
+
+
+def test_a_provider_of_two_domains_is_initialized_once(clients: Any) -> None:
+    provider = TargetProvider(clients["on-device"])
+    subscriptions = clients["on-device"]._events.subscription_count
+    set_provider_and_wait(provider, "one")
+    subscribed = clients["on-device"]._events.subscription_count
+    set_provider_and_wait(provider, "two")
+    assert clients["on-device"]._events.subscription_count == subscribed > subscriptions
+    for domain in ("one", "two"):
+        assert evaluate(api.get_client(domain), "boolean", "flags.on", False).value is True
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_fake_client_needs_no_network(method: str) -> None:
+    client = FakeTargetClient.create(decisioning_method=method)
+    client.set_attributes("checkout", {"express": True})
+    flags = flags_of(client)
+    assert evaluate(flags, "boolean", "checkout.express", False).value is True
+    client.set_attributes("checkout", {"express": False})
+    assert evaluate(flags, "boolean", "checkout.express", True).value is False
 
 
 # 6 Tracking
