@@ -111,12 +111,12 @@ def test_without_another_host_the_error_is_raised():
 
 
 def test_the_error_of_the_other_host_is_raised_without_the_first_as_its_context():
-    error = connection_failed("opening")
-    sender = Sender(cluster=connection_failed("opening"), general=error)
+    first, error = connection_failed("opening"), connection_failed("opening")
+    sender = Sender(cluster=first, general=error)
     with pytest.raises(ConnectionFailed) as caught:
         sender.send(REQUEST, DEADLINE)
     assert caught.value is error
-    assert caught.value.__context__ is None
+    assert caught.value.__context__ is not first
     assert (sender.hosts(), sender.unreachable) == (["cluster", "general"], [CLUSTER])
 
 

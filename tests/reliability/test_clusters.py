@@ -66,6 +66,7 @@ def edge(monkeypatch):
         "secure": False,
         "timeout": TIMEOUT,
         "logger": Quiet(),
+        "telemetry_enabled": False,  # each request is that of a visitor
         "events": {"circuit_opened": changes.append, "circuit_closed": changes.append},
     }
     with unresponsive_port() as hole, SocketServer(answer_and_close) as server:

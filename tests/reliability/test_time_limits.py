@@ -138,7 +138,9 @@ def test_t1_a_call_to_a_stalling_server_ends_at_its_deadline(name, figure):
 def test_t1_a_call_whose_tls_handshake_hangs_ends_at_its_deadline(figure):
     with SocketServer(read_nothing) as server, client_of(server, secure=True, **IMPATIENT) as client:
         check_deadline(client, figure, "TLS handshake")
-        assert 1 <= server.connections <= len(WAYS)  # on a busy machine the deadline may pass before the connect
+        # On a busy machine, a deadline may pass before the connect, and the server may accept later.
+        assert eventually(lambda: server.connections >= 1)
+        assert server.connections <= len(WAYS)
 
 
 def test_t1_a_call_to_a_port_that_ignores_connects_ends_at_its_deadline(figure):
