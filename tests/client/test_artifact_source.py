@@ -65,6 +65,9 @@ class EventRecorder(EventProvider):
     def has_subscriber(self, name):
         return True
 
+    def needs_payload(self, name):
+        return True
+
     def emit(self, event_name, payload=None):
         self.events.append((event_name, dict(payload or {})))
         super().emit(event_name, payload)
