@@ -53,6 +53,7 @@ SECTIONS = {
         "decisioning_method": "on-device.md",
         "events": "logging.md#events",
         "observers": "observing.md",
+        "telemetry_enabled": "telemetry.md",
         "artifact_location": "on-device.md#the-artifact",
         "artifact_cache": "on-device.md#a-copy-for-the-next-start",
         "artifact_bypass_cache": "on-device.md#the-artifact",

@@ -91,7 +91,7 @@ class _OptionalOptions(TypedDict, total=False):
     """Callables that get an ``Observed`` for each call, artifact download and change of a circuit."""
 
     telemetry_enabled: Optional[bool]
-    """No effect yet: for timings of calls, which are not sent yet."""
+    """False: neither collect nor send the timings of calls, which the client otherwise reports to Adobe."""
 
     polling_interval: Optional[float]
     """Milliseconds between two downloads of the artifact, at least 300000 except on loopback. 0: download only once."""
