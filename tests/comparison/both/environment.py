@@ -73,12 +73,16 @@ class Environment:
         self._clients: List[Any] = []
 
     def options(self, **options: Any) -> Dict[str, Any]:
-        """Return the options of a client of the edge, without those that are None."""
+        """Return the options of a client of the edge, without those that are None.
+
+        Telemetry is off, because 1.1.0 sent none for server-side calls.
+        """
         defaults = {
             "client": "acmeclient",
             "organization_id": ORGANIZATION,
             "server_domain": self.edge,
             "secure": False,
+            "telemetry_enabled": False,
         }
         return {name: value for name, value in {**defaults, **options}.items() if value is not None}
 
