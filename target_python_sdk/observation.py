@@ -45,7 +45,7 @@ class Observation:
 
     def __init__(self, observers: Sequence[Observer], log: Log) -> None:
         #: The observers, each with its method ``start``, if it has one.
-        self._observers = [(observer, _start_of(observer)) for observer in observers]
+        self.observers = [(observer, _start_of(observer)) for observer in observers]
         self._log = log
         #: How often observers were slow, and how often they raised an error.
         self.slow = Counter()
@@ -57,21 +57,9 @@ class Observation:
         """Return a measured call, which has not begun. ``displays`` are those that it reports."""
         return MeasuredCall(self, kind, prepared, is_on_device, displays)
 
-    def start(self, starting: CallStart) -> "StartedObservers":
-        """Tell the observers that a call starts. Return those that will receive its outcome."""
-        running = _RUNNING.get()
-        waiting: List[Tuple[Observer, Callable[[Observed], object]]] = []
-        for observer, start in self._observers:
-            if observer in running:
-                continue
-            finish = observer if start is None else self._call(observer, start, starting)
-            if finish is not None:
-                waiting.append((observer, finish))
-        return StartedObservers(self, waiting)
-
     def observe_download(self, job: Callable[[Send], PollOutcome], send: Send) -> PollOutcome:
         """Do ``job``, a download of the rule artifact. Its outcome is passed on by ``PollOutcome.pass_on``."""
-        started = self.start(CallStart("artifact"))
+        started = StartedObservers(self)
         replies: List[HttpReply] = []
 
         def send_and_keep(request: HttpRequest, deadline: Deadline) -> HttpReply:
@@ -81,6 +69,8 @@ class Observation:
 
         began = monotonic()
         try:
+            started.start(CallStart("artifact"))
+            began = monotonic()
             outcome = job(send_and_keep)
         except TargetError as error:
             outcome = PollOutcome(error=error)
@@ -95,11 +85,11 @@ class Observation:
         kind = CIRCUIT_OPENED if change.seconds is None else CIRCUIT_CLOSED
         observed = Observed(kind, seconds=change.seconds or 0.0, origin=change.origin)
         running = _RUNNING.get()
-        for observer, _ in self._observers:
+        for observer, _ in self.observers:
             if observer not in running:
-                self._call(observer, observer, observed)
+                self.call(observer, observer, observed)
 
-    def _call(
+    def call(
         self, observer: Observer, function: Callable[[ArgumentT], ResultT], argument: ArgumentT
     ) -> Optional[ResultT]:
         """Call ``function`` of an observer, and return its result; None if it raises."""
@@ -129,18 +119,34 @@ class StartedObservers:
 
     __slots__ = ("_observation", "_waiting")
 
-    def __init__(self, observation: Observation, waiting: List[Tuple[Observer, Callable[[Observed], object]]]) -> None:
+    def __init__(self, observation: Observation) -> None:
         self._observation = observation
-        self._waiting = waiting
+        self._waiting: List[Tuple[Observer, Callable[[Observed], object]]] = []
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
+    def start(self, call: CallStart) -> None:
+        """Tell the observers that a call starts. If one is interrupted, the earlier ones still wait."""
+        running = _RUNNING.get()
+        for observer, start in self._observation.observers:
+            if observer in running:
+                continue
+            finish = observer if start is None else self._observation.call(observer, start, call)
+            if finish is not None:
+                self._waiting.append((observer, finish))
+
     def finish(self, observed: Observed) -> None:
-        """Pass the outcome to the observers, the last one first, so that their contexts nest."""
-        while self._waiting:
+        """Pass the outcome to the observers, the last one first, so that their contexts nest.
+
+        If one is interrupted, for example by ``KeyboardInterrupt``, the others still get the outcome.
+        """
+        if self._waiting:
             observer, finish = self._waiting.pop()
-            self._observation._call(observer, finish, observed)
+            try:
+                self._observation.call(observer, finish, observed)
+            finally:
+                self.finish(observed)
 
 
 class MeasuredCall:
@@ -209,9 +215,9 @@ class MeasuredCall:
         observers.finish(observed)
 
     def _start(self) -> StartedObservers:
-        start = CallStart(self._kind, self._locations, self._decided_by, self._prepared.request.request_id)
-        self._observers = self._observation.start(start)
-        return self._observers
+        observers = self._observers = StartedObservers(self._observation)
+        observers.start(CallStart(self._kind, self._locations, self._decided_by, self._prepared.request.request_id))
+        return observers
 
     @property
     def _locations(self) -> Tuple[str, ...]:

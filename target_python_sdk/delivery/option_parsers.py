@@ -238,6 +238,9 @@ def observers(option: str, value: OptionValue) -> Tuple[Callable[..., object], .
         place = f"{option}[{position}]"
         if not callable(observer):
             reject(place, "a callable", observer)
+        if isinstance(observer, type):
+            problem = f"expected an observer, got the class {observer.__name__}"
+            reject(place, "an observer", problem=problem, hint=f"create one: {observer.__name__}(...)")
         _check_runs(place, observer)
         if not accepts(observer, 1):
             _reject_signature(place, observer, "one argument, the Observed")

@@ -99,6 +99,10 @@ CLIENT_OPTIONS: Rows = {
             "put it into a list",
         ),
         ("observers=[5]", "Invalid option 'observers[0]': expected a callable, got 5"),
+        (
+            "observers=[list]",
+            "Invalid option 'observers[0]': expected an observer, got the class list; create one: list(...)",
+        ),
     ],
     "logger": [
         ("logger='app'", "Invalid option 'logger': expected an object with the methods debug and error, got 'app'"),

@@ -226,6 +226,49 @@ def test_a_start_that_raises_or_returns_none_skips_the_call(edge):
     assert events == []
 
 
+class Traced:
+    """An observer with a start. ``raises_in`` is where it raises an error that is not an ``Exception``."""
+
+    def __init__(self, log, name, raises_in=""):
+        self._log, self._name, self._raises_in = log, name, raises_in
+
+    def start(self, call):
+        self._add("start")
+        return lambda observed: self._add("end")
+
+    def __call__(self, observed):
+        """Ignore what has no start."""
+
+    def _add(self, place):
+        self._log.append(f"{place} {self._name}")
+        if place == self._raises_in:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("start", ["start A", "start B", "end A"]),
+        ("end", ["start A", "start B", "start C", "end C", "end B", "end A"]),
+    ],
+)
+def test_each_started_observer_ends_if_another_one_is_interrupted(place, expected, edge):
+    log = []
+    with server_side(edge, Traced(log, "A"), Traced(log, "B", place), Traced(log, "C")) as client:
+        with pytest.raises(KeyboardInterrupt):
+            client.get_offers(offers())
+    assert log == expected
+
+
+def test_observers_of_a_download_end_if_one_is_interrupted(edge):
+    log = []
+    with server_side(edge, Traced(log, "A"), Traced(log, "B", "start")) as client:
+        observation = client._processes.get().observation
+        with pytest.raises(KeyboardInterrupt):
+            observation.observe_download(mock.Mock(), mock.Mock())
+    assert log == ["start A", "start B", "end A"]
+
+
 def test_a_mock_is_an_observer_without_a_start(edge):
     observer = mock.Mock()
     with server_side(edge, observer) as client:
