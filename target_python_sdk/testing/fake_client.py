@@ -63,7 +63,8 @@ class FakeTargetClient(TargetClient):
         content = {name: value for name, value in types.items() if value is not None}
         if len(content) != 1:
             expected = "exactly one of html=, json=, redirect=, dynamic= and actions="
-            raise OptionError(invalid(f"No offer for {location!r}", expected=expected, got=list(content)))
+            got = " and ".join(f"{name}=" for name in content) or "none of them"
+            raise OptionError(invalid(f"No offer for {location!r}", f"expected {expected}, got {got}"))
         self._network.show(location, content, view, name=activity, experience=experience)
 
     def set_attributes(self, mbox: str, attributes: Mapping[str, Json]) -> None:
@@ -194,6 +195,14 @@ class FakeTargetClient(TargetClient):
         settings = client._settings._replace(telemetry_enabled=False)
         self._network.use_code(settings.client)
         client._processes = self._network.processes(settings, client._events, client._log)
+
+    def __repr__(self) -> str:
+        """Return the locations that have offers, and those that were requested: pytest shows it if a test fails."""
+        text = super().__repr__().replace(TargetClient.__name__, type(self).__name__, 1)[:-1]
+        for name, locations in (("shown", self._network.shown), ("requested", self._network.requested)):
+            if locations:
+                text += f"; {name}: {', '.join(map(repr, locations))}"
+        return text + ">"
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("a FakeTargetClient cannot be pickled, because another process would not see its offers")

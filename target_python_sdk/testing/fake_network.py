@@ -23,6 +23,7 @@ from target_python_sdk.local_edge.faults import MAX_DELAY
 from target_python_sdk.local_edge.http_messages import RecordedRequest, encode_body, parse_body
 from target_python_sdk.local_edge.recording import estimated_memory
 from target_python_sdk.local_edge.validation import check_number
+from target_python_sdk.observation import locations_of
 from target_python_sdk.protocol import DELIVERY_PATH
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.testing.offers import FIRST_ID, OfferContent, activity_showing
@@ -163,6 +164,17 @@ class FakeNetwork:
         """The requests to the edge so far, oldest first."""
         return [DeliveryRequest.from_dict(body) for body in list(self._sent)]
 
+    @property
+    def shown(self) -> List[str]:
+        """The locations of the offers that are shown, without those of loaded activities."""
+        return [location for _, location in self._shown]
+
+    @property
+    def requested(self) -> List[str]:
+        """The locations of the requests so far, each once. Does not wait for calls in the background."""
+        requests = [DeliveryRequest.from_dict(body) for body in list(self._sent)]
+        return list(dict.fromkeys(location for request in requests for location in locations_of(request)))
+
     def send(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
         """Return the reply of the edge or the CDN. Raises the error of ``fail_with``."""
         began = monotonic()
@@ -258,6 +270,17 @@ class _FakeTransport(Transport):
     def __init__(self, network: FakeNetwork, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._network = network
+
+    @property
+    def shown(self) -> List[str]:
+        """The locations of the offers that are shown, without those of loaded activities."""
+        return [location for _, location in self._shown]
+
+    @property
+    def requested(self) -> List[str]:
+        """The locations of the requests so far, each once. Does not wait for calls in the background."""
+        requests = [DeliveryRequest.from_dict(body) for body in list(self._sent)]
+        return list(dict.fromkeys(location for request in requests for location in locations_of(request)))
 
     def send(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
         """Return the reply of the fake network."""

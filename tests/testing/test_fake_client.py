@@ -291,8 +291,8 @@ def test_a_request_that_the_edge_refuses_is_refused(target: FakeTargetClient) ->
 @pytest.mark.parametrize(
     ("show", "problem"),
     [
-        (lambda target: target.show("hero"), "No offer for 'hero': expected exactly one of html=, json="),
-        (lambda target: target.show("hero", html="a", json={}), "exactly one"),
+        (lambda target: target.show("hero"), "No offer for 'hero': expected exactly one of .*, got none of them"),
+        (lambda target: target.show("hero", html="a", json={}), "exactly one of .*, got html= and json="),
         (lambda target: target.show("hero", html=3), "the offer of 'hero'.html: expected a non-empty string, got 3"),
         (lambda target: target.show("hero", json="text"), "the offer of 'hero'.json"),
         (lambda target: target.show("", html="a"), "Invalid argument 'location'"),
@@ -501,3 +501,13 @@ def test_the_artifact_of_the_factory_can_be_a_payload() -> None:
         target_location_hint="35",
     )
     assert client.get_offers(request=prefetching("hero")).offer("hero").json == {"a": 1}
+
+
+def test_repr_shows_the_locations_with_offers_and_those_that_were_requested(target: FakeTargetClient) -> None:
+    assert repr(target) == "<FakeTargetClient acmeclient>"
+    target.show("Hero", html="B")
+    html_of(target)
+    html_of(target)
+    assert repr(target) == "<FakeTargetClient acmeclient; shown: 'Hero'; requested: 'hero'>"
+    target.close()
+    assert repr(target).startswith("<FakeTargetClient acmeclient (closed); shown: ")
