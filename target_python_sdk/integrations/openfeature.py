@@ -43,6 +43,7 @@ from target_python_sdk.integrations.openfeature_flags import (
 from target_python_sdk.integrations.openfeature_status import ProviderEvents
 from target_python_sdk.types import ExecuteRequest, MboxRequest, Notification, NotificationMbox, Order
 from target_python_sdk.visits.reports import queue_call
+from target_tools.error_text import shown
 from target_tools.errors import OptionError, TargetError
 
 if TYPE_CHECKING:
@@ -287,7 +288,7 @@ class TargetProvider(AbstractProvider):
             queue_call(client, parts.with_request(notifications=[notification]))
         except (OpenFeatureError, TargetError) as error:
             text = error.error_message if isinstance(error, OpenFeatureError) else str(error)
-            client._log.warning("A tracking event was not sent: %s", text)
+            client._log.warning("The tracking event %s was not sent: %s", shown(tracking_event_name), text)
 
 
 def _notification(name: str, parts: CallContext, details: Optional[TrackingEventDetails]) -> Notification:

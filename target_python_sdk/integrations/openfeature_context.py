@@ -77,8 +77,8 @@ def read_context(given: Optional[EvaluationContext], settings: ContextSettings) 
         options["customer_ids"] = values.pop("customer_ids")
     if settings.requires_visitor and _NAMES_VISITOR.isdisjoint([*known, *options]):
         raise TargetingKeyMissingError(
-            "the evaluation context has no targeting key and no other id of the visitor, so each evaluation would be "
-            "for a new visitor; pass require_targeting_key=False if that is intended"
+            "the evaluation context has no targeting key and no other id of the visitor, so Target would see a "
+            "new visitor each time; pass require_targeting_key=False if that is intended"
         )
     visitor = VisitorId(
         tnt_id=known.get("tnt_id"),

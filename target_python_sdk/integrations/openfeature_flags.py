@@ -167,7 +167,7 @@ def _find_value(offer: Offer, source: FlagSource) -> Tuple[Option, Any]:
     objects = [each for each in options if each.type == OptionType.JSON and isinstance(each.content, dict)]
     if not objects:
         types = ", ".join(sorted({str(option.type) for option in options}))
-        raise ParseError(f"the offer of the mbox {source.mbox!r} is no JSON object; its type is {types}")
+        raise ParseError(f"the offer of the mbox {source.mbox!r} is not a JSON object; its type is {types}")
     if source.attribute is None:
         return objects[-1], offer.json
     for option in reversed(objects):

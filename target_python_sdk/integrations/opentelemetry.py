@@ -80,9 +80,7 @@ class OpenTelemetry:
         self._open_circuits = meter.create_up_down_counter(
             "adobe.target.circuits.open", "{circuit}", "Number of open circuits"
         )
-        meter.create_observable_gauge(
-            "adobe.target.artifact.age", [self._artifact_age], "s", "Time since the last download of the rule artifact"
-        )
+        self._meter = meter
         self._downloaded_at: Optional[float] = None
 
     def start(self, call: CallStart) -> Finish:
@@ -122,11 +120,21 @@ class OpenTelemetry:
         elif observed.kind == _ARTIFACT:
             self._downloads.record(observed.seconds, attributes)
             if observed.error is None:
-                self._downloaded_at = time.monotonic()
+                is_first, self._downloaded_at = self._downloaded_at is None, time.monotonic()
+                if is_first:
+                    self._create_age_gauge()
         else:
             self._calls.record(observed.seconds, {**_method_attributes(observed), **attributes})
             if observed.new_visitor and observed.kind in _DECIDING:
                 self._new_visitors.add(1, _method_attributes(observed))
+
+    def _create_age_gauge(self) -> None:
+        """Create the gauge of the artifact's age.
+
+        A meter keeps only the first gauge of a name, so the observer of a client without an artifact must create none.
+        """
+        name, description = "adobe.target.artifact.age", "Time since the last download of the rule artifact"
+        self._meter.create_observable_gauge(name, [self._artifact_age], "s", description)
 
     def _artifact_age(self, _: CallbackOptions) -> Iterator[metrics.Observation]:
         if self._downloaded_at is not None:

@@ -232,7 +232,7 @@ def test_2_2_5_a_saved_artifact_is_stale_until_it_is_confirmed(edge: LocalEdge) 
         ("other.on", ErrorCode.FLAG_NOT_FOUND, "the rule artifact does not contain the mbox 'other'"),
         (".on", ErrorCode.FLAG_NOT_FOUND, "expected a flag key of the form 'mbox.attribute', got '.on'"),
         ("flags.", ErrorCode.FLAG_NOT_FOUND, "expected a flag key of the form 'mbox.attribute', got 'flags.'"),
-        ("page.on", ErrorCode.PARSE_ERROR, "the offer of the mbox 'page' is no JSON object; its type is html"),
+        ("page.on", ErrorCode.PARSE_ERROR, "the offer of the mbox 'page' is not a JSON object; its type is html"),
         ("edge.on", ErrorCode.GENERAL, "only the edge can decide the mbox 'edge'; use the decisioning_method 'hybrid'"),
     ],
 )
@@ -664,7 +664,7 @@ def test_a_tracking_event_that_cannot_be_sent_is_logged(
     from openfeature.track import TrackingEventDetails  # noqa: PLC0415 - openfeature-sdk 0.9 and newer
 
     flags_of(clients["server-side"]).track("signed up", context, TrackingEventDetails(1.0, attributes))
-    assert f"A tracking event was not sent: {message}" in caplog.text
+    assert f"The tracking event 'signed up' was not sent: {message}" in caplog.text
     assert "secret" not in caplog.text
 
 

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from target_python_sdk import TargetClient
+from target_python_sdk import Observed, TargetClient
 from target_python_sdk.errors import HttpStatusError
 from target_python_sdk.integrations.opentelemetry import OpenTelemetry
 from target_python_sdk.local_edge import LocalEdge
@@ -56,9 +56,9 @@ class Recorded:
         self.tracers.add_span_processor(SimpleSpanProcessor(self.spans_exporter))
         logs.add_log_record_processor(SimpleLogRecordProcessor(self.logs_exporter))
         self.reader = InMemoryMetricReader()
-        meters = MeterProvider([self.reader])
+        self.meters = MeterProvider([self.reader])
         self.observer = OpenTelemetry(
-            tracer_provider=self.tracers, meter_provider=meters, logger_provider=logs, **options
+            tracer_provider=self.tracers, meter_provider=self.meters, logger_provider=logs, **options
         )
 
     @property
@@ -277,3 +277,12 @@ def test_without_an_sdk_the_observer_changes_nothing(edge: LocalEdge, caplog: py
         assert client.get_offers(offers("hero")).offer("hero").html == "red"
         assert not trace.get_current_span().get_span_context().is_valid
     assert [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == []
+
+
+def test_an_observer_without_downloads_does_not_take_the_place_of_the_age_of_another(recorded: Recorded) -> None:
+    observers = [OpenTelemetry(meter_provider=recorded.meters) for _ in range(2)]
+    assert recorded.points(AGE) == []
+    for _ in range(2):
+        observers[1](Observed("artifact"))
+    (point,) = recorded.points(AGE)
+    assert point.value >= 0
