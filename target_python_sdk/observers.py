@@ -4,6 +4,8 @@ import logging
 from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
 from target_python_sdk.offers import Offer
+from target_tools.error_text import invalid
+from target_tools.errors import OptionError
 from target_tools.http.messages import Timings
 from target_tools.logger import LOGGER_NAME
 
@@ -85,6 +87,10 @@ class ExposureLogger:
     """
 
     def __init__(self, logger: Optional[logging.Logger] = None, max_remembered: int = 100_000) -> None:
+        if logger is not None and not hasattr(logger, "isEnabledFor"):
+            expected = "a logging.Logger"
+            hint = "pass logging.getLogger(name)" if isinstance(logger, str) else ""
+            raise OptionError(invalid("Invalid argument 'logger'", expected=expected, got=logger, hint=hint), "logger")
         self._logger = logger or logging.getLogger(f"{LOGGER_NAME}.exposures")
         self._limit = max(1, max_remembered // 2)
         # When the new ones are half of the maximum, they become the old ones, and the old ones are forgotten.

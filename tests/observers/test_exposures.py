@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from target_python_sdk.errors import OptionError
 from target_python_sdk.observers import ExposureLogger, Observed
 from target_python_sdk.offers import Offer
 from target_python_sdk.types import MboxResponse, Option, PageLoadResponse, VisitorId
@@ -50,6 +51,11 @@ def test_an_exposure_is_logged_once_for_each_session_and_location(caplog):
         "experience": "B",
         "decided_by": "server-side",
     }
+
+
+def test_a_name_instead_of_a_logger_is_refused():
+    with pytest.raises(OptionError, match=r"'logger': expected a logging.Logger, got 'shop'; pass logging.getLogger\("):
+        ExposureLogger("shop")
 
 
 def test_offers_without_content_or_activity_are_skipped(caplog):
