@@ -139,6 +139,9 @@ class _Events(EventProvider):
     def has_subscriber(self, event_name: str) -> bool:
         return self._config.event_emitter is not ignore_event
 
+    def needs_payload(self, event_name: str) -> bool:
+        return self.has_subscriber(event_name)
+
     def emit(self, event_name: str, payload: Optional[Mapping[str, Any]] = None) -> None:
         try:
             self._config.event_emitter(event_name, payload)
