@@ -84,10 +84,9 @@ class Observation:
         """Pass a change of a circuit on. It has no start."""
         kind = CIRCUIT_OPENED if change.seconds is None else CIRCUIT_CLOSED
         observed = Observed(kind, seconds=change.seconds or 0.0, origin=change.origin)
-        running = _RUNNING.get()
-        for observer, _ in self.observers:
-            if observer not in running:
-                self.call(observer, observer, observed)
+        started = StartedObservers(self)
+        started.start(None)
+        started.finish(observed)
 
     def call(
         self, observer: Observer, function: Callable[[ArgumentT], ResultT], argument: ArgumentT
@@ -126,13 +125,18 @@ class StartedObservers:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def start(self, call: CallStart) -> None:
-        """Tell the observers that a call starts. If one is interrupted, the earlier ones still wait."""
+    def start(self, call: Optional[CallStart]) -> None:
+        """Tell the observers that a call starts; None is for what has no start.
+
+        If an observer is interrupted, the earlier ones still wait.
+        """
         running = _RUNNING.get()
         for observer, start in self._observation.observers:
-            if observer in running:
+            if any(each is observer for each in running):
                 continue
-            finish = observer if start is None else self._observation.call(observer, start, call)
+            finish: Finish = observer
+            if start is not None and call is not None:
+                finish = self._observation.call(observer, start, call)
             if finish is not None:
                 self._waiting.append((observer, finish))
 

@@ -114,10 +114,11 @@ class ExposureLogger:
 
     def _is_new(self, key: int) -> bool:
         mine = object()
-        if key in self._old or self._new.setdefault(key, mine) is not mine:
+        new = self._new
+        if key in self._old or new.setdefault(key, mine) is not mine:
             return False
-        if len(self._new) >= self._limit:
-            self._old, self._new = self._new, {}
+        if len(new) >= self._limit and self._new is new:  # otherwise another thread has replaced it
+            self._old, self._new = new, {}
         return True
 
 

@@ -274,9 +274,11 @@ class ArtifactSource:
         return partial(self.observe_download, job, self._send), ArtifactSource._handle_download
 
     def _handle_download(self, outcome: PollOutcome) -> Optional[float]:
-        delay = self._handle_success(outcome) if outcome.error is None else self._handle_failure(outcome.error)
-        self._due = None if delay is None else monotonic() + delay
-        outcome.pass_on()
+        try:
+            delay = self._handle_success(outcome) if outcome.error is None else self._handle_failure(outcome.error)
+            self._due = None if delay is None else monotonic() + delay
+        finally:
+            outcome.pass_on()
         return delay
 
     def _handle_invalid_payload(self, outcome: PollOutcome) -> Optional[float]:

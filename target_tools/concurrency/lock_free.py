@@ -12,6 +12,7 @@ import math
 import os
 from bisect import bisect_right
 from collections import deque
+from itertools import accumulate
 from typing import Callable, Deque, Dict, Generic, Hashable, List, Optional, Sequence, Tuple, TypeVar
 
 from target_tools.clock import monotonic
@@ -60,7 +61,8 @@ class Histogram:
     def totals(self) -> Tuple[List[int], float]:
         """Return how many durations do not exceed each of the bounds and infinity, and the sum of all durations."""
         self._count()
-        return [int(count) for count in self._counts], int(self._nanoseconds) / 1e9
+        # A batch that another thread is counting may be in the counts of the lower bounds only.
+        return list(accumulate(map(int, self._counts), max)), int(self._nanoseconds) / 1e9
 
     def _count(self) -> None:
         """Count the new durations together, which takes few steps for each of them."""

@@ -1,12 +1,16 @@
 """Downloads of the rule artifact and changes of circuits are observed."""
 
 import json
+import logging
 import threading
 
 import pytest
 
 from target_python_sdk import TargetClient
 from target_python_sdk.errors import ConnectionFailed, HttpStatusError, InvalidArtifact
+from target_python_sdk.observation import Observation
+from target_tools.http.breaker import CircuitChange
+from target_tools.logger import Log
 from tests.conformance.builders import artifact, rule
 from tests.observers.edges import ALWAYS, answer_of, server_side
 from tests.support import LONG, eventually, offers
@@ -129,3 +133,15 @@ def test_changes_of_a_circuit_are_observed():
     ]
     assert changes[1].seconds > 0
     assert "https://acmeclient.tt.omtrdc.net" in repr(changes[0])
+
+
+def test_a_circuit_that_interrupts_an_observer_is_still_passed_to_the_others():
+    seen = []
+
+    def interrupted(observed):
+        raise KeyboardInterrupt
+
+    observing = Observation([seen.append, interrupted, seen.append], Log(logging.getLogger("tests")))
+    with pytest.raises(KeyboardInterrupt):
+        observing.circuit_changed(CircuitChange("https://edge.example", False, 0, 0, "503", 3.0))
+    assert [(each.kind, each.origin) for each in seen] == [("circuit_closed", "https://edge.example")] * 2

@@ -1,6 +1,7 @@
 """Observers do not affect calls: errors, slow observers, observers that make calls, and observers with a start."""
 
 import asyncio
+import dataclasses
 import pickle
 import signal
 import threading
@@ -16,6 +17,7 @@ from tests.observers.edges import Edge, on_device, server_side
 from tests.support import LONG, in_threads, offers
 
 WAIT = LONG / 1000
+NOTIFICATION = {"id": "n", "type": "display", "timestamp": 1700000000000, "mbox": {"name": "home"}}
 
 
 @pytest.fixture
@@ -289,3 +291,22 @@ class ThreadLike:
 
     def start(self):
         """Start something."""
+
+
+def test_an_observer_is_passed_the_calls_of_an_equal_one(edge):
+    @dataclasses.dataclass
+    class Counting:
+        client = None
+        count = 0
+
+        def __call__(self, observed):
+            self.count += 1
+            if observed.kind == "get_offers" and self.client is not None:
+                self.client.send_notifications({"request": {"notifications": [NOTIFICATION]}})
+
+    first, second = Counting(), Counting()
+    assert first == second
+    with server_side(edge, first, second) as client:
+        first.client = client
+        client.get_offers(offers())
+    assert (first.count, second.count) == (1, 2)

@@ -138,3 +138,9 @@ def test_statistics_can_be_written_as_json(edge):
         decide(client)
         stats = client.stats()
     assert json.loads(json.dumps(stats)) == stats
+
+
+def test_a_histogram_never_shows_fewer_durations_for_a_larger_bound():
+    histogram = Histogram((0.001, 0.01))
+    histogram._counts[0].add(5)  # as if another thread had counted a batch for the first bound only
+    assert histogram.totals()[0] == [5, 5, 5]
