@@ -36,6 +36,7 @@ from target_tools.concurrency.shutdown import EXIT_COORDINATOR
 from target_tools.enums import DecisioningMethod
 from target_tools.errors import CircuitOpen, HttpStatusError, TargetError
 from target_tools.http.messages import HttpReply, HttpRequest, Origin, Send, Timings
+from target_tools.http.transport import is_urllib3_replaced
 from target_tools.logger import Log
 
 #: Maximum number of records that wait. The oldest are dropped.
@@ -239,8 +240,11 @@ class Telemetry:
 
     def _send_waiting(self, deadline: Deadline) -> None:
         """Send the records that wait, in requests of telemetry alone, up to the first failure."""
+        if _is_replaced() or is_urllib3_replaced():
+            self._next_attempt = monotonic() + MAX_AGE
+            return
         for _ in range(MAX_RECORDS // MAX_ALONE):
-            if not self._waiting or _is_replaced() or not self._send_alone(deadline):
+            if not self._waiting or not self._send_alone(deadline):
                 return
 
     def _send_alone(self, deadline: Deadline) -> bool:

@@ -221,6 +221,11 @@ def urllib3_parts() -> Tuple[Any, ...]:
     )
 
 
+def is_urllib3_replaced() -> bool:
+    """Return whether a test or a recorder has replaced one of ``urllib3_parts``."""
+    return bool(Urllib3Replacements().found(urllib3_parts()))
+
+
 def _options(request: HttpRequest) -> Dict[str, Any]:
     """Return the options that pools and pool managers have in common."""
     return {

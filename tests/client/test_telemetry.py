@@ -15,6 +15,8 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+import urllib3
+from urllib3.connectionpool import HTTPConnectionPool
 
 from target_python_sdk import TargetClient, telemetry
 from target_python_sdk.delivery.replaced_api import REPLACEMENTS
@@ -363,6 +365,19 @@ def test_a_replaced_api_gets_no_telemetry(edge, server, monkeypatch):
         monkeypatch.setattr(REPLACEMENTS, "find", lambda: None)
     assert edge.ids() == [id_of(envelope) for envelope in envelopes]
     assert "request" not in edge.entries[0]
+
+
+@pytest.mark.parametrize(("owner", "name"), [(HTTPConnectionPool, "ConnectionCls"), (urllib3, "PoolManager")])
+def test_a_test_that_replaces_parts_of_urllib3_gets_no_telemetry_alone(owner, name, edge, server, monkeypatch):
+    """A recorder, such as vcrpy, records the requests of the calls only."""
+    with client_of(server) as client:
+        monkeypatch.setattr(owner, name, type("Recorded", (getattr(owner, name),), {}))
+        envelopes = [client.get_offers(offers()) for _ in range(2)]
+        assert client.flush()
+        assert [len(entries_in(body)) for body in edge.deliveries] == [0, 1]
+        assert client._processes.get().telemetry._poll() > 50  # the timer does not try again at once
+        monkeypatch.undo()
+    assert edge.ids() == [id_of(envelope) for envelope in envelopes]
 
 
 # Failures
