@@ -271,17 +271,6 @@ class _FakeTransport(Transport):
         super().__init__(*arguments)
         self._network = network
 
-    @property
-    def shown(self) -> List[str]:
-        """The locations of the offers that are shown, without those of loaded activities."""
-        return [location for _, location in self._shown]
-
-    @property
-    def requested(self) -> List[str]:
-        """The locations of the requests so far, each once. Does not wait for calls in the background."""
-        requests = [DeliveryRequest.from_dict(body) for body in list(self._sent)]
-        return list(dict.fromkeys(location for request in requests for location in locations_of(request)))
-
     def send(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
         """Return the reply of the fake network."""
         return self._network.send(request, deadline)

@@ -239,7 +239,7 @@ def test_a_file_is_reloaded_only_with_the_option_reload(tmp_path: Path) -> None:
 def test_fail_sets_the_status_of_replies_to_clients() -> None:
     with LocalEdge() as edge:
         options = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg", "secure": False, "retries": 1}
-        with TargetClient.create({**options, "server_domain": edge.domain}) as client:
+        with TargetClient.create({**options, "server_domain": edge.domain}, telemetry_enabled=False) as client:
             call: Dict[str, Any] = {"request": {"execute": {"mboxes": [{"name": "m"}]}}}
             with edge.fail(503):
                 with edge.fail(404), pytest.raises(HttpStatusError) as caught:

@@ -84,5 +84,6 @@ class Caller:
                 "secure": False,
                 "timeout": TIMEOUT,
                 "retries": 1,
+                "telemetry_enabled": False,  # closing the client would send one more request
             }
         )

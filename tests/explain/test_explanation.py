@@ -355,7 +355,9 @@ def test_an_explanation_sends_nothing_and_changes_no_statistics():
         explanation = client.explain({"request": DeliveryRequest.from_dict(call_request)}, "hero")
         assert [rule.chosen for rule in explanation.rules] == [True]
         assert client.flush(10000)
-        assert client.stats() == before
+        after = client.stats()
+        before["artifact"]["age"] = after["artifact"]["age"]  # it grows
+        assert after == before
         assert (server.connections, before["calls"]) == (0, 0)
 
 
