@@ -690,14 +690,6 @@ DECIDING: List[D] = [
         exactly("true"),
     ),
     D(
-        "B57",
-        "deciding: on-device, telemetry on",
-        "requests.0",
-        "Entries are sent with later requests.",
-        parts(BODY, '"telemetry": {"entries": ['),
-        ABSENT,
-    ),
-    D(
         "On-device: start-up ping",
         "deciding: on-device, without a hint",
         "requests.0.query.sessionId",
@@ -1768,7 +1760,6 @@ DESCRIBED: Dict[str, Tuple[str, ...]] = {
     "B29": ("An empty `id` is sent", "A request that asks for nothing"),
     "B30": ("None among mboxes or notifications", "A notification without `id` or `timestamp`"),
     "B31": ("Cookies with fractions in their ages", "Slashes in the cookie's values are quoted"),
-    "B57": ("Entries are sent with later requests",),
     "Calls: AsyncResult": ("`AsyncResult.get()` gives the envelope",),
     "Calls: customer ids": ("Customer ids of a visitor without an Experience Cloud id are not sent",),
     "Calls: envelope": ("An envelope always has `visitor_state`",),

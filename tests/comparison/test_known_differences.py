@@ -95,7 +95,6 @@ UNSENT = {
     "deciding: on-device, an unknown mbox, executed",
     "deciding: on-device, not a browser's audience",
     "deciding: on-device, not a page's audience",
-    "deciding: on-device, telemetry on",
     "odd answers: another host",
     "options and events: options of get_attributes: a callback that is none",
     "options and events: options of get_attributes: names are a text",
