@@ -20,6 +20,26 @@ LONG_RUNS = ("soak", "fuzz")
 # With urllib3's debug log, calls in the main thread send from a helper thread. At INFO they send as in production.
 logging.getLogger("urllib3").setLevel(logging.INFO)
 
+#: The log handlers that each forking thread has locked.
+_LOCKED: Dict[int, List[logging.Handler]] = {}
+
+
+def _lock_log_handlers() -> None:
+    handlers = _LOCKED[_thread.get_ident()] = logging.getLogger().handlers.copy()
+    for handler in handlers:
+        handler.acquire()
+
+
+def _unlock_log_handlers() -> None:
+    for handler in _LOCKED.pop(_thread.get_ident()):
+        handler.release()
+
+
+# pytest writes each log line to a file. A thread that does so during a fork would leave the child with a locked buffer,
+# and the child's next log line would wait for ever. ``logging`` itself replaces the locks of handlers in the child.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_lock_log_handlers, after_in_parent=_unlock_log_handlers, after_in_child=_LOCKED.clear)
+
 # An example may take any time on a busy machine.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
