@@ -96,7 +96,7 @@ def test_a_celery_task_uses_the_client(target: FakeTargetClient) -> None:
     app.conf.task_always_eager = True
     installed = integration.install(lambda: target, app, name="target.fake")
 
-    @app.task(name="decide")  # type: ignore[untyped-decorator, unused-ignore]
+    @app.task(name="decide", shared=False)  # type: ignore[untyped-decorator, unused-ignore]
     def decide() -> Any:
         return installed.client.get_offers(request=HERO).offer("hero").html
 
