@@ -95,9 +95,7 @@ def decide_common_call(
     is_steered, cluster = cluster is not None, cluster or runtime.location_hint
     state = {settings.organization_id: state_of_data_id(data_id, None)}
     prepared = PreparedRequest(request, session_id, cluster, is_steered, refused_hints, state, ids)
-    runtime.counters.calls.add()
-    if refused_hints:
-        runtime.counters.invalid_hints.add(refused_hints)
+    runtime.count_call(refused_hints)
     remote = remote_parts(current.artifact, request)
     decision_request = DecisionRequest(request, session_id, visitor, ids, None, remote, deadline)
     try:

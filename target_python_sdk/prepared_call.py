@@ -116,15 +116,14 @@ class PreparedCall(Generic[ResultT]):
         return self._execute() if measured is None else measured.run_and_end(self._execute)
 
     def _measure(self) -> "Optional[MeasuredCall]":
-        """Return the measured call, for telemetry and observers; None if there are none."""
+        """Return the measured call, for observers; None if there are no observers."""
         observation = self._runtime.observation
         if observation is not None:
             self._measured = observation.measure(self._call.kind, self._prepared, self._http is None)
         return self._measured
 
     def _execute(self) -> ResultT:
-        runtime, began = self._runtime, monotonic()
-        self._began = began
+        runtime, self._began = self._runtime, monotonic()
         try:
             if self._http is None:
                 deadline = Deadline.after(self._call.timeout)
@@ -138,7 +137,7 @@ class PreparedCall(Generic[ResultT]):
             return self._default_result(error)
         finally:
             latency = runtime.on_device_latency if self._http is None else runtime.server_side_latency
-            latency.add(monotonic() - began)
+            latency.add(monotonic() - self._began)
         return self._convert(envelope)
 
     def _first_artifact(self) -> CurrentArtifact:

@@ -102,7 +102,7 @@ class ClientStats(TypedDict):
     """The state of each origin's circuit: ``closed``, ``open`` or ``half-open``."""
 
     artifact: Optional[ArtifactStats]
-    """The rule artifact in use; None if there is none."""
+    """The rule artifact in use; None before the first one."""
 
 
 def client_stats(runtime: Runtime) -> ClientStats:

@@ -30,7 +30,7 @@ from target_python_sdk.types import DeliveryRequest, DeliveryResponse
 from target_python_sdk.types.enums import ExecutionMode
 from target_tools.clock import Deadline, epoch_seconds, monotonic
 from target_tools.concurrency.helper_thread import HelperThreads
-from target_tools.concurrency.lock_free import claim
+from target_tools.concurrency.lock_free import claim, take
 from target_tools.concurrency.poller import Poller
 from target_tools.concurrency.shutdown import EXIT_COORDINATOR
 from target_tools.enums import DecisioningMethod
@@ -157,7 +157,7 @@ class Telemetry:
         can_carry = prepared.request.telemetry is None and self._refusals < MAX_REFUSALS
         if not (self._waiting and can_carry) or _is_replaced():
             return request_edge(prepared, http, send, deadline, read)
-        records, is_answered = self._take(MAX_CARRIED), False
+        records, is_answered = take(self._waiting, MAX_CARRIED), False
         try:
             answer = request_edge(prepared, self._with_entries(http, records), send, deadline, read)
             is_answered = True
@@ -191,16 +191,6 @@ class Telemetry:
         self._waiting.append(record)
         if self._has_no_timer:
             self._start_timer()
-
-    def _take(self, count: int) -> List[Record]:
-        """Remove and return the oldest records, at most ``count``."""
-        records: List[Record] = []
-        try:
-            while len(records) < count:
-                records.append(self._waiting.popleft())
-        except IndexError:
-            pass
-        return records
 
     def _put_back(self, records: List[Record]) -> None:
         """Let ``records`` wait again. If there is not enough room, drop the oldest."""
@@ -249,7 +239,7 @@ class Telemetry:
 
     def _send_alone(self, deadline: Deadline) -> bool:
         """Send the oldest records in one request. Return False if it failed; then they wait again."""
-        records, is_done = self._take(MAX_ALONE), False
+        records, is_done = take(self._waiting, MAX_ALONE), False
         try:
             settings = self._settings
             call = Call(DeliveryRequest(), settings.timeout, DecisioningMethod.SERVER_SIDE)

@@ -172,8 +172,7 @@ class FakeNetwork:
     @property
     def requested(self) -> List[str]:
         """The locations of the requests so far, each once. Does not wait for calls in the background."""
-        requests = [DeliveryRequest.from_dict(body) for body in list(self._sent)]
-        return list(dict.fromkeys(location for request in requests for location in locations_of(request)))
+        return list(dict.fromkeys(location for request in self.requests for location in locations_of(request)))
 
     def send(self, request: HttpRequest, deadline: Deadline) -> HttpReply:
         """Return the reply of the edge or the CDN. Raises the error of ``fail_with``."""

@@ -66,14 +66,19 @@ class Histogram:
 
     def _count(self) -> None:
         """Count the new durations together, which takes few steps for each of them."""
-        batch: List[float] = []
-        with contextlib.suppress(IndexError):  # another thread counts them, too
-            for _ in range(len(self._new)):
-                batch.append(self._new.popleft())
-        batch.sort()
+        batch = sorted(take(self._new, len(self._new)))
         for bound, counter in zip((*self._bounds, math.inf), self._counts):
             counter.add(bisect_right(batch, bound))
         self._nanoseconds.add(int(sum(batch) * 1e9))
+
+
+def take(items: Deque[ValueT], count: int) -> List[ValueT]:
+    """Remove and return the first items, at most ``count``. Other threads may take items at the same time."""
+    taken: List[ValueT] = []
+    with contextlib.suppress(IndexError):  # there are no more
+        for _ in range(count):
+            taken.append(items.popleft())
+    return taken
 
 
 def claim(tokens: List[bool]) -> bool:

@@ -35,6 +35,7 @@ from target_python_sdk.types import (
     ViewRequest,
     VisitorId,
 )
+from target_tools.concurrency.lock_free import take
 from target_tools.concurrency.shutdown import EXIT_COORDINATOR
 from tests.conformance.builders import artifact, rule
 from tests.support import LONG, body_of, eventually, head_of, in_a_child, in_threads, offers, options_for, run_python
@@ -321,7 +322,7 @@ def test_records_that_are_put_back_leave_room_for_newer_ones(server, monkeypatch
         taken = [telemetry.Record(str(number), 0.0, 0.0, None) for number in range(3)]
         records._add(telemetry.Record("new", 0.0, 0.0, None))
         records._put_back(taken)
-        assert [record.request_id for record in records._take(5)] == ["1", "2", "new"]
+        assert [record.request_id for record in take(records._waiting, 5)] == ["1", "2", "new"]
 
 
 def test_telemetry_of_the_application_is_sent_as_it_is(edge, server):

@@ -931,7 +931,7 @@ def test_a_broker_that_is_down_does_no_harm(factory, caplog):
     app = Celery("shop", broker="redis://127.0.0.1:1", set_as_current=False)
     target = install(factory, app)
     for _ in range(50):
-        target.resend(lost(ConnectionFailed("nobody there")))
+        target.resend(lost(ConnectionFailed("no server")))
     assert target.stats() == {"sent": 0, "resent": 0, "lost": 50}
     assert caplog.text.count("Notifications were lost") == 1
     assert caplog.text.count("The broker did not accept notifications") == 1
@@ -968,10 +968,10 @@ def test_only_one_caller_at_a_time_waits_for_a_broker_that_hangs(hung, factory, 
 
     monkeypatch.setattr(target.task, "apply_async", count)
     for _ in range(51):
-        target.resend(lost(ConnectionFailed("nobody there")))
+        target.resend(lost(ConnectionFailed("no server")))
     assert len(published) == 1
     target._broker_paused_until = 0.001  # the pause is over
-    threads = [threading.Thread(target=target.resend, args=(lost(ConnectionFailed("nobody there")),)) for _ in range(8)]
+    threads = [threading.Thread(target=target.resend, args=(lost(ConnectionFailed("no server")),)) for _ in range(8)]
     for thread in threads:
         thread.start()
         thread.join(0.01)
@@ -994,7 +994,7 @@ def test_a_broker_that_works_again_gets_the_next_notifications(app, factory, mon
     monkeypatch.setattr(target.task, "apply_async", once)
     monkeypatch.setattr(integration, "_BROKER_RETRY_DELAY", 0.0)
     for _ in range(3):
-        target.resend(lost(ConnectionFailed("nobody there")))
+        target.resend(lost(ConnectionFailed("no server")))
     threads = [threading.Thread(target=target.resend, args=(lost(ConnectionFailed("gone")),)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -1028,7 +1028,7 @@ def test_a_soft_time_limit_in_resend_is_raised_in_the_task(app, factory, monkeyp
 
     monkeypatch.setattr(target.task, "apply_async", strike)
     with pytest.raises(SoftTimeLimitExceeded):
-        target.resend(lost(ConnectionFailed("nobody there")))
+        target.resend(lost(ConnectionFailed("no server")))
 
 
 def test_the_options_can_be_keyword_arguments(app, factory):

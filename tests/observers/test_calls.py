@@ -209,8 +209,9 @@ def test_the_observer_runs_before_the_callback(edge):
     assert order == ["observer", "callback"]
 
 
-def test_refused_and_dropped_calls_are_observed(edge, seen):
-    release, entered = threading.Event(), threading.Event()
+def hold_answers(edge):
+    """Let the edge hold its answers. Return the event that a request sets, and the one that releases the answers."""
+    entered, release = threading.Event(), threading.Event()
 
     def hold(body):
         entered.set()
@@ -218,6 +219,11 @@ def test_refused_and_dropped_calls_are_observed(edge, seen):
         return answer_of()
 
     edge.reply = hold
+    return entered, release
+
+
+def test_refused_and_dropped_calls_are_observed(edge, seen):
+    entered, release = hold_answers(edge)
     with server_side(edge, seen, max_workers=1, max_pending=1) as client:
         running = client.get_offers({**offers(), "callback": id})
         assert entered.wait(WAIT)
@@ -236,14 +242,7 @@ def test_refused_and_dropped_calls_are_observed(edge, seen):
 
 
 def test_a_call_that_waited_too_long_is_observed_once(edge, seen, monkeypatch):
-    release, entered = threading.Event(), threading.Event()
-
-    def hold(body):
-        entered.set()
-        release.wait(WAIT)
-        return answer_of()
-
-    edge.reply = hold
+    entered, release = hold_answers(edge)
     with server_side(edge, seen, max_workers=1) as client:
         client.get_offers({**offers(), "callback": id})
         assert entered.wait(WAIT)
