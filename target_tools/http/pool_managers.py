@@ -41,6 +41,7 @@ class Urllib3Replacements:
         """Return a pool manager made of ``parts`` if any of them is replaced, else None."""
         replaced = self.found(parts)
         if self._replaced != replaced:
+            self.close()
             self._replaced, self._managers = replaced, {}
         if not replaced:
             return None

@@ -13,7 +13,9 @@ from urllib3.util import connection as urllib3_connection
 
 from target_tools.http.pool_managers import Urllib3Replacements
 from target_tools.http.pools import are_connects_replaced, connect_functions, own_class
+from target_tools.http.tls import TlsContexts
 from target_tools.http.transport import urllib3_parts
+from target_tools.logger import Log
 
 
 def wrapper(function):
@@ -32,6 +34,9 @@ class Connection(HTTPConnection):
 
 class TlsConnection(HTTPSConnection):
     """A TLS connection class of a vcrpy cassette."""
+
+
+OWN_MANAGER = urllib3.PoolManager
 
 
 class Manager(urllib3.PoolManager):
@@ -73,6 +78,18 @@ def test_a_replacement_is_found_while_it_lasts(name, first_check):
     assert replacements.found(urllib3_parts()) == ()
     with REPLACEMENTS[name]():
         assert replacements.found(urllib3_parts())
+
+
+def test_a_manager_made_of_replacements_is_cleared_when_the_replacement_ends():
+    """Pools of urllib3 1.26 do not close their idle connections when they are collected."""
+    replacements = Urllib3Replacements()
+    tls = TlsContexts(True, None, None, Log(None), False)
+    with mock.patch("urllib3.PoolManager", Manager), mock.patch.object(Manager, "clear") as clear:
+        assert isinstance(replacements.manager(urllib3_parts(), None, tls), Manager)
+        assert clear.mock_calls == []
+        with mock.patch("urllib3.PoolManager", OWN_MANAGER):
+            assert replacements.manager(urllib3_parts(), None, tls) is None
+        assert clear.mock_calls == [mock.call()]
 
 
 @pytest.mark.parametrize(
