@@ -72,10 +72,13 @@ bench: $(call with,test) $(call with,bench) ## compare the speed with urllib3's 
 	$(PY) -m benchmarks --record docs
 
 # The long tests are not part of `make test`.
-soak: $(call with,servers) ## run the long tests for leaks, lost calls and growth
-fuzz: ## run the tests with many thousands of hostile inputs
-soak fuzz: $(call with,test)
-	$(PY) -m pytest -m $@
+SOAK_SECONDS ?= 3600
+soak: $(call with,test) $(call with,servers) ## run the long tests for leaks, lost calls and growth; takes more than an hour
+	$(PY) -m pytest -m soak
+	nice -n 10 $(PY) -m tests.reliability.soak --seconds $(SOAK_SECONDS) --record docs/soak.json
+
+fuzz: $(call with,test) ## run the tests with many thousands of hostile inputs
+	$(PY) -m pytest -m fuzz
 
 docs: $(call with,docs) ## build the documentation into site/
 	$(PY) -m mkdocs build --strict

@@ -1,4 +1,4 @@
-"""Many blocking, callback and asyncio calls at the same time, with a fork every half second (``make soak``)."""
+"""Many calls of all kinds at the same time, with forks and, in the mixed soak, with faults (``make soak``)."""
 
 import json
 import subprocess
@@ -7,9 +7,8 @@ import sys
 import pytest
 
 from target_python_sdk.testing import SocketServer, answer
+from tests.reliability.soak import RESOURCES, failures, growth_per_hour, run
 from tests.support import ANSWER_BYTES
-
-pytestmark = [pytest.mark.server, pytest.mark.soak]
 
 PROGRAM = """
 import asyncio, json, os, sys, threading
@@ -77,6 +76,8 @@ print(json.dumps(seen))
 """
 
 
+@pytest.mark.server
+@pytest.mark.soak
 @pytest.mark.parametrize("count", [50000])
 def test_t31_mixed_calls_and_forks_lose_no_call_and_leak_nothing(count):
     with SocketServer(answer(ANSWER_BYTES)) as server:
@@ -92,3 +93,55 @@ def test_t31_mixed_calls_and_forks_lose_no_call_and_leak_nothing(count):
     assert seen["threads"] <= 16
     # One connection for each calling thread and each worker, and those that any process has open.
     assert seen["descriptors"] <= 70
+
+
+@pytest.mark.server
+@pytest.mark.soak
+def test_t31_a_minute_of_the_mixed_soak_has_the_expected_result():
+    result = run(60, rate=60, fork_seconds=5, seed=18)
+    assert failures(result) == []
+    assert result["calls of children"] > 0
+    assert len(result["calls by kind"]) == 24
+    assert result["newest artifact seen"] > 10
+
+
+GOOD_RESULT = {
+    "seconds": 3600,
+    **dict.fromkeys(
+        ("lost", "answered twice", "mixed between visitors", "mixed between artifacts", "failed children",
+         "notifications processed twice", "notifications lost without being counted", "failed observers",
+         "uncounted calls"),
+        0,
+    ),
+    "unexpected": [],
+    "ended": True,
+    "observed": {"started": 9, "finished": 9},
+    "faults": {"edge": {"reset": 1}, "cdn": {"503": 1}},
+    "forks": 1,
+    "resources": {name: {"growth per hour": 0.2} for name in RESOURCES},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "failure"),
+    [
+        ({}, []),
+        ({"lost": 1}, ["lost: 1, expected 0"]),
+        ({"unexpected": ["KeyError()"]}, ["unexpected: KeyError()"]),
+        ({"ended": False}, ["some calls or threads did not end"]),
+        ({"observed": {"started": 9, "finished": 8}}, ["observers: 9 starts, 8 ends"]),
+        ({"faults": {"edge": {}, "cdn": {"503": 1}}}, ["no fault of the edge"]),
+        ({"forks": 0}, ["no fork"]),
+        (
+            {"resources": {**GOOD_RESULT["resources"], "memory": {"growth per hour": 1.5}}},
+            ["memory: grows by 1.5 MB per hour"],
+        ),
+    ],
+)
+def test_t31_a_result_of_the_mixed_soak_names_each_expectation_that_it_does_not_meet(changed, failure):
+    assert failures({**GOOD_RESULT, **changed}) == failure
+
+
+def test_t31_growth_is_that_of_the_second_half():
+    samples = [{"seconds": second, "threads": 50 if second < 1000 else second / 1000} for second in range(0, 3600, 10)]
+    assert growth_per_hour(samples, "threads") == pytest.approx(3.6)
