@@ -77,14 +77,17 @@ soak: $(call with,test) $(call with,servers) ## run the long tests for leaks, lo
 	$(PY) -m pytest -m soak
 	nice -n 10 $(PY) -m tests.reliability.soak --seconds $(SOAK_SECONDS) --record docs/soak.json
 
-fuzz: $(call with,test) ## run the tests with many thousands of hostile inputs
+# The time for each target.
+FUZZ_SECONDS ?= 120
+fuzz: $(call with,test) $(call with,fuzz) ## run the fuzzer, and the tests with many thousands of hostile inputs
+	$(PY) -m tests.fuzzing --seconds $(FUZZ_SECONDS)
 	$(PY) -m pytest -m fuzz
 
 docs: $(call with,docs) ## build the documentation into site/
 	$(PY) -m mkdocs build --strict
 
 clean: ## remove everything that these commands created
-	rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzzing *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): setup.cfg

@@ -1,0 +1,34 @@
+"""Each input of the corpus through its target. Inputs that broke a property stay in the corpus."""
+
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from tests.fuzzing.calls import limited_time
+from tests.fuzzing.dictionaries import WORDS
+from tests.fuzzing.targets import CORPUS, TARGETS
+
+#: Bytes of all inputs.
+MAX_CORPUS = 300_000
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_corpus_breaks_no_property(name: str) -> None:
+    inputs = sorted((CORPUS / name).iterdir())
+    assert len(inputs) > 3
+    for path in inputs:
+        try:
+            with limited_time():
+                TARGETS[name].check(path.read_bytes())
+        except Exception as error:
+            raise AssertionError(f"{path} breaks a property of the target {name}") from error
+
+
+def test_each_target_has_a_small_corpus_and_words() -> None:
+    assert sorted(folder.name for folder in CORPUS.iterdir()) == sorted(TARGETS) == sorted(WORDS)
+    assert sum(file.stat().st_size for file in _inputs()) < MAX_CORPUS
+
+
+def _inputs() -> List[Path]:
+    return [file for file in CORPUS.rglob("*") if file.is_file()]
