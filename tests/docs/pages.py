@@ -1,5 +1,6 @@
 """Find and run the Python examples of a Markdown page."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Dict, List
@@ -52,3 +53,9 @@ def fenced_after(page: Path, marker: str) -> str:
     """Return the text of the first fenced block after ``marker``."""
     after = page.read_text(encoding="utf-8").split(marker, 1)[1]
     return after.split("```text\n", 1)[1].split("```", 1)[0]
+
+
+def documented_output(page: Path) -> "List[re.Pattern[str]]":
+    """Return a pattern for each line of the page's ``text`` blocks. ``…`` stands for any text."""
+    blocks = re.findall(r"^```text\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [re.compile(".*".join(map(re.escape, line.split("…")))) for block in blocks for line in block.splitlines()]

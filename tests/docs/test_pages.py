@@ -14,11 +14,13 @@ import pytest
 from target_python_sdk import CallOptions, ClientOptions, TargetClient, errors
 from tests.docs.conftest import Create
 from tests.docs.page_process import EDGES, MATCHING
-from tests.docs.pages import PAGES, python_blocks, run_page, write_program
+from tests.docs.pages import PAGES, documented_output, python_blocks, run_page, write_program
 
 WITH_EXAMPLES = [page for page in PAGES if python_blocks(page)]
 #: A line that prints something, and in its comment the output.
 PRINTING = re.compile(r"^.*\bprint\(.*\),?  # (.+)$", re.MULTILINE)
+#: The pages whose ``text`` blocks are the output and the log lines of their examples.
+WITH_OUTPUT = {"concepts.md", "troubleshooting.md"}
 #: The page whose example measures calls that succeed.
 MEASURING = "internals.md"
 RUNS = [(page, edge) for page in WITH_EXAMPLES for edge in EDGES if page.name != MEASURING or edge == MATCHING]
@@ -44,6 +46,10 @@ def test_the_blocks_run_as_one_program(page: Path, edge: str, root: Path, tmp_pa
         printed = done.stdout.splitlines()
         documented = PRINTING.findall(program.read_text(encoding="utf-8"))
         assert [line for line in documented if line not in printed] == [], done.stdout
+        lines = [*printed, *done.stderr.splitlines()]
+        expected = documented_output(page) if page.name in WITH_OUTPUT else []
+        missing = [text.pattern for text in expected if not any(map(text.fullmatch, lines))]
+        assert missing == [], done.stdout + done.stderr
 
 
 @pytest.mark.server
