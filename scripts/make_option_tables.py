@@ -76,7 +76,7 @@ SECTIONS = {
         "visitor_cookie": "experience-cloud.md#the-visitors-cookie",
         "decisioning_method": "on-device.md",
         "callback": "callbacks.md",
-        "force": "on-device.md#forced-experiences",
+        "force": "qa-and-preview.md#forced-experiences",
     },
 }
 #: The classes with the options of each page.
