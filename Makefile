@@ -17,10 +17,10 @@ DOUBLES   := $(VENV)/doubles
 with = $(VENV)/.installed-$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-wsgi demo-celery test coverage slow reliability servers quick doubles lint types bench soak fuzz docs clean
+.PHONY: help demo demo-wsgi demo-celery test coverage slow reliability servers quick doubles lint types bench soak fuzz reliability-page docs clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## show which offers visitors get, using a local edge
 	@$(PY) -m target_python_sdk demo
@@ -70,12 +70,14 @@ types: $(call with,lint) $(call with,test) ## run mypy and pyright over the pack
 
 bench: $(call with,test) $(call with,bench) ## compare the speed with urllib3's and with other SDKs, and record the run in docs/
 	$(PY) -m benchmarks --record docs
+	$(PY) scripts/make_reliability_page.py
 
 # The long tests are not part of `make test`.
 SOAK_SECONDS ?= 3600
 soak: $(call with,test) $(call with,servers) ## run the long tests for leaks, lost calls and growth; takes more than an hour
 	$(PY) -m pytest -m soak
 	nice -n 10 $(PY) -m tests.reliability.soak --seconds $(SOAK_SECONDS) --record docs/soak.json
+	$(PY) scripts/make_reliability_page.py
 
 # The time for each target.
 FUZZ_SECONDS ?= 120
@@ -83,11 +85,17 @@ fuzz: $(call with,test) $(call with,fuzz) ## run the fuzzer, and the tests with 
 	$(PY) -m tests.fuzzing --seconds $(FUZZ_SECONDS)
 	$(PY) -m pytest -m fuzz
 
+# The output of the tests contains their figures. A test that fails does not keep the others from being recorded.
+reliability-page: $(TEST_NEEDS) ## run the reliability tests, measure 1.1.0, and write docs/reliability.md
+	-$(MAKE) --no-print-directory --keep-going reliability servers > .reliability.txt
+	$(PY) -m tests.reliability.old_release --record docs/reliability.json
+	$(PY) scripts/make_reliability_page.py --record .reliability.txt
+
 docs: $(call with,docs) ## build the documentation into site/
 	$(PY) -m mkdocs build --strict
 
 clean: ## remove everything that these commands created
-	rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzzing *.egg-info
+	rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzzing .reliability.txt *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): setup.cfg
