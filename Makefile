@@ -17,7 +17,7 @@ DOUBLES   := $(VENV)/doubles
 with = $(VENV)/.installed-$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-wsgi demo-celery test coverage slow reliability servers quick doubles lint types bench soak fuzz reliability-page docs clean
+.PHONY: help demo demo-wsgi demo-celery test coverage measured-client measured-others slow reliability servers quick doubles lint types bench soak fuzz reliability-page docs clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,11 +39,23 @@ UNMEASURED_TESTS := $(PY) -m pytest -p no:cacheprovider
 TEST_NEEDS := $(call with,test) $(call with,lint) $(call with,bench) $(call with,browser)
 
 # Many tests wait for servers and processes, so there are more parts than most machines have cores.
-test: $(TEST_NEEDS) ## run the test suite, in four parts at the same time; prints the output of each at its end
-	@$(MAKE) --no-print-directory --jobs=4 --keep-going --output-sync=target coverage slow reliability servers
+test: $(TEST_NEEDS) ## run the test suite, in five parts at the same time; prints the output of each at its end
+	@$(MAKE) --no-print-directory --jobs=5 --keep-going --output-sync=target coverage slow reliability servers
 
-coverage: $(TEST_NEEDS) ## run the tests that are measured for coverage, and print it
-	$(PY) -m pytest --cov --ignore=tests/doubles $(UNMEASURED:%=--ignore=%) -m "not slow"
+# The measured tests are two parts of similar length.
+CLIENT := tests/client tests/ground
+MEASURED_TESTS = COVERAGE_FILE=.coverage.$@ $(PY) -m pytest -p no:cacheprovider -m "not slow" \
+	--cov --cov-report= --cov-fail-under=0
+
+coverage: measured-client measured-others ## run the tests that are measured for coverage, and print it
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage report
+
+measured-client: $(TEST_NEEDS)
+	$(MEASURED_TESTS) $(CLIENT)
+
+measured-others: $(TEST_NEEDS)
+	$(MEASURED_TESTS) --ignore=tests/doubles $(UNMEASURED:%=--ignore=%) $(CLIENT:%=--ignore=%)
 
 slow: $(TEST_NEEDS)
 	$(UNMEASURED_TESTS) --ignore=tests/doubles $(UNMEASURED:%=--ignore=%) -m slow
@@ -95,7 +107,7 @@ docs: $(call with,docs) ## build the documentation into site/
 	$(PY) -m mkdocs build --strict
 
 clean: ## remove everything that these commands created
-	rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzzing .reliability.txt *.egg-info
+	rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzzing .coverage* .reliability.txt *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): setup.cfg
