@@ -426,37 +426,6 @@ def test_an_envelope_pickles(client):
     assert restored.session_id == envelope.session_id
 
 
-def test_64_threads_never_see_each_others_visitors():
-    def echo(connection):
-        while True:
-            raw = connection.read_request()
-            if not raw:
-                return
-            visitor = body_of(raw)["id"]["tntId"]
-            mboxes = [{"index": 0, "name": "m", "options": [{"type": "html", "content": visitor}]}]
-            body = json.dumps({**ANSWER, "id": {"tntId": visitor}, "execute": {"mboxes": mboxes}}).encode()
-            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-
-    mixed = []
-
-    def visit(number):
-        for turn in range(25):
-            visitor = f"visitor-{number}-{turn}"
-            envelope = client.get_offers({**offers(), "target_cookie": f"PC#{visitor}#4000000000"})
-            seen = {content(envelope), envelope["response"].id.tnt_id, envelope["request"].id.tnt_id}
-            if seen != {visitor} or visitor not in envelope["target_cookie"]["value"]:
-                mixed.append((visitor, seen))
-
-    with SocketServer(echo) as server, client_of(server) as client:
-        threads = [threading.Thread(target=visit, args=(number,)) for number in range(64)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert mixed == []
-        assert client.stats()["failures"] == 0
-
-
 def test_bytes_and_text_are_never_compared(edge):
     """``python -bb`` turns such a comparison into an error."""
     script = """

@@ -85,7 +85,7 @@ def with_interim_replies(sent, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", scaled(10000, 2000))
+@pytest.mark.parametrize("count", scaled(10000, 1000))
 def test_t35_interim_replies_do_not_mix_up_answers(count, figure):
     sent, seen, seed = OutcomeCounter(), OutcomeCounter(), random.randrange(10**6)
     began = time.monotonic()
@@ -415,7 +415,7 @@ MIX = """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", scaled(10**6, 4000))
+@pytest.mark.parametrize("count", scaled(10**6, 2000))
 @pytest.mark.parametrize("version", ["this", "3.13t", "3.14t"])
 def test_t35_no_visitor_gets_the_answer_of_another(version, count, figure):
     """One in eight calls is decided on-device, with ten mboxes each. The switch interval is a microsecond."""
