@@ -3,7 +3,6 @@
 import copy
 import datetime
 import http.client
-import json
 import logging
 import pickle
 import subprocess
@@ -34,7 +33,7 @@ from target_python_sdk.types import (
     VisitorId,
 )
 from target_python_sdk.version import __version__
-from tests.support import ANSWER, body_of, client_of, content, head_of, offers
+from tests.support import ANSWER, client_of, content, head_of, offers
 
 pytestmark = pytest.mark.server
 
