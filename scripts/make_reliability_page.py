@@ -377,9 +377,14 @@ def soak_summary(soak: Dict[str, Any]) -> str:
         ("CPU", f"{soak['cores']} cores, with the servers"),
         ("Not as expected", "; ".join(soak["not as expected"]) or "nothing"),
     ]
-    facts += [(kind, f"{times:,}") for kind, times in soak["calls by kind"].items()]
     lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
-    lines += ["| | Start | Middle | End | Most | Growth per hour |", "|---|---|---|---|---|---|"]
+    lines += ["| Calls | Blocking | With a callback | Awaited |", "|---|---|---|---|"]
+    by_kind = soak["calls by kind"]
+    for kind in dict.fromkeys(name.rpartition(", ")[0] for name in by_kind):
+        cells = [f"{by_kind.get(f'{kind}, {way}', 0):,}" for way in ("sync", "callback", "awaited")]
+        function, _, method = kind.replace("hybrid, edge", "hybrid with an mbox for the edge").partition(", ")
+        lines.append(f"| `{function}`, {method} | {' | '.join(cells)} |")
+    lines += ["", "| | Start | Middle | End | Most | Growth per hour |", "|---|---|---|---|---|---|"]
     for name, one in soak["resources"].items():
         unit = " in MB" if name == "memory" else ""
         cells = [one[when] for when in ("start", "middle", "end", "most", "growth per hour")]

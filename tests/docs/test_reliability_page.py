@@ -5,6 +5,8 @@ import runpy
 
 import pytest
 
+from tests.reliability.old_release import OldRelease, measurements
+
 
 @pytest.fixture(scope="module")
 def script(root):
@@ -26,6 +28,11 @@ def test_each_of_the_forty_tests_has_a_row_without_an_empty_cell(page):
     assert [row.split("|")[1].strip() for row in rows] == [f"T{number}" for number in range(1, 41)]
     empty = [row for row in rows if not all(cell.strip() for cell in row.split(" | "))]
     assert empty == []
+
+
+def test_1_1_0_has_either_a_measurement_or_a_reason_for_each_test(script):
+    measured = [number for number, _ in measurements(OldRelease("python"))]
+    assert sorted([*measured, *script["WITHOUT_FIGURE"]]) == list(range(1, 41))
 
 
 def test_figures_are_read_from_the_output_of_a_test_run(script):
