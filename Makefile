@@ -14,10 +14,12 @@ PACKAGES = target_tools target_python_sdk delivery_api_client target_decisioning
 INSTALLED := $(VENV)/.installed
 # HTTP doubles replace parts of urllib3 and add plug-ins to pytest, so they have a separate virtual environment.
 DOUBLES   := $(VENV)/doubles
+# So have the tools that build and check the distributions, which require many packages.
+DIST      := $(VENV)/distribution
 with = $(VENV)/.installed-$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-wsgi demo-celery test coverage measured-client measured-others slow reliability servers quick doubles lint types bench soak fuzz reliability-page docs clean
+.PHONY: help demo demo-wsgi demo-celery test coverage measured-client measured-others slow reliability servers quick doubles lint types bench soak fuzz reliability-page docs dist dist-check sbom release-check clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,8 +108,26 @@ reliability-page: $(TEST_NEEDS) ## run the reliability tests, measure 1.1.0, and
 docs: $(call with,docs) ## build the documentation into site/
 	$(PY) -m mkdocs build --strict
 
+dist: $(DIST)/.installed ## build the source distribution and the wheel into dist/, reproducibly
+	@rm -rf dist
+	@$(DIST)/bin/python scripts/build_distributions.py
+
+dist-check: dist ## check the distributions: build, install with each Python and extra, freeze, zip
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(DIST)/bin/python -m pytest -q -p xdist.plugin -n 2 -m distribution tests/distribution
+
+sbom: dist ## list the components of an installation of the wheel in sbom.cdx.json
+	@rm -rf $(DIST)/installed
+	@$(PYTHON) -m venv --without-pip $(DIST)/installed
+	@$(DIST)/bin/python -m pip --python $(DIST)/installed/bin/python --disable-pip-version-check install --quiet dist/*.whl
+	@$(DIST)/bin/python -m cyclonedx_py environment --output-reproducible --output-format JSON \
+		--output-file sbom.cdx.json $(DIST)/installed/bin/python
+
+release-check: $(DIST)/.installed ## check whether this commit can be released
+	@$(DIST)/bin/python scripts/release_check.py
+	@$(MAKE) --no-print-directory dist-check
+
 clean: ## remove everything that these commands created
-	rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzzing .coverage* .reliability.txt *.egg-info
+	rm -rf $(VENV) site build dist sbom.cdx.json .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzzing .coverage* .reliability.txt *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): setup.cfg
@@ -119,6 +139,11 @@ $(INSTALLED): setup.cfg
 
 $(VENV)/.installed-%: requirements/%.txt $(INSTALLED)
 	@$(PIP) install --quiet --requirement $<
+	@touch $@
+
+$(DIST)/.installed: requirements/distribution.txt $(INSTALLED)
+	@$(PYTHON) -m venv --clear $(DIST)
+	@$(DIST)/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
 	@touch $@
 
 $(DOUBLES)/.installed: requirements/doubles.txt $(INSTALLED)

@@ -2,10 +2,10 @@
 """Run the project's checks in a minimal Debian, from a clean clone: ``scripts/bare_root.py [COMMAND ...]``, as root.
 
 Without COMMAND, all checks run in the stable suite, and the tests without servers in Debian
-testing, which has a newer Python. debootstrap creates the root, which contains only the packages
-that ``CONTRIBUTING.md`` requires. Each command runs in a separate mount and process namespace, so
-its mounts and processes end with it. The root uses this machine's apt sources, and its settings
-of pip and npm.
+testing, which has a newer Python. In both, the built wheel is installed without a compiler.
+debootstrap creates the root, which contains only the packages that ``CONTRIBUTING.md`` requires.
+Each command runs in a separate mount and process namespace, so its mounts and processes end with
+it. The root uses this machine's apt sources, and its settings of pip and npm.
 """
 
 import argparse
@@ -27,10 +27,17 @@ STABLE = "bookworm"
 TESTS_WITHOUT_SERVERS = (
     'make .venv/.installed-test && .venv/bin/python -V && .venv/bin/python -m pytest -q -m "not server"'
 )
-#: The default commands in each suite.
+#: Builds the wheel, installs it outside the checkout with binary packages only, and makes decisions.
+INSTALLED_WHEEL = (
+    "! command -v cc && make dist && python3 -m venv /tmp/wheel && "
+    "/tmp/wheel/bin/python -m pip install --quiet --only-binary :all: dist/*.whl && "
+    "cp tests/distribution/decide.py /tmp && cd /tmp && "
+    "wheel/bin/python -V && wheel/bin/python -I -W error decide.py && wheel/bin/target-sdk demo"
+)
+#: The default commands in each suite. ``.ci/run`` installs a compiler, so the wheel comes first.
 COMMANDS = {
-    STABLE: ("make demo", "make test", ".ci/run"),
-    "testing": ("make demo", TESTS_WITHOUT_SERVERS),
+    STABLE: (INSTALLED_WHEEL, "make demo", "make test", ".ci/run"),
+    "testing": (INSTALLED_WHEEL, "make demo", TESTS_WITHOUT_SERVERS),
 }
 #: README.md and CONTRIBUTING.md require these beforehand.
 PACKAGES = ("python3", "python3-venv", "make", "git")
@@ -219,6 +226,7 @@ def main() -> int:
     parser.add_argument("commands", nargs="*", metavar="COMMAND", help="default: all checks")
     parser.add_argument("--suite", choices=COMMANDS, help=f"default: all, or {STABLE} for given commands")
     parser.add_argument("--root", type=Path, help="keep the roots in this folder, by suite, and reuse them")
+    parser.add_argument("--wheel", action="store_true", help="only install the built wheel and make decisions")
     parser.add_argument("--shared", action="store_true", help="bind ../shared, read-only, beside the clone")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the root and its processes end, too
@@ -228,6 +236,8 @@ def main() -> int:
         sys.exit("--shared: there is no folder 'shared' beside the checkout")
     if output("git", "-C", str(CHECKOUT), "status", "--porcelain"):
         print("Uncommitted changes are not in the clone", flush=True)  # noqa: T201
+    if given.wheel:
+        given.commands = [INSTALLED_WHEEL]
     suites = [given.suite] if given.suite else [STABLE] if given.commands else list(COMMANDS)
     summary = []
     failed = False

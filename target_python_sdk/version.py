@@ -1,3 +1,3 @@
 """The version. It is the same as in setup.cfg."""
 
-__version__ = "2.0.0.dev0"
+__version__ = "2.0.0"

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("TARGET_SHARED") or ROOT.parent / "shared")
 
 #: Markers of the long runs. Each has a ``make`` target; the suite leaves them out.
-LONG_RUNS = ("soak", "fuzz")
+LONG_RUNS = ("soak", "fuzz", "distribution")
 
 # With urllib3's debug log, calls in the main thread send from a helper thread. At INFO they send as in production.
 logging.getLogger("urllib3").setLevel(logging.INFO)

@@ -30,6 +30,7 @@ The document can also contain ``geo``: the location of every visitor, with the k
 
 import contextlib
 import json
+import pkgutil
 from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
@@ -55,6 +56,7 @@ ACTIVITY_KEYS = (
 )  # fmt: skip
 OFFER_TYPES = ("html", "json", "redirect", "dynamic", "actions")
 GEO_KEYS = ("latitude", "longitude", "countryCode", "stateCode", "city")
+_SAMPLE = "sample.json"
 _GEO_LIMITS = {"latitude": 90.0, "longitude": 180.0}
 
 ActivitiesSource = Union[None, str, Path, Mapping[str, Any]]
@@ -118,6 +120,11 @@ def read_activities(source: ActivitiesSource = None) -> Activities:
         return parse_activities(document)
 
 
+def _sample() -> str:
+    """Return the text of the built-in sample, also from a zip archive."""
+    return (pkgutil.get_data(__package__, _SAMPLE) or b"").decode("utf-8")
+
+
 @contextlib.contextmanager
 def open_document(source: ActivitiesSource = None) -> Iterator[Any]:
     """Provide the parsed JSON of a file or of the built-in sample. A mapping is provided as it is.
@@ -127,9 +134,9 @@ def open_document(source: ActivitiesSource = None) -> Iterator[Any]:
     if source is not None and not isinstance(source, (str, Path)):
         yield source
         return
-    path = Path(__file__).with_name("sample.json") if source is None else Path(source)
+    path = Path(_SAMPLE if source is None else source)
     try:
-        text = path.read_text("utf-8-sig")
+        text = path.read_text("utf-8-sig") if source is not None else _sample()
         if not text.strip():
             raise error_at(str(path), "JSON", problem="the file is empty")
         document = json.loads(text)

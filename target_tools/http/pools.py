@@ -38,7 +38,8 @@ from target_tools.errors import ConnectionFailed, escape_text
 from target_tools.http.connect import connect
 from target_tools.http.exchanges import EXCHANGE, DeadlineReader, Exchange, StrictResponse, set_socket_timeout
 
-_URLLIB3 = os.path.dirname(urllib3.__file__) + os.sep
+#: The folder in the code objects of urllib3. In a frozen application it is not that of ``urllib3.__file__``.
+_URLLIB3 = os.path.dirname(urllib3.add_stderr_logger.__code__.co_filename) + os.sep
 #: Libraries whose sockets are real ones.
 _SOCKET_MODULES = ("socket", "gevent", "eventlet")
 #: Bytes to send at once: one TLS record, so that the deadline is checked between records.

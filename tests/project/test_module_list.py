@@ -7,7 +7,7 @@ from typing import Dict, Iterator, List, Tuple
 from tests.project.source import PACKAGES, Module
 
 HEADING = re.compile(r"^\d [A-Z ]+?  +(?P<folder>\w[\w/]*/)")
-ENTRY = re.compile(r"^(?P<indent> {2,})(?P<name>\w+/?)(?:  |$)")
+ENTRY = re.compile(r"^(?P<indent> {2,})(?P<name>[\w-]+/?)(?:  |$)")
 
 
 def listed_modules(page: str) -> Iterator[str]:

@@ -26,6 +26,7 @@ IN_SDIST = (
     ".ci/run",
     ".editorconfig",
     ".github/workflows/ci.yml",
+    ".github/workflows/release.yml",
     ".pre-commit-config.yaml",
     "CHANGELOG.md",
     "CONTRIBUTING.md",

@@ -1,6 +1,7 @@
 """The files of the page, and their security headers."""
 
-from pathlib import Path
+import pkgutil
+import re
 from typing import Dict, Optional
 
 from target_python_sdk.local_edge.http_messages import Reply
@@ -14,7 +15,8 @@ CONTENT_TYPES = {
     ".js": "text/javascript;charset=UTF-8",
     ".svg": "image/svg+xml",
 }
-_FOLDER = Path(__file__).parent
+#: A name without a folder.
+_NAME = re.compile(r"\w+(?P<extension>\.\w+)", re.ASCII)
 
 #: Names and offers are untrusted text. With this policy, the browser would not run a script that got into the page, and
 #: the page can neither load from another server nor send to it. ``require-trusted-types-for`` prevents scripts from
@@ -50,8 +52,12 @@ def wants_page(headers: Dict[str, str]) -> bool:
 
 def file_reply(name: str) -> Optional[Reply]:
     """Return the reply with a file of the page, or None if there is no file with this name."""
-    path = _FOLDER / name
-    content_type = CONTENT_TYPES.get(path.suffix)
-    if content_type is None or name not in {each.name for each in _FOLDER.iterdir()}:
+    match = _NAME.fullmatch(name)
+    content_type = match and CONTENT_TYPES.get(match["extension"])
+    if not content_type:
         return None
-    return Reply(200, path.read_bytes(), {**HEADERS, "Content-Type": content_type})
+    try:
+        content = pkgutil.get_data(__package__, name)  # also from a zip archive
+    except OSError:
+        return None
+    return None if content is None else Reply(200, content, {**HEADERS, "Content-Type": content_type})

@@ -1,0 +1,1 @@
+"""Tests of the built distributions, installed outside the checkout: ``make dist-check``."""
