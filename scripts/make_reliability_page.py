@@ -358,6 +358,15 @@ def counts(named: Dict[str, Any]) -> str:
     return ", ".join(f"{name}: {value}" for name, value in sorted(named.items())) or "none"
 
 
+def slope_per_hour(samples: Sequence[Dict[str, float]], name: str) -> float:
+    """Return the slope of the line that fits a resource in the samples best."""
+    times = [sample["seconds"] / 3600 for sample in samples]
+    values = [sample[name] for sample in samples]
+    middle, mean = sum(times) / len(times), sum(values) / len(values)
+    products = sum((hours - middle) * (value - mean) for hours, value in zip(times, values))
+    return products / (sum((hours - middle) ** 2 for hours in times) or 1)
+
+
 def soak_summary(soak: Dict[str, Any]) -> str:
     """Return the result of the mixed soak as a table, and its command."""
     facts = [
@@ -384,10 +393,13 @@ def soak_summary(soak: Dict[str, Any]) -> str:
         cells = [f"{by_kind.get(f'{kind}, {way}', 0):,}" for way in ("sync", "callback", "awaited")]
         function, _, method = kind.replace("hybrid, edge", "hybrid with an mbox for the edge").partition(", ")
         lines.append(f"| `{function}`, {method} | {' | '.join(cells)} |")
-    lines += ["", "| | Start | Middle | End | Most | Growth per hour |", "|---|---|---|---|---|---|"]
+    lines += ["", "| | Start | Middle | End | Most | Growth per hour | In each quarter |", "|---|" + "---|" * 6]
+    samples = soak["samples"]
+    quarters = [samples[len(samples) * at // 4 : len(samples) * (at + 1) // 4] for at in range(4)]
     for name, one in soak["resources"].items():
-        unit = " in MB" if name == "memory" else ""
+        unit, scale = (" in MB", 1e6) if name == "memory" else ("", 1)
         cells = [one[when] for when in ("start", "middle", "end", "most", "growth per hour")]
+        cells.append(", ".join(f"{slope_per_hour(quarter, name) / scale:.2f}" for quarter in quarters))
         lines.append(f"| {name.capitalize()}{unit} | " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
 

@@ -65,3 +65,8 @@ def test_a_cell_without_figures_has_the_number_of_tests_that_passed(script):
     assert script["passed_of"](output) == {"test_forks.py": [6, 7], "test_green.py": [1, 1]}
     row = script["Row"]("", module="test_forks.py")
     assert script["measured"](row, [], {"test_forks.py": [6, 7]}) == "6 of 7 tests of `test_forks.py` pass"
+
+
+def test_the_slope_of_samples_is_per_hour(script):
+    samples = [{"seconds": second, "threads": second / 1000} for second in range(0, 900, 15)]
+    assert script["slope_per_hour"](samples, "threads") == pytest.approx(3.6)
