@@ -105,8 +105,9 @@ reliability-page: $(TEST_NEEDS) ## run the reliability tests, measure 1.1.0, and
 	$(PY) -m tests.reliability.old_release --record docs/reliability.json
 	$(PY) scripts/make_reliability_page.py --record .reliability.txt
 
+# The variable turns off an announcement of the theme.
 docs: $(call with,docs) ## build the documentation into site/
-	$(PY) -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 dist: $(DIST)/.installed ## build the source distribution and the wheel into dist/, reproducibly
 	@rm -rf dist

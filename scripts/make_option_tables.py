@@ -1,13 +1,12 @@
-"""Write the tables of options in ``docs/client.md`` and ``docs/calls.md``::
+"""Write the tables of ``docs/options.md``::
 
     .venv/bin/python scripts/make_option_tables.py
 
 Names, types and meanings are those of ``target_python_sdk/delivery/option_types.py``, defaults and units those of
-``target_python_sdk/delivery/options.py``. A test fails if the pages have other tables.
+``target_python_sdk/delivery/options.py``. A test fails if the page has other tables.
 """
 
 import ast
-import re
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence
 
@@ -17,7 +16,8 @@ from target_tools.enums import DecisioningMethod
 from target_tools.http.policies import BreakerPolicy, RetryPolicy
 
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN, END = "<!-- Written by scripts/make_option_tables.py -->", "<!-- End of the table -->"
+PAGE = ROOT / "docs" / "options.md"
+BEGIN, END = "<!-- Written by scripts/make_option_tables.py: {} -->", "<!-- End of the table -->"
 
 #: The types of options that type checkers do not check.
 UNCHECKED_TYPES = {
@@ -44,9 +44,9 @@ TYPES = {
     "DeliveryRequest": "`DeliveryRequest`",
     "DecisioningMethod": "`DecisioningMethod`",
 }
-#: The section of the documentation about an option, for each page that lists it.
+#: The section of the documentation about an option, by table.
 SECTIONS = {
-    "client.md": {
+    "client": {
         "timeout": "transport.md#the-deadline",
         "server_domain": "transport.md#which-host",
         "logger": "logging.md",
@@ -67,22 +67,26 @@ SECTIONS = {
         "trust_env": "transport.md#proxies",
         "client_cert": "transport.md#tls",
     },
-    "calls.md": {
-        "target_cookie": "#cookies",
+    "call": {
+        "request": "calls.md",
+        "target_cookie": "calls.md#cookies",
         "target_location_hint": "transport.md#which-host",
-        "session_id": "#sessions-and-visitors",
+        "session_id": "calls.md#sessions-and-visitors",
         "customer_ids": "experience-cloud.md#customer-ids",
         "visitor": "experience-cloud.md#several-calls-of-one-page",
         "visitor_cookie": "experience-cloud.md#the-visitors-cookie",
         "decisioning_method": "on-device.md",
-        "callback": "callbacks.md",
+        "timeout": "transport.md#the-deadline",
+        "err_callback": "callbacks.md",
         "force": "qa-and-preview.md#forced-experiences",
+        "on_error": "errors.md#falling-back",
+        "callback": "callbacks.md",
     },
 }
-#: The classes with the options of each page.
+#: The classes with the options of each table.
 CLASSES = {
-    "client.md": ("_RequiredOptions", "_OptionalOptions"),
-    "calls.md": ("_RequestOption", "_CommonCallOptions", "_AnswerCallbackOption"),
+    "client": ("_RequiredOptions", "_OptionalOptions"),
+    "call": ("_RequestOption", "_CommonCallOptions", "_AnswerCallbackOption"),
 }
 
 
@@ -154,29 +158,31 @@ DEFAULTS: Dict[type, Callable[[Any], str]] = {
 }
 
 
-def table(page: str) -> str:
-    """Return the table of a page."""
+def table(name: str) -> str:
+    """Return the table of the options of the client or of a call."""
     rows = [["Option", "Type, unit", "Default", "Meaning"], ["---"] * 4]
-    for option in options_of(CLASSES[page]):
-        section = SECTIONS[page].get(option.name)
-        name = f"`{option.name}`" if section is None else f"[`{option.name}`]({section})"
-        rows.append([name, type_of(option), default_of(option), option.meaning.rstrip(".")])
-    if page == "calls.md":  # almost no option of a call has a default
-        rows = [[name, type_, meaning] for name, type_, _, meaning in rows]
+    for option in options_of(CLASSES[name]):
+        section = SECTIONS[name].get(option.name)
+        title = f"`{option.name}`" if section is None else f"[`{option.name}`]({section})"
+        rows.append([title, type_of(option), default_of(option), option.meaning.rstrip(".")])
+    if name == "call":  # almost no option of a call has a default
+        rows = [[title, type_, meaning] for title, type_, _, meaning in rows]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def with_table(page: str, text: str) -> str:
-    """Return the text of a page with the present table between the two marks."""
-    found = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
-    return found.sub(lambda _: f"{BEGIN}\n\n{table(page)}\n\n{END}", text)
+def with_tables(text: str) -> str:
+    """Return the text of the page with the present tables between their marks."""
+    for name in CLASSES:
+        begin = BEGIN.format(name)
+        before, rest = text.split(begin, 1)
+        _, after = rest.split(END, 1)
+        text = f"{before}{begin}\n\n{table(name)}\n\n{END}{after}"
+    return text
 
 
 def main() -> None:
-    """Write the tables into the pages."""
-    for page in CLASSES:
-        path = ROOT / "docs" / page
-        path.write_text(with_table(page, path.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write the tables into the page."""
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

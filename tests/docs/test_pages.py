@@ -11,7 +11,7 @@ from typing import Any, List
 
 import pytest
 
-from target_python_sdk import CallOptions, ClientOptions, TargetClient, errors
+from target_python_sdk import CallbackOptions, CallOptions, ClientOptions, TargetClient, errors
 from tests.docs.conftest import Create
 from tests.docs.page_process import EDGES, MATCHING
 from tests.docs.pages import PAGES, documented_output, python_blocks, run_page, write_program
@@ -97,19 +97,16 @@ def _section(page: Path, title: str) -> str:
 
 def test_every_client_option_is_in_a_table(root: Path) -> None:
     """The tables have no other names and no name twice."""
-    page = root / "docs" / "client.md"
-    option_names = _first_cells_in(_section(page, "Options"))
+    option_names = _first_cells_in(_section(root / "docs" / "options.md", "Options of the client"))
     assert sorted(option_names) == sorted(ClientOptions.__annotations__)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 9), reason="ast.unparse exists since Python 3.9")
-@pytest.mark.parametrize("page", ["client.md", "calls.md"])
-def test_the_tables_of_options_are_generated_from_the_code(root: Path, page: str) -> None:
+def test_the_tables_of_options_are_generated_from_the_code(root: Path) -> None:
     """After a change of an option, run ``scripts/make_option_tables.py``."""
     script = runpy.run_path(str(root / "scripts" / "make_option_tables.py"))
-    text = (root / "docs" / page).read_text(encoding="utf-8")
-    assert script["BEGIN"] in text
-    assert script["with_table"](page, text) == text
+    text = script["PAGE"].read_text(encoding="utf-8")
+    assert script["with_tables"](text) == text
 
 
 def test_every_counter_is_in_the_table(root: Path) -> None:
@@ -126,7 +123,9 @@ def test_the_methods_of_1_1_0s_result_are_in_the_table(root: Path) -> None:
 
 
 def test_every_call_option_is_in_a_table(root: Path) -> None:
-    assert [name for name in CallOptions.__annotations__ if name not in first_cells(root / "docs" / "calls.md")] == []
+    """The table has no other names and no name twice."""
+    option_names = _first_cells_in(_section(root / "docs" / "options.md", "Options of a call"))
+    assert sorted(option_names) == sorted({*CallOptions.__annotations__, *CallbackOptions.__annotations__})
 
 
 def test_every_error_has_a_row(root: Path) -> None:

@@ -1,0 +1,35 @@
+"""An extension of Griffe that converts the reStructuredText in docstrings to Markdown, for the reference."""
+
+import ast
+import re
+from typing import Any, Union
+
+import griffe
+
+#: A role, such as ``:meth:`~package.Class.method` ``, and the last part of its target.
+ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):`~?(?:[\w.]*\.)?(\w+)`")
+#: A paragraph that ends with two colons, and the indented block after it.
+LITERAL_BLOCK = re.compile(r"^(.*)::\n\n((?: {4}.*(?:\n|\Z)|\n)+)", re.MULTILINE)
+
+
+def fenced(match: "re.Match[str]") -> str:
+    """Return a paragraph and its literal block as a fenced block."""
+    text, block = match.groups()
+    code = "\n".join(line[4:] for line in block.rstrip().splitlines())
+    return f"{text + ':' if text else ''}\n\n```python\n{code}\n```\n\n"
+
+
+def to_markdown(docstring: str) -> str:
+    """Return a docstring without roles and literal blocks."""
+    return LITERAL_BLOCK.sub(fenced, ROLE.sub(r"`\1`", docstring))
+
+
+class Markdown(griffe.Extension):
+    """Converts each docstring when its object is loaded. Modules have none, because the pages introduce them."""
+
+    def on_instance(self, *, node: Union[ast.AST, griffe.ObjectNode], obj: griffe.Object, **kwargs: Any) -> None:
+        """Convert the docstring of an object."""
+        if obj.is_module:
+            obj.docstring = None
+        if obj.docstring is not None:
+            obj.docstring.value = to_markdown(obj.docstring.value)
