@@ -19,7 +19,7 @@ DIST      := $(VENV)/distribution
 with = $(VENV)/.installed-$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-wsgi demo-celery test coverage measured-client measured-others slow reliability servers quick doubles lint types bench soak fuzz reliability-page docs dist dist-check sbom release-check clean
+.PHONY: help demo demo-wsgi demo-celery test coverage measured-client measured-others slow reliability servers quick doubles lint types bench soak fuzz reliability-page docs site dist dist-check sbom release-check clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,8 @@ demo-celery: $(call with,servers) ## run Celery tasks that make decisions and se
 # these are not measured for coverage.
 UNMEASURED := tests/reliability tests/servers
 UNMEASURED_TESTS := $(PY) -m pytest -p no:cacheprovider
+# These have a target of their own.
+SEPARATE := tests/doubles tests/site
 
 TEST_NEEDS := $(call with,test) $(call with,lint) $(call with,bench) $(call with,browser)
 
@@ -57,10 +59,10 @@ measured-client: $(TEST_NEEDS)
 	$(MEASURED_TESTS) $(CLIENT)
 
 measured-others: $(TEST_NEEDS)
-	$(MEASURED_TESTS) --ignore=tests/doubles $(UNMEASURED:%=--ignore=%) $(CLIENT:%=--ignore=%)
+	$(MEASURED_TESTS) $(SEPARATE:%=--ignore=%) $(UNMEASURED:%=--ignore=%) $(CLIENT:%=--ignore=%)
 
 slow: $(TEST_NEEDS)
-	$(UNMEASURED_TESTS) --ignore=tests/doubles $(UNMEASURED:%=--ignore=%) -m slow
+	$(UNMEASURED_TESTS) $(SEPARATE:%=--ignore=%) $(UNMEASURED:%=--ignore=%) -m slow
 
 reliability servers: $(TEST_NEEDS)
 	$(UNMEASURED_TESTS) tests/$@
@@ -108,6 +110,10 @@ reliability-page: $(TEST_NEEDS) ## run the reliability tests, measure 1.1.0, and
 # The variable turns off an announcement of the theme.
 docs: $(call with,docs) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
+site: docs $(call with,test) $(call with,browser) $(call with,site) ## build the documentation, and check its spelling, links, widths and accessibility
+	$(PY) -m codespell_lib docs README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md samples scripts $(PACKAGES)
+	$(PY) -m pytest -q -p no:cacheprovider tests/site
 
 dist: $(DIST)/.installed ## build the source distribution and the wheel into dist/, reproducibly
 	@rm -rf dist
