@@ -2,3 +2,10 @@
 
 ``python -m tests.fuzzing`` fuzzes with atheris; ``test_corpus.py`` replays the corpus without it.
 """
+
+from pathlib import Path
+
+#: One folder of inputs for each target.
+CORPUS = Path(__file__).resolve().parent / "corpus"
+#: Generated inputs, and those that broke a property. They are kept for the next run.
+GENERATED = CORPUS.parents[2] / ".fuzzing"

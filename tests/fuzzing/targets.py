@@ -1,6 +1,5 @@
 """The table of targets: the function that checks an input, and how to generate inputs."""
 
-from pathlib import Path
 from typing import Callable, Dict, NamedTuple
 
 from tests.fuzzing.edge_targets import check_artifact, check_reply, check_response, check_rule
@@ -12,9 +11,6 @@ from tests.fuzzing.visitor_targets import (
     check_user_agent,
     check_visitor_cookie,
 )
-
-#: One folder of inputs for each target.
-CORPUS = Path(__file__).resolve().parent / "corpus"
 
 
 class Target(NamedTuple):

@@ -5,9 +5,10 @@ from typing import List
 
 import pytest
 
+from tests.fuzzing import CORPUS
 from tests.fuzzing.calls import limited_time
 from tests.fuzzing.dictionaries import WORDS
-from tests.fuzzing.targets import CORPUS, TARGETS
+from tests.fuzzing.targets import TARGETS
 
 #: Bytes of all inputs.
 MAX_CORPUS = 300_000
