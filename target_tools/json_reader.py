@@ -148,13 +148,17 @@ class JsonReader:
             index += 1
         self._leave()
 
-    def document(self, levels: int) -> Any:
-        """Read the next value. Enter its outer ``levels`` levels, and parse each value inside them as a whole."""
+    def document(self, levels: int, skip_deep: bool = False) -> Any:
+        """Read the next value. Enter its outer ``levels`` levels, and parse each value inside them as a whole.
+
+        With ``skip_deep``, None takes the place of each such value that is nested too deeply.
+        """
         if levels and self.starts_with("{"):
-            return {key: self.document(levels - 1) for key in self.members()}
+            return {key: self.document(levels - 1, skip_deep) for key in self.members()}
         if levels and self.starts_with("["):
-            return [self.document(levels - 1) for _ in self.items()]
-        return self.value()
+            return [self.document(levels - 1, skip_deep) for _ in self.items()]
+        value = self.value_unless_too_deep() if skip_deep else self.value()
+        return None if value is TOO_DEEP else value
 
     def end(self) -> None:
         """Check that nothing follows."""

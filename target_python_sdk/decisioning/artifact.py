@@ -201,10 +201,13 @@ def render_document(document: Json) -> bytes:
 
 
 def parse_document(text: bytes) -> Any:
-    """Return the document in the JSON of an artifact. Raises ``InvalidArtifact``."""
+    """Return the document in the JSON of an artifact, with None for each rule that is nested too deeply.
+
+    Raises ``InvalidArtifact``.
+    """
     try:
         reader = _reader(text)
-        document = reader.document(_LEVELS_AROUND_RULES)
+        document = reader.document(_LEVELS_AROUND_RULES, skip_deep=True)
         reader.end()
     except InvalidResponse as error:
         raise _unreadable(error) from None

@@ -6,6 +6,7 @@ transport does not use it; requests then go through a pool manager made of the r
 """
 
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple
+from urllib.parse import unquote
 
 import urllib3
 
@@ -78,16 +79,15 @@ def new_manager(proxy: Optional[Proxy], tls: TlsContexts) -> Any:
     if proxy is None:
         return urllib3.PoolManager(ssl_context=context)
     if not proxy.scheme.startswith("socks"):
-        url = proxy._replace(credentials=None).url
-        return urllib3.ProxyManager(
-            url, proxy_headers=proxy.all_headers(), ssl_context=context, proxy_ssl_context=context
-        )
+        headers = proxy.all_headers()
+        return urllib3.ProxyManager(proxy.url, proxy_headers=headers, ssl_context=context, proxy_ssl_context=context)
     try:
         from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - needs an extra
     except ImportError:
         extra = "pip install target-python-sdk[socks]"
         raise OptionError(f"Invalid option 'proxy': a SOCKS proxy needs PySocks: {extra}", "proxy", extra) from None
-    return SOCKSProxyManager(proxy.url, ssl_context=context)
+    user, _, password = map(unquote, (proxy.credentials or "").partition(":"))
+    return SOCKSProxyManager(proxy.url, user or None, password or None, ssl_context=context)
 
 
 def _socks_pools() -> Tuple[Any, Any]:

@@ -32,9 +32,8 @@ class Proxy(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Return the URL with the credentials, for opening a connection. Do not log it."""
-        user = f"{self.credentials}@" if self.credentials else ""
-        return f"{self.scheme}://{user}{Origin(self.scheme, self.host, self.port).netloc}"
+        """Return the URL without the credentials, which urllib3 would split differently if they contain a backslash."""
+        return f"{self.scheme}://{Origin(self.scheme, self.host, self.port).netloc}"
 
     def __repr__(self) -> str:
         return f"Proxy({self.scheme}://{self.host}:{self.port})"
@@ -54,7 +53,7 @@ def parse_proxy(text: str, headers: Optional[Mapping[str, str]] = None) -> Proxy
     parts = urllib.parse.urlsplit(text if "://" in text else "http://" + text)
     scheme = parts.scheme.lower()
     host = parts.hostname or ""
-    if scheme not in DEFAULT_PROXY_PORTS or not _HOST.fullmatch(host):
+    if scheme not in DEFAULT_PROXY_PORTS or not _HOST.fullmatch(host) or (":" in host and not _address(host)):
         raise ValueError("not a proxy")
     credentials = parts.netloc.rpartition("@")[0] or None
     urllib.parse.unquote(credentials or "").encode("latin-1")  # they must fit into a header

@@ -2,9 +2,14 @@
 
 import pytest
 
+from target_python_sdk.artifact.location import parse_url
+from target_python_sdk.delivery.option_parsers import domain
 from target_tools.errors import OptionError
 from target_tools.http.messages import Origin
-from target_tools.http.proxies import is_exempt, proxy_from_environment
+from target_tools.http.pool_managers import new_manager
+from target_tools.http.proxies import is_exempt, parse_proxy, proxy_from_environment
+from target_tools.http.tls import TlsContexts
+from tests.support import installing
 
 EDGE = "acmeclient.tt.omtrdc.net"
 
@@ -125,3 +130,25 @@ def test_the_error_about_an_invalid_proxy_names_the_variable(environment):
         proxy_host()
     environment.setenv("NO_PROXY", EDGE)
     assert proxy_host() is None
+
+
+@pytest.mark.parametrize(
+    ("credentials", "user", "password"),
+    [("dom\\user:pw", "dom\\user", "pw"), ("u%40a:p%3Aw", "u@a", "p:w"), ("u:a:b", "u", "a:b"), ("u", "u", None)],
+)
+def test_the_credentials_of_a_socks_proxy_do_not_affect_its_host(credentials, user, password):
+    pytest.importorskip("socks", reason="PySocks is not installed: " + installing("test"))
+    manager = new_manager(parse_proxy(f"socks5h://{credentials}@127.0.0.1:1080"), TlsContexts(True, None, None))
+    options = manager.connection_pool_kw["_socks_options"]
+    assert (options["proxy_host"], options["proxy_port"]) == ("127.0.0.1", 1080)
+    assert (options["username"], options["password"]) == (user, password)
+
+
+@pytest.mark.parametrize("address", ["3:1", ":::", "1:2:3:4:5:6:7:8:9", "::1.2.3"])
+def test_an_invalid_ipv6_address_is_refused(address):
+    with pytest.raises(ValueError, match="not a proxy|IP|address"):
+        parse_proxy(f"http://[{address}]:1")
+    with pytest.raises(OptionError):
+        domain("server_domain", f"[{address}]:443")
+    with pytest.raises(OptionError):
+        parse_url(f"https://[{address}]/rules.json", "artifact_location")
