@@ -57,7 +57,7 @@ def _run_fuzzer(name: str, *options: str) -> None:
 
     mutator: Dict[str, Any] = {}
     if target.is_json:
-        mutator["custom_mutator"] = json_mutator(words(name), atheris.Mutate)
+        mutator["custom_mutator"] = json_mutator(words(name))
     limits = [f"-max_len={target.max_size}", "-timeout=300", "-rss_limit_mb=2048"]
     arguments = [sys.argv[0], *limits, f"-dict={dictionary}", "-print_final_stats=1", "-verbosity=0", *options]
     atheris.Setup(arguments, check, **mutator)

@@ -87,7 +87,16 @@ def _changed(value: Any, names: List[str], rng: random.Random) -> Any:
     return [*value, *value]
 
 
-def json_mutator(names: List[str], mutate_bytes: Callable[[bytes, int], bytes]) -> Callable[[bytes, int, int], bytes]:
+def _mutated_bytes(data: bytes, names: List[str], rng: random.Random) -> bytes:
+    """Return ``data`` with a byte replaced, a name inserted, or some bytes removed or repeated."""
+    at = rng.randrange(len(data) + 1)
+    end = at + rng.randrange(1, 20)
+    name = rng.choice(names).encode("utf-8", "surrogatepass")
+    inserted = rng.choice([bytes([rng.randrange(256)]), name, b"", data[at:end] * 2])
+    return data[:at] + inserted + data[rng.choice([at, end]) :]
+
+
+def json_mutator(names: List[str]) -> Callable[[bytes, int, int], bytes]:
     """Return a function that mutates the values of a document, or its bytes if it is not JSON or too long."""
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
@@ -100,6 +109,6 @@ def json_mutator(names: List[str], mutate_bytes: Callable[[bytes, int], bytes]) 
             else:
                 if len(result) <= max_size:
                     return result
-        return mutate_bytes(data, max_size)
+        return _mutated_bytes(data, names, rng)[:max_size]
 
     return mutate

@@ -1,5 +1,6 @@
 """Each input of the corpus through its target. Inputs that broke a property stay in the corpus."""
 
+import json
 from pathlib import Path
 from typing import List
 
@@ -8,6 +9,7 @@ import pytest
 from tests.fuzzing import CORPUS
 from tests.fuzzing.calls import limited_time
 from tests.fuzzing.dictionaries import WORDS
+from tests.fuzzing.json_mutation import json_mutator
 from tests.fuzzing.targets import TARGETS
 
 #: Bytes of all inputs.
@@ -33,3 +35,21 @@ def test_each_target_has_a_small_corpus_and_words() -> None:
 
 def _inputs() -> List[Path]:
     return [file for file in CORPUS.rglob("*") if file.is_file()]
+
+
+def test_mutations_of_a_document_are_mostly_json() -> None:
+    document, mutate = b'{"a":[1,true,"x",{"b":null}],"c":"d"}', json_mutator(["a", "name"])
+    results = {mutate(document, 100, seed) for seed in range(500)}
+    valid = [each for each in results if is_json(each)]
+    assert len(valid) > 200
+    assert len(valid) < len(results)
+    assert max(map(len, results)) <= 100
+    assert mutate(document, 100, 1) == mutate(document, 100, 1)
+
+
+def is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True

@@ -146,7 +146,7 @@ def test_the_credentials_of_a_socks_proxy_do_not_affect_its_host(credentials, us
 
 @pytest.mark.parametrize("address", ["3:1", ":::", "1:2:3:4:5:6:7:8:9", "::1.2.3"])
 def test_an_invalid_ipv6_address_is_refused(address):
-    with pytest.raises(ValueError, match="not a proxy|IP|address"):
+    with pytest.raises(ValueError, match=r"not a proxy|IP|address"):
         parse_proxy(f"http://[{address}]:1")
     with pytest.raises(OptionError):
         domain("server_domain", f"[{address}]:443")
