@@ -23,8 +23,11 @@ def artifact_text(body: bytes, obfuscated: bool, organization_id: str) -> bytes:
 
 
 def parse_artifact(body: bytes, obfuscated: bool, organization_id: str) -> Any:
-    """Return the JSON document in ``body``. Raises ``InvalidArtifact``."""
-    return parse_document(artifact_text(body, obfuscated, organization_id))
+    """Return the JSON document in ``body``, with None for each rule that is nested too deeply.
+
+    Raises ``InvalidArtifact``.
+    """
+    return parse_document(artifact_text(body, obfuscated, organization_id), skip_deep=True)
 
 
 def deobfuscate(body: bytes, organization_id: str) -> bytes:

@@ -129,7 +129,7 @@ class DocumentOnDemand:
         """Return the document."""
         document = self._document
         if document is None:
-            self._document = document = parse_document(self._text)
+            self._document = document = parse_document(self._text, skip_deep=True)
         return document
 
 
@@ -200,14 +200,14 @@ def render_document(document: Json) -> bytes:
         raise _unreadable(error) from None
 
 
-def parse_document(text: bytes) -> Any:
-    """Return the document in the JSON of an artifact, with None for each rule that is nested too deeply.
+def parse_document(text: bytes, skip_deep: bool = False) -> Any:
+    """Return the document in the JSON of an artifact. Raises ``InvalidArtifact``.
 
-    Raises ``InvalidArtifact``.
+    With ``skip_deep``, None takes the place of each rule that is nested too deeply.
     """
     try:
         reader = _reader(text)
-        document = reader.document(_LEVELS_AROUND_RULES, skip_deep=True)
+        document = reader.document(_LEVELS_AROUND_RULES, skip_deep)
         reader.end()
     except InvalidResponse as error:
         raise _unreadable(error) from None
