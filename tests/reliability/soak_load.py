@@ -15,6 +15,7 @@ import os
 import sys
 import threading
 import time
+import uuid
 from functools import partial
 
 from target_python_sdk import TargetClient
@@ -57,10 +58,12 @@ class Recorder:
         self.outstanding = {}
         self._newest = 0
         self._numbers = itertools.count()
+        # A process id is not unique: in an hour, a child can get that of an earlier one.
+        self._process = uuid.uuid4().hex
 
     def begin(self, way, call):
         """Record the start of a call, and return it."""
-        visitor = f"{os.getpid()}-{next(self._numbers)}.35_0"
+        visitor = f"{self._process}-{next(self._numbers)}.35_0"
         call = Call(visitor, *call, self._newest)
         call.way = way
         with self.lock:
