@@ -135,6 +135,6 @@ def _report_failure(prepared: PreparedRequest, runtime: Runtime, error: Exceptio
         should_log = runtime.should_log_warning()
     if should_log:
         lost = int(runtime.counters.undelivered)
-        runtime.log.error("Notifications were not delivered (%s); so far %d requests", one_line(error), lost)
+        runtime.log.error("Notifications were not delivered (%s); requests lost so far: %d", one_line(error), lost)
     failed = SendNotificationError(notification=prepared.request, session_id=prepared.session_id, error=error)
     runtime.events.emit(SEND_NOTIFICATION_ERROR, failed)

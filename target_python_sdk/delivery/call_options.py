@@ -101,7 +101,7 @@ def call_options(
     _warn_no_artifact(values["decisioning_method"], settings, log)
     if values.get("force") and values["decisioning_method"] is DecisioningMethod.SERVER_SIDE:
         problem = "only an on-device decision can be forced, and the decisioning_method of this call is 'server-side'"
-        hint = "the local edge and Target have QA links"
+        hint = "use a QA link of Target, or qa_link or force of a local edge"
         parse.reject("force", "decisioning_method 'on-device' or 'hybrid'", problem=problem, hint=hint)
     cookie = values.get("target_cookie")
     if cookie and re.match(_COOKIE_START, cookie) is None:

@@ -47,8 +47,11 @@ def explain_call(  # noqa: PLR0917 - the parts of a client
         expected = "'on-device' or 'hybrid'"
         text = invalid("Invalid option 'decisioning_method'", expected=expected, got=method.value, hint=_USE_A_TRACE)
         raise OptionError(text, "decisioning_method", expected)
-    if source is None or source.current is None:
-        raise ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY) from (None if source is None else source.last_error)
+    if source is None:
+        cause = "the client has no rule artifact, because its decisioning_method is 'server-side'"
+        raise ArtifactNotAvailable(f"{DECISIONING_ENGINE_NOT_READY} Cause: {cause}")
+    if source.current is None:
+        raise ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY) from source.last_error
     return _explain(source.current.artifact, call, names, settings, engine, cluster)
 
 

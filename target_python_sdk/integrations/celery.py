@@ -246,7 +246,7 @@ class CeleryTarget:
             now = monotonic()
             if now >= self._log_paused_until:
                 self._log_paused_until = now + _LOG_INTERVAL
-                self._log.error("Notifications were lost (%d requests so far)", int(self._lost))
+                self._log.error("Notifications were lost; requests lost so far: %d", int(self._lost))
 
     def _try_publish(self, event: Mapping[str, Any]) -> bool:
         """Publish the notifications of ``event``; return False if the broker fails or has just failed."""

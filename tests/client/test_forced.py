@@ -181,7 +181,7 @@ def test_a_call_that_waits_for_the_artifact_fails_if_the_name_is_unknown(edge: L
 
 def test_only_decisions_on_device_can_be_forced(edge: LocalEdge, client: TargetClient) -> None:
     problem = "only an on-device decision can be forced, and the decisioning_method of this call is 'server-side'"
-    problem += "; the local edge and Target have QA links"
+    problem += "; use a QA link of Target, or qa_link or force of a local edge"
     with client_of(edge) as server_side, pytest.raises(OptionError, match=problem):
         server_side.get_offers({**offers("home"), **FORCE_B})
     with pytest.raises(OptionError, match=problem):

@@ -647,7 +647,7 @@ def test_an_outage_is_logged_in_two_lines(on_error, method, call, caplog):
     closed = rf"Circuit of {origin} closed after \d+\.\d s"
     assert info == "INFO"
     if method != "server-side":
-        assert (level, first) == ("ERROR", f"Notifications were not delivered ({cause}); so far 1 requests")
+        assert (level, first) == ("ERROR", f"Notifications were not delivered ({cause}); requests lost so far: 1")
         assert re.fullmatch(rf"{closed}; requests with notifications that were lost: {lost}", last)
         return
     assert level == "WARNING"

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from target_python_sdk import TargetClient
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.errors import ArtifactNotAvailable, ClientClosed, OptionError
 from target_python_sdk.explain import Clause, Explanation, Seen
@@ -417,6 +418,16 @@ def test_without_an_artifact_there_is_nothing_to_explain():
         assert raised.value.__cause__ is not None
     with pytest.raises(ClientClosed):
         client.explain({"request": request()})
+
+
+def test_without_an_artifact_a_server_side_client_explains_nothing():
+    options = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}
+    with TargetClient.create(options) as client, pytest.raises(ArtifactNotAvailable) as raised:
+        client.explain({"request": request(), "decisioning_method": "on-device"})
+    assert str(raised.value) == (
+        "Unable to fulfill request; decisioning engine not ready. "
+        "Cause: the client has no rule artifact, because its decisioning_method is 'server-side'"
+    )
 
 
 @pytest.mark.process
