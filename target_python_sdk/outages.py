@@ -85,12 +85,11 @@ class OutageLog:
             self._events.emit(CIRCUIT_OPENED, opened)
         else:
             lost = self._take_lost(origin)
-            text = "Circuit of %s closed after %.1f s"
             if lost:
-                text += "; requests with notifications that were lost: %d"
-                self._log.info(text, origin, change.seconds, lost)
+                text = "Circuit of %s closed after %.1f s; requests with notifications that were lost: %d"
+                self._log.warning(text, origin, change.seconds, lost)
             else:
-                self._log.info(text, origin, change.seconds)
+                self._log.info("Circuit of %s closed after %.1f s", origin, change.seconds)
             closed: CircuitClosed = {**opened, "open_seconds": change.seconds}
             self._events.emit(CIRCUIT_CLOSED, closed)
         if self._observation is not None:

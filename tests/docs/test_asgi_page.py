@@ -26,7 +26,7 @@ def test_the_litestar_example_serves_its_page(
     monkeypatch.setitem(sys.modules, "asgi", types.ModuleType("asgi"))  # Litestar looks up the module of the handler
     if activities == "none":
         edge.load({"activities": []})
-    application: Any = run_page(root / "docs" / "asgi.md", "python litestar")["app"]
+    application: Any = run_page(root / "docs" / "asgi.md", 'python title="Litestar"')["app"]
     with testing.TestClient(application) as browser:
         response = browser.get("/")
     assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
