@@ -95,7 +95,7 @@ def test_a_read_only_installation(distributions: Distributions, expected: Dict[s
         set_write_permission(packages, True)
     assert decided == expected
     assert contents(packages) == before
-    assert not any("target" in name and "__pycache__" in name for name in before)
+    assert not list(packages.glob("target_*/**/__pycache__"))
 
 
 def contents(folder: Path) -> List[str]:
