@@ -78,7 +78,10 @@ def never_answer(_, connection):
 
 
 def options(cdn=None, **given):
-    """Return the options of an on-device client that downloads from ``cdn``."""
+    """Return the options of an on-device client that downloads from ``cdn``.
+
+    Telemetry is off, so that an edge gets only the requests of a test's own calls.
+    """
     base = {} if cdn is None else {"cdn_base_path": "http://" + cdn.domain}
     # No edge listens there, so that a mistake in a test sends nothing over the network.
     return {
@@ -88,6 +91,7 @@ def options(cdn=None, **given):
         "server_domain": "127.0.0.1:9",
         "secure": False,
         "retries": 1,
+        "telemetry_enabled": False,
         **base,
         **given,
     }
