@@ -21,7 +21,7 @@ from environment import Environment  # noqa: E402
 
 import delivery_api_client  # noqa: E402
 
-#: Seconds after which a scenario counts as hanging.
+#: Seconds after which a scenario counts as hanging, unless its attribute ``limit`` has others.
 LIMIT = 5
 
 
@@ -67,7 +67,7 @@ def run(scenario: Any, environment: Environment) -> Dict[str, Any]:
 
     thread = threading.Thread(target=act, daemon=True)
     thread.start()
-    thread.join(LIMIT)
+    thread.join(getattr(scenario, "limit", LIMIT))
     result["took"] = time.time() - environment.now
     return dict(result)
 
