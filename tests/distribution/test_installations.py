@@ -28,26 +28,18 @@ NEEDS_EXTRA = {
 }
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_each_python_installs_the_wheel(
-    version: str, distributions: Distributions, expected: Dict[str, Any], tmp_path: Path
+@pytest.mark.parametrize(
+    ("kind", "version"),
+    [*(("wheel", version) for version in VERSIONS), ("sdist", VERSIONS[0]), ("sdist", VERSIONS[-2])],
+)
+def test_each_python_installs_the_distributions(
+    kind: str, version: str, distributions: Distributions, expected: Dict[str, Any], tmp_path: Path
 ) -> None:
+    """The source distribution with the oldest Python, whose setuptools is old, and with a new one."""
     python = find_python(version)
     if python is None:
         pytest.skip(f"Python {version} is not installed")
-    installed = install(distributions.wheel, tmp_path / "venv", python)
-    assert decisions_of(installed, "-I", "-W", "error", DECIDE, cwd=tmp_path) == expected
-
-
-@pytest.mark.parametrize("version", [VERSIONS[0], VERSIONS[-2]])
-def test_the_source_distribution_installs(
-    version: str, distributions: Distributions, expected: Dict[str, Any], tmp_path: Path
-) -> None:
-    """With the oldest Python, whose setuptools is old, and with a new one."""
-    python = find_python(version)
-    if python is None:
-        pytest.skip(f"Python {version} is not installed")
-    installed = install(distributions.sdist, tmp_path / "venv", python)
+    installed = install(getattr(distributions, kind), tmp_path / "venv", python)
     assert decisions_of(installed, "-I", "-W", "error", DECIDE, cwd=tmp_path) == expected
 
 
