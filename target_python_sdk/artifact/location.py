@@ -5,10 +5,9 @@ import re
 from typing import NamedTuple, Optional
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from target_python_sdk.delivery.option_parsers import is_ipv6
 from target_python_sdk.delivery.options import ClientSettings
 from target_tools.errors import OptionError
-from target_tools.http.messages import DEFAULT_PORTS, Origin
+from target_tools.http.messages import DEFAULT_PORTS, Origin, is_invalid_ipv6
 from target_tools.logger import Log
 
 _HOST = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
@@ -70,7 +69,7 @@ def _origin(parts: SplitResult) -> Origin:
     host, port = _to_ascii(parts.hostname or ""), parts.port
     if parts.scheme not in DEFAULT_PORTS or re.fullmatch(_HOST, host) is None or port == 0:
         raise ValueError("not a valid origin")
-    if ":" in host and not is_ipv6(host):
+    if is_invalid_ipv6(host):
         raise ValueError("not a valid address")
     return Origin(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme])
 

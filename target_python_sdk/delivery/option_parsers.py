@@ -17,6 +17,7 @@ from target_tools.callables import accepts, describe, is_deferred
 from target_tools.enums import DecisioningMethod
 from target_tools.error_text import OMITTED, invalid, suggestion
 from target_tools.errors import OptionError
+from target_tools.http.messages import is_invalid_ipv6
 from target_tools.logger import Log
 
 ResultT = TypeVar("ResultT")
@@ -159,19 +160,9 @@ def _domain(value: OptionValue) -> Optional[Tuple[str, Optional[int]]]:
     if found is None or ".." in value or any(len(label) > 63 for label in found["host"].split(".")):
         return None
     host, port = found["host"].strip("[]"), int(found["port"]) if found["port"] else None
-    if ":" in host and not is_ipv6(host):
+    if is_invalid_ipv6(host):
         return None
     return (host, port) if port is None or 0 < port < 65536 else None
-
-
-def is_ipv6(text: str) -> bool:
-    """Return whether ``text`` is an IPv6 address, without brackets."""
-    import ipaddress  # noqa: PLC0415 - slow to import
-
-    try:
-        return bool(ipaddress.IPv6Address(text))
-    except ValueError:
-        return False
 
 
 #: Parses ``host[:port]`` into host and port. An IPv6 address is written in brackets.

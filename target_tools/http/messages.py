@@ -64,6 +64,19 @@ def _origin_text(origin: Origin) -> str:
     return f"{origin.scheme}://{origin.host_header}"
 
 
+def is_invalid_ipv6(host: str) -> bool:
+    """Return whether ``host`` contains a colon, as only IPv6 addresses may, and is not one."""
+    if ":" not in host:
+        return False
+    import ipaddress  # noqa: PLC0415 - slow to import
+
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return True
+    return False
+
+
 class HttpRequest(NamedTuple):
     """One request."""
 

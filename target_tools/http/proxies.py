@@ -8,7 +8,7 @@ from typing import Dict, Mapping, NamedTuple, Optional, Tuple, Union
 import urllib3
 
 from target_tools.errors import OptionError
-from target_tools.http.messages import DEFAULT_PORTS, Origin
+from target_tools.http.messages import DEFAULT_PORTS, Origin, is_invalid_ipv6
 
 #: A host name with labels of at most 63 characters, or an IPv6 address.
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
@@ -53,7 +53,7 @@ def parse_proxy(text: str, headers: Optional[Mapping[str, str]] = None) -> Proxy
     parts = urllib.parse.urlsplit(text if "://" in text else "http://" + text)
     scheme = parts.scheme.lower()
     host = parts.hostname or ""
-    if scheme not in DEFAULT_PROXY_PORTS or not _HOST.fullmatch(host) or (":" in host and not _address(host)):
+    if scheme not in DEFAULT_PROXY_PORTS or not _HOST.fullmatch(host) or is_invalid_ipv6(host):
         raise ValueError("not a proxy")
     credentials = parts.netloc.rpartition("@")[0] or None
     urllib.parse.unquote(credentials or "").encode("latin-1")  # they must fit into a header
