@@ -122,7 +122,7 @@ def read_activities(source: ActivitiesSource = None) -> Activities:
 
 def _sample() -> str:
     """Return the text of the built-in sample, also from a zip archive."""
-    return (pkgutil.get_data(__package__, _SAMPLE) or b"").decode("utf-8")
+    return (pkgutil.get_data(__name__.rpartition(".")[0], _SAMPLE) or b"").decode("utf-8")
 
 
 @contextlib.contextmanager
