@@ -23,6 +23,7 @@ from target_tools.errors import (
 from target_tools.foreign_errors import is_foreign
 from target_tools.http.exchanges import Exchange
 from target_tools.http.messages import HttpReply, HttpRequest
+from target_tools.http.proxies import Proxy
 from target_tools.http.tls import CertificateFileError
 
 _UNTRUSTED: Tuple[Type[Exception], ...] = (CertificateError, CertificateFileError, urllib3_errors.SSLError)
@@ -59,11 +60,14 @@ def status_error(reply: HttpReply) -> HttpStatusError:
     return kind(reply.status, reply.reason, reply.headers, text)
 
 
-def to_target_error(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool = False) -> Exception:
+def to_target_error(
+    error: Exception, request: HttpRequest, exchange: Exchange, managed: bool = False, proxy: Optional[Proxy] = None
+) -> Exception:
     """Return the error to raise instead of ``error``.
 
     It is a ``DeliveryError`` whose cause is the error that urllib3 wrapped. Errors of the SDK and of the application
-    are returned as they are. ``managed`` is True if a pool manager sent the request.
+    are returned as they are. ``managed`` is True if a pool manager sent the request. The text names ``proxy``, which
+    may be the cause.
     """
     bare = _unwrapped(error)
     if is_foreign(bare):
@@ -71,15 +75,15 @@ def to_target_error(error: Exception, request: HttpRequest, exchange: Exchange, 
     clear_frames(error)
     if isinstance(bare, TargetError):
         return bare
-    found = _to_delivery_error(bare, request, exchange, managed)
+    place = str(request.origin) if proxy is None else f"{request.origin} through the proxy {proxy.url}"
+    found = _to_delivery_error(bare, place, exchange, managed)
     if isinstance(found, TlsError) and (managed or exchange.sent_at):
         found.phase = "exchange"  # with TLS 1.3 a server can refuse the client certificate after the request
     found.__cause__ = bare
     return found
 
 
-def _to_delivery_error(error: Exception, request: HttpRequest, exchange: Exchange, managed: bool) -> DeliveryError:
-    place = str(request.origin)
+def _to_delivery_error(error: Exception, place: str, exchange: Exchange, managed: bool) -> DeliveryError:
     is_opening = _is_opening(error) if managed else not exchange.sent_at
     return (
         _late(error, place, exchange, is_opening)
@@ -134,7 +138,10 @@ def _disconnected(error: Exception, place: str, exchange: Exchange, is_opening: 
 def _text_of(error: Exception) -> str:
     """Return the text of an error if it is safe. Texts of urllib3 can contain the URL, with ids of the visitor."""
     known = (OSError, urllib3_errors.NewConnectionError, urllib3_errors.ConnectTimeoutError)
-    return escape_text(error) if isinstance(error, known) else type(error).__name__
+    if not isinstance(error, known):
+        return type(error).__name__
+    # In some errors of urllib3 the reason follows the repr of the connection.
+    return escape_text(error).rpartition("Failed to establish a new connection: ")[2]
 
 
 def _is_timeout(error: Exception) -> bool:

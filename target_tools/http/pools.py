@@ -34,7 +34,6 @@ from urllib3.util import connection as urllib3_connection
 from target_tools.clock import monotonic
 from target_tools.concurrency.abort import AbortableDeadline, AbortScope
 from target_tools.concurrency.fork_safety import OpenSSLSection
-from target_tools.errors import ConnectionFailed, escape_text
 from target_tools.http.connect import connect
 from target_tools.http.exchanges import EXCHANGE, DeadlineReader, Exchange, StrictResponse, set_socket_timeout
 
@@ -133,7 +132,7 @@ class PooledConnection(_Plain):  # type: ignore[misc]
             exchange.opener.run(self._open_or_close, self.close, exchange.opening, self.opens_in_helper_thread)
         except (BrokenPipeError, ConnectionResetError) as error:
             # urlopen ignores these errors, because the server may have replied before it closed the connection.
-            raise ConnectionFailed(f"no connection to {self.host}: {escape_text(error)}", "opening") from error
+            raise ConnectionAbortedError(str(error)) from error
 
     def _open_or_close(self) -> None:
         try:

@@ -89,8 +89,8 @@ class Transport:
         Raises ``ConnectionFailed``, ``TlsError``, ``DeadlineExceeded``, ``InvalidResponse`` and its subclasses,
         and ``TransportError`` for other errors of a pool manager or a replaced function of urllib3.
         """
-        proxy = self._proxy(request.origin)
         manager = self._settings.pool_manager
+        proxy = None if manager is not None else self._proxy(request.origin)
         if manager is None:
             parts = urllib3_parts()
             if parts != self._replacements.own:  # a mock, a recorder or an APM tool has replaced parts of urllib3
@@ -141,7 +141,7 @@ class Transport:
                 return self._over_pool(request, exchange, proxy)
             return self._over_manager(request, exchange, manager)
         except Exception as error:  # noqa: BLE001 - raised below, or an error in its place
-            failure = to_target_error(error, request, exchange, manager is not None)
+            failure = to_target_error(error, request, exchange, manager is not None, proxy)
         finally:
             EXCHANGE.set(before)
             _close_unless_kept(exchange)

@@ -143,6 +143,21 @@ def test_a_proxy_that_refuses_is_an_error(authority):
         assert (caught.value.phase, proxy.connections) == ("refused", 1)
 
 
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+@pytest.mark.parametrize(("listens", "reason"), [(False, "Connection refused"), (True, "closed")])
+def test_an_error_names_the_proxy_and_the_edge(scheme, listens, reason):
+    with SocketServer(lambda connection: connection.socket.recv(100)) as server:
+        address = f"127.0.0.1:{server.port}" if listens else "127.0.0.1:9"
+        proxy = f"{scheme}://user:hunter2@{address}"
+        with client_of(server, secure=True, server_domain="localhost:1", proxy=proxy, retries=1) as client:
+            with pytest.raises(ConnectionFailed) as caught:
+                client.get_offers(offers())
+    expected = f"no connection to https://localhost:1 through the proxy {scheme}://{address}: "
+    assert str(caught.value).startswith(expected)
+    assert reason in str(caught.value)
+    assert "object at" not in str(caught.value)
+
+
 @pytest.mark.parametrize("form", ["blocking", "callback"])
 def test_a_slow_proxy_does_not_extend_the_deadline(form, monkeypatch):
     timeouts = []
