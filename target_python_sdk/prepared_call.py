@@ -23,6 +23,7 @@ from target_python_sdk.delivery.on_device import (
     after_request,
     before_decision,
     decide_on_device,
+    parts_without_effect,
 )
 from target_python_sdk.delivery.prepare import PreparedRequest, prepare_request
 from target_python_sdk.delivery.redaction import personal_values
@@ -158,9 +159,10 @@ class PreparedCall(Generic[ResultT]):
         if decision.displays is not None:
             pending = notification_request(decision.prepared)
             queue_notifications(pending, decision.displays, runtime, self._send_notifications, self._call.visitor)
-        request = prepared.request
-        is_ordinary = request.qa_mode is None and request.preview is None
-        ignored = () if is_ordinary else self._ignored_parts(request)
+        ignored = parts_without_effect(prepared.request)
+        for name in ignored:
+            if runtime.log.first_time(f"no effect on-device: {name}"):
+                runtime.log.warning("No effect on-device, because only the edge uses it: %s", name)
         return build_envelope(
             decision.prepared, decision.response, DecisioningMethod.ON_DEVICE, decision.remote, current.stale, ignored
         )
@@ -170,13 +172,6 @@ class PreparedCall(Generic[ResultT]):
 
     def _on_device_context(self) -> OnDeviceContext:
         return self._runtime.on_device_context
-
-    def _ignored_parts(self, request: DeliveryRequest) -> Sequence[str]:
-        """Return the parts of ``request`` that only the edge uses, and log the first ones."""
-        ignored = [name for name in ("qa_mode", "preview") if getattr(request, name) is not None]
-        if self._runtime.log.first_time("parts that have no effect"):
-            self._runtime.log.warning("No effect on on-device decisions: %s", ", ".join(ignored))
-        return ignored
 
     def _not_available(self) -> ArtifactNotAvailable:
         error = ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY)

@@ -8,7 +8,7 @@ from target_python_sdk.decisioning.engine import DecisionRequest, EngineContext,
 from target_python_sdk.decisioning.offer import Display
 from target_python_sdk.delivery.geo import look_up, needs_lookup
 from target_python_sdk.delivery.prepare import PreparedRequest
-from target_python_sdk.types import DeliveryResponse, Geo
+from target_python_sdk.types import DeliveryRequest, DeliveryResponse, Geo
 from target_tools.clock import Deadline, monotonic
 from target_tools.http.messages import HttpRequest, Send
 from target_tools.schema.model import copy_with
@@ -79,3 +79,18 @@ def decide_on_device(
     response, displays = decide(artifact, decision_request, engine)
     is_reported = displays or request.notifications or request.telemetry is not None
     return Decision(prepared, response, remote, displays if is_reported else None, looked_up)
+
+
+def parts_without_effect(request: DeliveryRequest) -> List[str]:
+    """Return the names of the parts of ``request`` that only the edge uses, so that they have no effect on-device."""
+    names = []
+    if request.qa_mode is not None:
+        names.append("qa_mode")
+    if request.preview is not None:
+        names.append("preview")
+    execute = request.execute
+    if execute is not None:
+        details = [*(execute.mboxes or ()), execute.page_load]
+        if any(each is not None and each.order is not None for each in details):
+            names.append("order")
+    return names

@@ -57,7 +57,7 @@ class _OptionalMeta(TypedDict, total=False):
     """True if the rule artifact is a saved copy that no download has confirmed yet; otherwise absent."""
 
     ignored: List[str]
-    """The parts of the request that had no effect on-device: ``qa_mode``, ``preview``; otherwise absent."""
+    """The parts of the request that had no effect on-device: ``qa_mode``, ``preview``, ``order``; otherwise absent."""
 
     forced: Dict[str, str]
     """The experience of each activity that the option ``force`` names; otherwise absent."""

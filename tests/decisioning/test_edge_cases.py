@@ -300,23 +300,31 @@ def test_a_decision_without_a_trace_creates_none(monkeypatch):
 # Parts of the request that only the edge uses
 
 
+ORDER = {"id": "ord-1", "total": 8.5}
+HOME = {"mboxes": [{"name": "home"}]}
+
+
 @pytest.mark.parametrize(
     ("given", "ignored"),
     [
         ({"qaMode": {"token": "a"}}, ["qa_mode"]),
         ({"preview": {"token": "b"}}, ["preview"]),
         ({"qaMode": {"token": "a"}, "preview": {"token": "b"}}, ["qa_mode", "preview"]),
+        ({"execute": {"mboxes": [{"name": "home", "order": ORDER}]}}, ["order"]),
+        ({"execute": {**HOME, "pageLoad": {"order": ORDER}}}, ["order"]),
     ],
 )
-def test_meta_and_one_log_line_say_that_qa_mode_and_preview_have_no_effect(given, ignored, caplog):
+def test_meta_and_one_log_line_name_each_part_that_has_no_effect(given, ignored, caplog):
     with client_of(artifact(home=ALWAYS)) as client:
         for _ in range(3):
-            envelope = client.get_offers({"request": {"execute": {"mboxes": [{"name": "home"}]}, **given}})
+            envelope = client.get_offers({"request": {"execute": HOME, **given}})
             assert (envelope.meta["ignored"], envelope.offer("home").html) == (ignored, "A")
         assert "ignored" not in decide(client, request_json()).meta
     lines = [record for record in caplog.records if "No effect" in record.getMessage()]
-    assert [line.levelname for line in lines] == ["WARNING"]
-    assert lines[0].getMessage().endswith(", ".join(ignored))
+    assert [(line.levelname, line.getMessage().rpartition(": ")[2]) for line in lines] == [
+        ("WARNING", name) for name in ignored
+    ]
+
 
 
 # Macros
