@@ -138,13 +138,13 @@ def test_an_error_of_the_sdk_reaches_the_caller_unchanged(form, client):
 
 
 @every_form
-@pytest.mark.parametrize("error", [KeyError("somebody-4711"), delivery_api_client.ApiTypeError("wrong")])
+@pytest.mark.parametrize("error", [KeyError("somebody"), delivery_api_client.ApiTypeError("wrong")])
 def test_any_other_exception_is_the_cause_of_a_transport_error(form, error, client):
     with mock.patch.object(DeliveryApi, "execute", side_effect=error):
         with pytest.raises(TransportError, match=type(error).__name__) as caught:
             form(client, "get_offers", offers())
     assert caught.value.__cause__ is error
-    assert "4711" not in str(caught.value)
+    assert error.args[0] not in str(caught.value)
 
 
 @pytest.mark.parametrize("returned", [None, {"status": 200}, mock.Mock()])
