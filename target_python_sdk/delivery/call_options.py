@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # the first client imports the options
     from target_python_sdk.delivery.visitor_protocol import Visitor
 
 
-#: The name of the first part of a cookie. Text that does not match is a whole ``Cookie`` header, or a different cookie.
+#: The name of the first part of Target's cookie. Other text is a whole ``Cookie`` header, or a different cookie.
 #: Compiled on first use.
 _COOKIE_START = r'"?[A-Za-z0-9_.-]+(?:#|%23)'
 #: Parts of a request. If they are among the options, the caller passed the request itself instead of the options.
@@ -60,7 +60,7 @@ class Call(NamedTuple):
     force_impressions: bool = False
     consent: bool = True
     on_error: Optional[str] = None
-    #: The method of the client.
+    #: The name of the client's method.
     kind: str = "get_offers"
 
 
@@ -107,7 +107,7 @@ def call_options(
     if cookie and re.match(_COOKIE_START, cookie) is None:
         _log_cookie(cookie, log)
     converted = convert_request(request)
-    if converted is not request:  # it is a dict, or has parts that are
+    if converted is not request:  # it is a dict, or contains dicts
         _warn_unknown_keys(request, log)
     return Call(converted, **values)
 
@@ -152,7 +152,7 @@ def check_not_forced(call: Call) -> None:
 
 
 def check_notifications(request: DeliveryRequest) -> None:
-    """Raise ``OptionError`` for a request without notifications and telemetry."""
+    """Raise ``OptionError`` for a request that has neither notifications nor telemetry."""
     if not request.notifications and request.telemetry is None:
         raise OptionError(NOTIFICATIONS_REQUIRED, "request.notifications", "a list of Notification")
 
@@ -195,7 +195,7 @@ def _invalid_argument(name: str, expected: str, got: Any = OMITTED, problem: str
 
 
 def _warn_unknown_keys(request: Union[DeliveryRequest, Mapping[str, Any]], log: Log) -> None:
-    """Log each unknown key once: it is not sent. The line suggests a known key."""
+    """Log once for each unknown key that it is not sent, and suggest a known key."""
     for place, key, known in unknown_keys(request):
         if log.first_time(("unknown key", key)):
             log.warning("%s: the key %r is unknown and is not sent%s", place, key, suggestion(key, known))

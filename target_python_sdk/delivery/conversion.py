@@ -2,8 +2,8 @@
 
 Callers may pass a dict for any part of a request, members of an ``Enum`` or lazy translations for text,
 ``Decimal`` or numpy values for numbers. After the conversion each part has the type of its annotation,
-so all three decisioning methods see the same values. The caller's objects are never changed; the result
-shares the parts that need no conversion with them.
+so all three decisioning methods see the same values. The caller's objects are never changed. The result
+contains them where no conversion is needed.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class _NotConvertible(Exception):
 def convert_request(request: Union[DeliveryRequest, Mapping[str, Any]]) -> DeliveryRequest:
     """Return ``request`` with a model for each part and a JSON value for each value.
 
-    A dict is read as the Delivery API writes it, or with the names of the attributes. Raises ``OptionError``, which
-    names the place, for a part of another type and for values that JSON cannot hold.
+    A dict has the keys of the Delivery API, or the names of the attributes. Raises ``OptionError``, which names the
+    place, for a part of another type and for values that JSON cannot hold.
     """
     if type(request) is DeliveryRequest and plain_check(DeliveryRequest)(request):
         return request  # as in most calls
@@ -297,7 +297,7 @@ def _converters(cls: Type[Model]) -> Dict[str, Converter]:
 def plain_check(cls: Type[Model]) -> Callable[[Any], bool]:
     """Generate a function that returns whether a model needs no conversion, because it has only the usual values.
 
-    It takes part in every call, so it reads each field by name and calls nothing but the checks of nested models.
+    The function runs in every call, so it reads each field by name and calls nothing but the checks of nested models.
     It may return False for a model that needs no conversion.
     """
     scope: Dict[str, Any] = {"LIMIT": _UNCHECKED_BELOW}
@@ -364,7 +364,7 @@ def _convert_datetime(value: Given) -> Any:
 
 
 def _convert_part(kind: Type[Model], value: Any) -> Any:
-    """Return a model of ``kind``, or a dict in its place, as a converted model."""
+    """Return the converted model for ``value``, which is a model of ``kind`` or a dict."""
     if isinstance(value, kind):
         return _convert_model(value)
     expected = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__} or a dict"

@@ -5,7 +5,7 @@ The ``mbox`` cookie is ``session#<id>#<expires>|PC#<device id>#<expires>``. Name
 browser is parsed under limits and never raises an error; invalid parts are ignored.
 
 The device id and the ``mboxEdgeCluster`` cookie name the cluster that stores the visitor's profile. This hint is
-untrusted text on its way into a host name. It must be a short run of letters, digits and inner hyphens; any other
+untrusted text, and becomes part of a host name. It must be a short run of letters, digits and inner hyphens; any other
 hint is ignored and counted.
 """
 
@@ -60,7 +60,7 @@ def _part(text: str) -> Optional[Part]:
 
 
 def parse_expiry(text: str) -> Optional[float]:
-    """Return the expiry of a part in seconds since 1970, or None if it is no number."""
+    """Return the expiry of a part in seconds since 1970, or None if it is not a finite number."""
     try:
         seconds = float(text)
     except ValueError:
@@ -97,7 +97,7 @@ def _serialize_part(name: str, value: str, expires: int) -> str:
 
 
 def _cookie(name: str, value: str, max_age: int) -> TargetCookie:
-    # The documentation says ``max_age``, 1.1.0 and every sample ``maxAge``.
+    # Adobe's documentation uses ``max_age``; 1.1.0 and every sample use ``maxAge``.
     return {"name": name, "value": value, "maxAge": max_age, "max_age": max_age}
 
 

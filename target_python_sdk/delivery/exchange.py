@@ -1,7 +1,8 @@
 """The exchange with the edge: its host, the HTTP request, the answer, and their log lines.
 
-The host of a request depends on the cluster that stores the visitor's profile. A visitor's hint is used for that call
-only. The client itself remembers only clusters that the edge has named; it starts with the one in its options, if any.
+The host of a request depends on the cluster that stores the visitor's profile. A visitor's hint is used only for the
+visitor's call. The client itself starts with the cluster in its options, if there is one, and remembers only clusters
+that the edge has named.
 
 At DEBUG level, the log shows the structure of requests and answers. Values that may identify a visitor are shown only
 with ``log_payloads``. Bodies are formatted only if the line is logged.
@@ -106,7 +107,7 @@ def delivery_request(
 ) -> HttpRequest:
     """Return the HTTP request for the edge. Without ``body``, the request is rendered.
 
-    Raises ``OptionError`` if it is nested too deeply.
+    Raises ``OptionError`` if JSON cannot hold the request.
     """
     if body is None:
         body = render_request(prepared.request, settings)

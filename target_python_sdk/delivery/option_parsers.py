@@ -92,7 +92,7 @@ boolean = parser("True or False", lambda value: bool(value) if isinstance(value,
 
 
 def number(unit: str, minimum: float, maximum: float) -> Parser[float]:
-    """Return a parser that accepts numbers, also as text."""
+    """Return a parser that accepts numbers, which may be given as text."""
 
     def convert(value: OptionValue) -> Optional[float]:
         found = _number(value)
@@ -112,7 +112,7 @@ time_limit = milliseconds(1)
 
 
 def integer(what: str, minimum: Optional[int] = None) -> Parser[int]:
-    """Return a parser that accepts integers, also as text."""
+    """Return a parser that accepts integers, which may be given as text."""
 
     def convert(value: OptionValue) -> Optional[int]:
         found = _number(value)

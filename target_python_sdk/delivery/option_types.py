@@ -56,7 +56,7 @@ class _OptionalOptions(TypedDict, total=False):
     """The time limit of a whole call in milliseconds."""
 
     server_domain: Optional[str]
-    """``host[:port]`` of every delivery, instead of the edge's hosts."""
+    """``host[:port]`` of every delivery request, instead of the edge's hosts."""
 
     secure: Optional[bool]
     """False: use http instead of https for delivery, artifact and geo requests."""
@@ -133,17 +133,17 @@ class _OptionalOptions(TypedDict, total=False):
     """The largest number of threads for calls with a callback and awaited calls."""
 
     max_pending: Optional[int]
-    """How many such calls may wait for a thread."""
+    """The largest number of calls with a callback and awaited calls that wait for a thread."""
 
     queue_timeout: Optional[float]
-    """How many milliseconds such a call may wait for a thread; then it fails unsent."""
+    """How many milliseconds a call with a callback or an awaited call may wait for a thread, before it fails unsent."""
 
     retries: Any
     """The number of attempts in all, or a ``urllib3.Retry``."""
 
     circuit_breaker: Union[bool, Mapping[str, Any], None]
-    """Whether calls fail at once while the edge is down. A dict sets ``failures``, ``rate``, ``window`` and
-    ``cooldown`` in milliseconds, and ``probes``.
+    """Whether calls fail at once while the edge is down. A dict sets ``failures``, ``rate`` and ``probes``, and
+    ``window`` and ``cooldown`` in milliseconds.
     """
 
     on_error: Optional[str]
@@ -168,7 +168,7 @@ class _OptionalOptions(TypedDict, total=False):
     """Headers that are sent to the proxy only."""
 
     trust_env: Optional[bool]
-    """Whether the variables ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` count."""
+    """Whether the variables ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` are used."""
 
     verify_ssl: Optional[bool]
     """False: do not check certificates. For tests only; logs one warning."""
@@ -256,8 +256,8 @@ class _CommonCallOptions(TypedDict, total=False):
 
 class _RequestOption(TypedDict):
     request: Union[DeliveryRequest, RequestDict]
-    """The content of the call. A dict has the field names of the Delivery API or of the model. ``get_attributes`` needs
-    none.
+    """The content of the call. A dict has the field names of the Delivery API or of the model. ``get_attributes`` does
+    not need a request.
     """
 
 
@@ -294,8 +294,8 @@ class _NotAnOption:
     """A type that no value but ``Any`` has."""
 
 
-#: The type of the values of options in a ``Dict[str, Any]``. Type checkers accept it as a dict of options, and name a
-#: misspelled key of a dict literal, for which they would otherwise only say that no overload matches.
+#: The type of the values of options in a ``Dict[str, Any]``. With it, type checkers accept such a dict, and name a
+#: misspelled key of a dict literal. Otherwise, they would only say that no overload matches.
 UncheckedT = TypeVar("UncheckedT", bound=_NotAnOption)
 
 
@@ -333,8 +333,8 @@ class AttributesCallbackOptions(_CommonCallOptions, _AttributesCallbackOption, t
 
 
 if TYPE_CHECKING:
-    # pyright names a misspelled keyword because ``extra_items`` gives it a type that its value does not have. Without
-    # it, pyright only says that no overload matches. mypy ignores it, and always names the keyword.
+    # pyright names a misspelled keyword, because ``extra_items`` gives it a type that no value has. Without
+    # ``extra_items``, pyright only says that no overload matches. mypy ignores it, and always names the keyword.
 
     class ClientKeywords(_OptionalOptions, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
         """The options of ``TargetClient.create`` as keyword arguments, in addition to a dict or instead of one."""

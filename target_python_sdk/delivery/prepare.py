@@ -68,7 +68,7 @@ _SERVER_SIDE_LOGGING = AnalyticsRequest(logging=LoggingType.SERVER_SIDE)
 
 
 class PreparedRequest:
-    """A request with its defaults filled in, and what else its call needs."""
+    """A request with its defaults filled in, and the other values that its call needs."""
 
     __slots__ = ("cluster", "ids", "is_steered", "refused_hints", "request", "session_id", "visitor_state")
 
@@ -203,7 +203,7 @@ def _page_state(data_id: Optional[str], call: Call, settings: ClientSettings) ->
 
 
 def state_of_data_id(data_id: str, consumer_id: Optional[str]) -> Dict[str, Any]:
-    """Return the state, without the organization, of a visitor whose id ``data_id`` has one consumer."""
+    """Return the page's state for ``data_id``, which has one consumer. The caller puts it under the organization id."""
     consumer = _DEFAULT_CONSUMER if consumer_id is None else f"payload:{consumer_id}"
     return {
         "sdid": {
@@ -232,7 +232,7 @@ def complete_context(given: Optional[Context]) -> Context:
 
 
 def default_experience_cloud(data_id: Optional[str]) -> ExperienceCloud:
-    """Return the values for a request without values for the Experience Cloud: server-side logging with ``data_id``."""
+    """Return the default values for the Experience Cloud: server-side logging with ``data_id``."""
     cloud, analytics = copy_with(_NO_CLOUD), copy_with(_SERVER_SIDE_LOGGING)
     vars(analytics)["supplemental_data_id"] = data_id  # assigning an attribute would validate the id
     vars(cloud)["analytics"] = analytics
@@ -257,7 +257,7 @@ def _new_data_id(given: Optional[ExperienceCloud], call: Call, ids: UuidGenerato
 
 
 def _analytics(given: Optional[AnalyticsRequest], data_id: Optional[str]) -> AnalyticsRequest:
-    """Return server-side logging unless the caller chose otherwise, with ``data_id`` unless there is one."""
+    """Return the caller's settings for Analytics, completed with ``data_id`` and server-side logging."""
     own = given or AnalyticsRequest()
     if own.supplemental_data_id is not None:
         data_id = own.supplemental_data_id
@@ -375,7 +375,7 @@ def _notification_error(notification: Notification, place: str) -> Optional[Opti
 def render_request(
     request: DeliveryRequest, settings: ClientSettings, render: Callable[[DeliveryRequest], bytes] = render_json
 ) -> bytes:
-    """Return the body for a prepared request. Raises ``OptionError`` if it is nested too deeply."""
+    """Return the body for a prepared request. Raises ``OptionError`` if JSON cannot hold the request."""
     try:
         return render(wire_request(request, settings.logger))
     except (TypeError, ValueError, RecursionError) as error:

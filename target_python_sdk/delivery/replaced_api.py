@@ -47,7 +47,7 @@ def replaced_response(
 
     The response is what the method returned: a ``DeliveryResponse``, or a double with its attributes.
     Raises ``HttpStatusError``, which is an ``ApiException``, for an ``ApiException`` of the method, and
-    ``TransportError`` for any other foreign exception and for a response that cannot be read.
+    ``TransportError`` for any other exception of the method and for a response that cannot be read.
     """
     find = REPLACEMENTS.find
     call = None if find is None else find()

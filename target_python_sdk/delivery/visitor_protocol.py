@@ -76,7 +76,7 @@ def supplemental_data_id(visitor: Visitor, consumer_id: Optional[str]) -> Option
 
 
 def state_of_customer_ids(customers: Sequence[CustomerId]) -> Dict[str, Any]:
-    """Return the customer ids in the form in which VisitorAPI.js reads them, which cannot hold those without a code."""
+    """Return the customer ids in the form that VisitorAPI.js reads. Ids without an integration code are left out."""
     numbers = {state: number for number, state in AUTH_STATES.items()}
     return {
         customer.integration_code: {
