@@ -37,7 +37,7 @@ class Product(Model):
     """The displayed product, for recommendations."""
 
     id: Annotated[Optional[str], MaxLength(128)] = None
-    """The product's id in the catalogue; not blank."""
+    """The product's id in the catalog; not blank."""
 
     category_id: Annotated[Optional[str], MaxLength(128)] = None
     """The product's category; not blank."""

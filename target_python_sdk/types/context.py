@@ -91,7 +91,7 @@ class ClientHints(Model):
     """``Sec-CH-UA-Arch``: the processor's architecture."""
 
     bitness: Optional[str] = None
-    """``Sec-CH-UA-Bitness``: the width of its words, in bits."""
+    """``Sec-CH-UA-Bitness``: the processor's word size, in bits."""
 
 
 class Geo(Model):
@@ -123,7 +123,7 @@ class MobilePlatform(Model):
     """The device, for the mobile channel."""
 
     device_name: Optional[str] = None
-    """Its model name, as the Mobile SDK reports it. Helps to identify the model of the device."""
+    """The device's model name, as the Mobile SDK reports it. Helps to identify the model of the device."""
 
     device_type: Annotated[Optional[Choice], DeviceType, Required] = None
     """Phone or tablet."""

@@ -11,7 +11,7 @@ from .context import Address
 
 
 class RequestDetails(Model, is_read_as_dict=True):
-    """The details of one location. By itself it requests the page load."""
+    """The details of one location. An instance of this class itself requests the page load."""
 
     address: Optional[Address] = None
     """The page, if it differs from the context's."""

@@ -47,7 +47,7 @@ class NotificationAllOf(Model):
     """The id of the notification; the response lists the accepted ids."""
 
     impression_id: Annotated[Optional[str], MaxLength(128)] = None
-    """The id of an earlier request; requests with the same id count one impression."""
+    """The ``impression_id`` of an earlier request or notification; together they count as one impression."""
 
     type: Annotated[Optional[Choice], MetricType] = None
     """The kind of the event: a display or a click."""

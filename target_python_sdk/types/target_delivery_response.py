@@ -227,8 +227,8 @@ class TargetDeliveryResponse(Dict[str, Any]):
             for cookie in answer.cookies(secure=True):
                 response.set_cookie(**cookie.as_kwargs())
 
-        The arguments are attributes of all cookies. There are none in the answer to a call with ``consent=False``.
-        Raises ``OptionError`` for ``same_site="None"`` without ``secure=True``, because browsers drop such cookies.
+        The arguments are attributes of all cookies. The list is empty for a call with ``consent=False``. Raises
+        ``OptionError`` for ``same_site="None"`` without ``secure=True``, because browsers drop such cookies.
         """
         from target_python_sdk.offers import (  # noqa: PLC0415 - imported with the first answer that is read
             Cookie,
