@@ -107,7 +107,7 @@ class ArtifactCache:
         self._try_store("written", lambda: self._store.set(self._key, packed))
 
     def renew(self) -> None:
-        """Save the cached artifact again if the last save was a day ago, because it is still the newest."""
+        """Save the cached artifact, which is still the newest, again if the last save was more than a day ago."""
         if self.saved_at is not None and monotonic() - self.saved_at <= RENEW_INTERVAL:
             return
         self.saved_at = monotonic()
@@ -282,4 +282,4 @@ def _check_permissions(status: os.stat_result, path: str, exempt_mode: int = 0) 
     if mode & stat.S_IWOTH:
         raise PermissionError(f"{path} is writable by anyone")
     if mode & stat.S_IWGRP and group != os.getegid() and group not in os.getgroups():
-        raise PermissionError(f"{path} is writable by a group of which this process is no member")
+        raise PermissionError(f"{path} is writable by a group of which this process is not a member")

@@ -29,7 +29,7 @@ class DownloadedArtifact(NamedTuple):
     #: The location of this machine according to the CDN, if it sent one.
     geo: Optional[Dict[str, Any]]
     #: When the download began on the monotonic clock, its timings, and the seconds that it took to load the artifact.
-    #: Without timings, it was read from a file.
+    #: The timings are None if the artifact was read from a file.
     began: float = 0.0
     timings: Optional[Timings] = None
     parse_seconds: float = 0.0

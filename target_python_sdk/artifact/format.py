@@ -1,4 +1,4 @@
-"""Reads the two file formats of a rule artifact, ``rules.json`` and ``rules.bin``.
+"""Reads the two file formats of a rule artifact, ``rules.json`` and ``rules.bin``, and writes ``rules.bin``.
 
 A ``rules.bin`` begins with ``ATOD:``, the version ``001`` and a key of 32 bytes. The rest is the JSON, XORed
 with the organization id and the key, repeated as often as needed.

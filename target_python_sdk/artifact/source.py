@@ -105,7 +105,7 @@ class ArtifactSource:
         self.record_download: Callable[[DownloadedArtifact], object] = lambda download: None
         #: Why ``artifact_payload`` is invalid, until that has been reported.
         self._payload_error: Optional[InvalidArtifact] = None
-        #: Does a download and passes it on to observers; None if there are none.
+        #: Runs a download, and passes its outcome to the observers; None if there are none.
         self.observe_download: Optional[Callable[[Callable[[Send], PollOutcome], Send], PollOutcome]] = None
         self._failures = 0
         self._started = False
@@ -246,7 +246,7 @@ class ArtifactSource:
             self._next_thread_start = monotonic() + INITIAL_RETRY_DELAY
 
     def update(self) -> None:
-        """Read the cache or download once, in the calling thread. A failure is reported as if the thread had polled."""
+        """Read the cache or download once, in the calling thread. Report a failure as the polling thread does."""
         timeout = min(DOWNLOAD_TIMEOUT, self._settings.maximum_wait_ready)
         delay: Optional[float] = 0.0
         while delay == 0.0 and not self._poller.stopped:

@@ -27,7 +27,10 @@ class CurrentArtifact(NamedTuple):
 
 
 class PollOutcome(NamedTuple):
-    """The result of one iteration. All fields are None if there is no newer artifact, or no usable cached one."""
+    """The result of one iteration.
+
+    ``current``, ``download`` and ``error`` are None if there is no newer artifact, or no usable cached one.
+    """
 
     current: Optional[CurrentArtifact] = None
     #: The download that ``current`` was loaded from; None if it comes from the cache.
@@ -88,7 +91,7 @@ def is_greenlet_exit(error: BaseException) -> bool:
 
 
 def drop_tracebacks(error: BaseException) -> None:
-    """Remove the tracebacks of ``error`` and its causes: their frames would keep the rejected artifact in memory."""
+    """Remove the tracebacks of ``error`` and its causes. Their frames would keep large objects in memory."""
     seen: List[BaseException] = []
     cause: Optional[BaseException] = error
     while cause is not None and cause not in seen:

@@ -1,8 +1,8 @@
 """The rule artifact: the activities of a client.
 
-``InvalidArtifact`` rejects a document that cannot be used at all. A single rule that cannot be used is skipped, and
-its mbox or view becomes remote: only the edge decides it. Nothing but the caches of an artifact changes, so threads
-share it without locks, and a newer artifact replaces it by assignment.
+A document that cannot be used at all raises ``InvalidArtifact``. A single rule that cannot be used is skipped, and its
+mbox or view becomes remote: only the edge decides it. Only the caches of an artifact change, so threads share it
+without locks, and a newer artifact replaces it by assignment.
 
 Rules stay text: loading checks each of them, and a location's rules are compiled when they are first used. A compiled
 rule takes several times the memory of its text, and the garbage collector visits each of its objects.
@@ -21,7 +21,7 @@ from target_tools.typing_compat import Json
 #: The supported major version of artifacts.
 SUPPORTED_MAJOR = "1"
 
-#: In real artifacts each list or object takes at least twice as many bytes.
+#: An artifact may have one list or object for each 16 bytes of its text. In real artifacts, there are at least 32.
 _BYTES_PER_BRACKET = 16
 #: The levels of objects and arrays around a rule: the document, ``rules``, ``mboxes``, and an mbox.
 _LEVELS_AROUND_RULES = 4
@@ -63,14 +63,14 @@ class Artifact(NamedTuple):
 
     @classmethod
     def compile(cls, document: Json, client: str, escape_macros: bool = False) -> "Artifact":
-        """Compile ``document`` for the client with that code. Raises ``InvalidArtifact``."""
+        """Load the artifact in ``document`` for the client code ``client``. Raises ``InvalidArtifact``."""
         return cls.load(render_document(document), client, escape_macros)
 
     @classmethod
     def load(cls, text: bytes, client: str, escape_macros: bool = False) -> "Artifact":
-        """Load the artifact in the JSON ``text`` for the client with that code. Raises ``InvalidArtifact``.
+        """Load the artifact in the JSON ``text`` for the client code ``client``. Raises ``InvalidArtifact``.
 
-        Pauses again and again, so that other threads can run.
+        Pauses repeatedly, so that other threads can run.
         """
         source = RuleSource(text, client, escape_macros)
         try:

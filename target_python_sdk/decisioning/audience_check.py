@@ -6,7 +6,7 @@
     ...     print(finding)
     activities[0].audience.==[0]: unknown attribute 'user.browsertype'; did you mean 'user.browserType'?
 
-A finding is certain for all visitors whose pages have ordinary URLs, with a host. Each comparison is checked by itself.
+A finding is true of all visitors whose page has an ordinary URL with a host. Each comparison is checked by itself.
 """
 
 import re
@@ -63,7 +63,7 @@ ATTRIBUTES: Tuple[str, ...] = (
     *(f"{group}.{name}" for group, names in _GROUPS.items() for name in names),
     *(name for name in LocationContext.getters if name not in {*_GROUPS, "mbox", *RequestContext.internal}),
 )
-#: Names that other parts of Target use, and the attributes, whose names are too different for a suggestion.
+#: Names that other parts of Target use, and the attributes that they mean: too different for ``suggestion``.
 _OTHER_NAMES = {"geo.stateCode": "geo.region", "geo.state": "geo.region", "user.os": "user.platform"}
 #: Names that applications may use by mistake for ``mbox``, the group of the parameters.
 _PARAMETER_GROUPS = frozenset({"mboxParameters", "param", "parameter", "parameters", "params"})
@@ -123,7 +123,7 @@ _ORDER: Mapping[str, Callable[[Json, Json], bool]] = {
 
 def _check(rule: Json, path: str, depth: int) -> Iterator[Finding]:
     if depth > MAX_DEPTH:
-        return  # it is not compiled
+        return  # the compiler refuses the rule
     if isinstance(rule, list):
         for index, item in enumerate(rule):
             yield from _check(item, f"{path}[{index}]", depth + 1)
@@ -384,8 +384,8 @@ def _page_checks() -> Iterator[Tuple[str, Callable[[str, str], str]]]:
             yield f"{page}.{part}_lc", check
 
 
-#: By the name of a variable: a function that returns the problem with a text that it is compared with, or an empty
-#: string.
+#: Functions that check the text with which a variable is compared, by the name of the variable. They return the
+#: problem, or an empty string.
 _VALUES: Dict[str, Callable[[str, str], str]] = {
     **dict.fromkeys(_NAMES, _name_problem),
     **dict(_page_checks()),

@@ -340,6 +340,9 @@ def _derive_device_id(customers: Optional[List[CustomerId]], client: str) -> Opt
 
 
 def bucketing_id(identity: VisitorId) -> str:
-    """Return the first of Experience Cloud id, device id (without its location hint) and third-party id, or ""."""
+    """Return the Experience Cloud id, else the device id without its location hint, else the third-party id.
+
+    Return an empty string if the visitor has none of them.
+    """
     known = identity.marketing_cloud_visitor_id or str(identity.tnt_id or "").partition(".")[0]
     return str(known or identity.third_party_id or "")

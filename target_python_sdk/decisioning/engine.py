@@ -224,7 +224,7 @@ class DecisionBuilder:
         return []
 
     def _all_matches(self, rules: Sequence[CompiledRule], location: _Location, decided: Set[Any]) -> List[CompiledRule]:
-        """Return the first matching rule of each ``ruleKey`` that is not in ``decided``, and add the keys to it."""
+        """Return the first matching rule of each ``ruleKey`` that is not in ``decided``. Add these keys to it."""
         matches = []
         for rule in rules if len(rules) <= _RULES_PER_TIME_CHECK else self._in_time(rules):
             if rule.key not in decided and self._matches(rule, location):
@@ -233,7 +233,7 @@ class DecisionBuilder:
         return matches
 
     def _in_time(self, rules: Sequence[CompiledRule]) -> Iterable[CompiledRule]:
-        """Return ``rules``. Checks the time during the iteration, but without a Python function for each rule."""
+        """Return an iterable of ``rules`` that checks the time between parts, without a Python call for each rule."""
         return chain.from_iterable(self._parts(rules))
 
     def _parts(self, rules: Sequence[CompiledRule]) -> Iterator[Sequence[CompiledRule]]:
@@ -254,7 +254,7 @@ class DecisionBuilder:
         except InvalidRule as error:
             matched = False
             log = self._context.log
-            has_steps = self._request_context.steps_left > 0  # if not, all later loops fail: log only the first
+            has_steps = self._request_context.steps_left > 0  # without steps, all later loops fail: log only the first
             if log.first_time(("rule", rule.key) if has_steps else "steps of a decision"):
                 activity_id = escape_text(rule.activity.id, 40)
                 log.warning("A rule of activity %s could not be evaluated: %s", activity_id, error)
@@ -359,7 +359,7 @@ class DecisionBuilder:
                 view = views[name] = View.from_dict({"name": name, "key": rule.consequence.get("key")})
                 view.state = notification_state(rule)
             view.options = [*(view.options or ()), *self._options(rule, details, PREFETCH, name, trace)]
-            view.metrics = [*(view.metrics or ()), *metrics(rule)]  # a list, as in the conformance cases
+            view.metrics = [*(view.metrics or ()), *metrics(rule)]  # never None, as in the conformance cases
             own = analytics(rule)
             if own is not None:
                 view.analytics = own if view.analytics is None else merge_analytics(view.analytics, own)

@@ -2,7 +2,7 @@
 
 ``with_forced`` returns an artifact in which the rules of the forced experience match every visitor, and the other
 rules of its activity match none. All other activities are decided as usual. So the engine does not have to know about
-forced experiences, and decisions without them take no longer.
+forced experiences, and decisions without them are not slower.
 """
 
 import copy
@@ -192,7 +192,7 @@ class _Activity(NamedTuple):
         return str(self.id) if self.name is None else f"{shown(self.name)} ({self.id})"
 
 
-#: The activities of each artifact. All its forced calls need them.
+#: The activities of each artifact, cached for its next forced calls.
 _ACTIVITIES: "WeakKeyDictionary[DocumentOnDemand, List[_Activity]]" = WeakKeyDictionary()
 
 

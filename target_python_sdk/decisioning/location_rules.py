@@ -8,9 +8,9 @@ from target_tools.json_reader import JsonReader, Turn
 
 Rules = Tuple[CompiledRule, ...]
 
-#: The maximum number of rules that stay compiled: once for the mboxes and once for the views of an artifact.
+#: The maximum number of rules that stay compiled, for the mboxes of an artifact and again for its views.
 MAX_COMPILED = 4096
-#: An mbox or view with more rules stays compiled from loading on, because compiling it at its first use takes too long.
+#: An mbox or view with more rules stays compiled after loading: compiling it at its first use would take too long.
 MAX_DEFERRED = 8
 #: The objects around the rules of a location: the document, ``rules``, and ``mboxes`` or ``views``.
 _LEVELS_AROUND = 3

@@ -29,7 +29,7 @@ _GEO_TOKENS = {
     "geo.longitude": "longitude",
 }
 
-#: Keeps the ``meta`` of its rule on an option, for ``Offer``.
+#: Stores the ``meta`` of a rule on one of its options, for ``Offer``.
 keep_rule_meta: Callable[[Option, Mapping[str, Any]], None] = Option.__dict__["_rule_meta"].__set__
 
 

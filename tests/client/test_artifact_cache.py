@@ -475,7 +475,7 @@ def test_a_group_writable_file_is_read_only_if_the_process_belongs_to_the_group(
         fake_owner(monkeypatch, tmp_path / "file", gid=FOREIGN_ID)
     logger = RecordingLogger()
     assert (cache_at(tmp_path / "file", logger=logger).load() is not None) is is_read
-    assert is_read or "group of which this process is no member" in logger.lines[0]
+    assert is_read or "group of which this process is not a member" in logger.lines[0]
 
 
 @posix
