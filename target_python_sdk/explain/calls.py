@@ -38,8 +38,8 @@ def explain_call(  # noqa: PLR0917 - the parts of a client
 ) -> Explanation:
     """Return the explanation of ``call``, which the current artifact of a client decides.
 
-    Raises ``OptionError`` for invalid locations and for a server-side call, ``ArtifactNotAvailable``, and
-    ``DeadlineExceeded``.
+    Raises ``OptionError`` for invalid locations and for a server-side call, ``ArtifactNotAvailable`` if there is no
+    artifact, and ``DeadlineExceeded``.
     """
     names = _location_names(locations, "pass the names as separate arguments: explain(options, 'hero', 'cart')")
     method = call.decisioning_method

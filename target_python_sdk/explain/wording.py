@@ -95,7 +95,8 @@ class _Wording:
     """Puts conditions and values into words.
 
     :param depth: The number of operations around the condition.
-    :param item: In the body of a loop, the words for the item whose parts the variables are; otherwise empty.
+    :param item: The words for the item of a loop, if the condition is in its body; otherwise empty. The variables in
+        the body are parts of the item.
     """
 
     def __init__(self, depth: int = 0, item: str = "") -> None:

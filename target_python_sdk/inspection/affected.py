@@ -1,8 +1,9 @@
 """Computes the share of visitors that a change of the artifact affects.
 
 If a location has no audiences and no properties, or if the attributes of the visitors are given, the share is exact: it
-is computed from the ranges of the experiences. Otherwise, visitors are simulated; also if the client code changes or if
-there are too many combinations of ranges. Attributes that are not given are drawn from the values in the audiences.
+is computed from the ranges of the experiences. Otherwise, visitors are simulated. They are also simulated if the client
+code changes, or if there are too many combinations of ranges. Attributes that are not given are drawn from the values
+in the audiences.
 """
 
 import json

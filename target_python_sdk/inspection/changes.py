@@ -245,7 +245,7 @@ def _json(value: Json) -> str:
 def _priorities(
     before: Mapping[str, ActivityRules], after: Mapping[str, ActivityRules], old: RuleSet, new: RuleSet
 ) -> Iterator[Change]:
-    """Yield the locations at which the order of the activities changes that are in both artifacts."""
+    """Yield the locations at which the activities that are in both artifacts change their order."""
     orders = [_orders(each) for each in (old, new)]
     for place, order in orders[1].items():
         earlier = [id_ for id_ in orders[0].get(place, ()) if id_ in order]

@@ -43,7 +43,7 @@ def parse_json(data: bytes) -> Tuple[Json, List[Finding]]:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise Unparsable(Finding(place, f"invalid JSON: {error.msg}")) from None
-    except ValueError:  # the one that Python 3.11 and later raise for integers with thousands of digits
+    except ValueError:  # Python refuses integers with thousands of digits
         raise Unparsable(Finding("", "expected JSON with shorter numbers")) from None
     except RecursionError:
         raise Unparsable(Finding("", "expected JSON with less nesting")) from None

@@ -130,7 +130,7 @@ class LocationPair(NamedTuple):
         """
         atoms = self._atoms()
         # Shares of visitors, each with the buckets that all of these visitors have. A share is divided by the atoms of
-        # an activity when a decision depends on the bucket in it.
+        # an activity when a decision depends on the bucket in this activity.
         stack: List[Tuple[float, Dict[Any, float]]] = [(1.0, {})]
         same_experience = same = 0.0
         combinations = 0

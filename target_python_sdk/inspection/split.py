@@ -131,7 +131,7 @@ def measure_split(
 
     :param attributes: The attributes of the visitors, which audiences read.
     :param all_audiences: Whether every audience and property counts as matching.
-    :param progress: Called before each ``_STEP`` visitors and at the end.
+    :param progress: Called at the start, after every 100 visitors, and at the end.
     """
     simulation = Simulation(artifact, attributes, all_audiences=all_audiences)
     while simulation.visitors < visitors:

@@ -121,7 +121,7 @@ def read_activities(source: ActivitiesSource = None) -> Activities:
 
 
 def _sample() -> str:
-    """Return the text of the built-in sample, also from a zip archive."""
+    """Return the text of the built-in sample. The package may be inside a zip archive."""
     return (pkgutil.get_data(__name__.rpartition(".")[0], _SAMPLE) or b"").decode("utf-8")
 
 
@@ -149,7 +149,7 @@ def open_document(source: ActivitiesSource = None) -> Iterator[Any]:
     except json.JSONDecodeError as error:
         place = f"{path}, line {error.lineno}, column {error.colno}"
         raise error_at(place, "JSON", problem=f"invalid JSON: {error.msg}") from error
-    except ValueError as error:  # the one that Python 3.11 and later raise for integers with thousands of digits
+    except ValueError as error:  # Python refuses integers with thousands of digits
         raise error_at(str(path), "JSON with shorter numbers") from error
     try:
         yield document

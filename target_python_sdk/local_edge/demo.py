@@ -17,7 +17,7 @@ from target_tools.typing_compat import JsonObject
 FLAGS, GREETING, PRODUCTS = "demo-engineering-flags", "a1-serverside-ab", "product-recommendations"
 #: A visitor in experience A, one in B, and one outside the shares of the recommendations.
 VISITORS = ("visitor-2", "visitor-3", "visitor-5")
-#: The methods to compare, with an mbox. The rules of the remote mbox are not in the artifact.
+#: The calls to compare: a method and an mbox. The rules of the last mbox, which is remote, are not in the artifact.
 CASES = (("server-side", GREETING), ("on-device", GREETING), ("hybrid", GREETING), ("hybrid", "loyalty-offer"))
 #: The number of calls for each case.
 CALLS = 21

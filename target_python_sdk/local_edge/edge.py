@@ -34,10 +34,10 @@ from target_tools.errors import OptionError, TargetError
 
 logger = getLogger("adobe.target.local_edge")
 
-#: The limits of the records of each kind (requests, notifications, events): their number and their estimated memory.
+#: The limits for each kind of records (requests, notifications, telemetry, events): number and estimated memory.
 MAX_RECORDED = 10000
 MAX_RECORDED_BYTES = 128 * 1024 * 1024
-#: The estimated memory of a ``RecordedEvent``, in bytes. Its texts are those of the content.
+#: The estimated memory of a ``RecordedEvent``, in bytes, without its texts, which the content contains anyway.
 EVENT_SIZE = 128
 #: The organization of the examples in the documentation.
 ORGANIZATION_ID = "1234567890@AdobeOrg"
@@ -143,8 +143,8 @@ class LocalEdge:
         option ``force``.
 
         :param visitor: One of the visitor's ids, such as the tntId, with or without its edge cluster; None for all.
-        :param activity: Its name or id. An unknown one raises ``OptionError``.
-        :param experience: Its name or id, or its position, counted from 0.
+        :param activity: The activity's name or id. An unknown one raises ``OptionError``.
+        :param experience: The experience's name or id, or its position, counted from 0.
         """
         return self._forced.add(self._content.artifact, visitor, activity, experience)
 
@@ -191,7 +191,7 @@ class LocalEdge:
 
     @property
     def requests(self) -> List[RecordedRequest]:
-        """The requests of clients so far, oldest first. Not included: refused, of the page, with telemetry alone."""
+        """The requests of clients so far, oldest first, except refused requests and those with telemetry alone."""
         return self._requests.items()
 
     @property

@@ -30,8 +30,8 @@ logger = getLogger("adobe.target.local_edge")
 MIN_GZIP_SIZE = 1024
 #: The maximum size of the body of a request, in bytes.
 MAX_REQUEST_SIZE = 4 * 1024 * 1024
-#: The rest of a refused request is read and discarded, so that the client can receive the reply. The maximum number of
-#: bytes, and the maximum time in seconds.
+#: The rest of a refused request is read and discarded, so that the client can receive the reply: at most this number of
+#: bytes, for at most this time in seconds.
 MAX_DISCARDED = 16 * 1024 * 1024
 DISCARD_TIMEOUT = 2.0
 _NO_HEAD = RequestHead("-", "-", {})

@@ -57,7 +57,7 @@ def file_reply(name: str) -> Optional[Reply]:
     if not content_type:
         return None
     try:
-        content = pkgutil.get_data(__name__.rpartition(".")[0], name)  # also from a zip archive
+        content = pkgutil.get_data(__name__.rpartition(".")[0], name)  # the package may be inside a zip archive
     except OSError:
         return None
     return None if content is None else Reply(200, content, {**HEADERS, "Content-Type": content_type})
