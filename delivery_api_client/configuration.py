@@ -141,7 +141,7 @@ class Configuration:
 
     @property
     def logger_format(self) -> str:
-        """The format of the lines in that file, for ``logging.Formatter``."""
+        """The format of the lines in ``logger_file``, for ``logging.Formatter``."""
         return self._logger_format
 
     @logger_format.setter

@@ -4,7 +4,7 @@ from typing import Any, Callable, Mapping, Optional
 
 
 def by_property_token(property_token: Optional[str]) -> Callable[[Mapping[str, Any]], bool]:
-    """Return a filter for the rules of a property, including those of all properties."""
+    """Return a filter for the rules that apply to a property, including those that apply to all properties."""
 
     def applies(rule: Mapping[str, Any]) -> bool:
         tokens = rule.get("propertyTokens")

@@ -1,4 +1,4 @@
-"""Writes the output of commands: lines, tables and JSON, with colours only on a terminal.
+"""Writes the output of commands: lines, tables and JSON, with colors only on a terminal.
 
 The names in a file are untrusted. All text is escaped, so it cannot move the cursor, change
 the title of the window, or reverse the direction of the line.
@@ -28,7 +28,7 @@ Text = Union[str, Styled]
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with all characters escaped that are not printable, such as control characters."""
+    """Return ``text`` with escapes in place of characters that are not printable, such as control characters."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
@@ -40,7 +40,7 @@ class Output:
     def __init__(self, stream: Optional[TextIO] = None) -> None:
         self._stream = sys.stdout if stream is None else stream
         self.is_terminal = self._stream.isatty()
-        self._has_colours = self.is_terminal and _colours_are_allowed()
+        self._has_colors = self.is_terminal and _colors_are_allowed()
         self._encoding = self._stream.encoding or "utf-8"
 
     def line(self, *parts: Text) -> None:
@@ -66,12 +66,12 @@ class Output:
 
     def _render(self, part: Text) -> str:
         text = self._plain(part)
-        if self._has_colours and isinstance(part, Styled) and text:
+        if self._has_colors and isinstance(part, Styled) and text:
             return f"\x1b[{STYLES[part.style]}m{text}\x1b[0m"
         return text
 
     def _plain(self, part: Text) -> str:
-        """Return the text of ``part``, with the characters escaped that the stream cannot encode."""
+        """Return the text of ``part``, with escapes in place of characters that the stream cannot encode."""
         return printable(_text(part)).encode(self._encoding, "backslashreplace").decode(self._encoding)
 
 
@@ -112,8 +112,8 @@ def _text(part: Text) -> str:
     return part.text if isinstance(part, Styled) else part
 
 
-def _colours_are_allowed() -> bool:
-    """Return whether the environment allows colours. See https://no-color.org."""
+def _colors_are_allowed() -> bool:
+    """Return whether the environment allows colors. See https://no-color.org."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

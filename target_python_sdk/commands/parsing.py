@@ -70,7 +70,7 @@ def add_client_argument(parser: argparse._ActionsContainer, help_text: str) -> N
 
 
 def non_empty(text: str) -> str:
-    """Check that a text is not empty, as that of an unset shell variable is."""
+    """Check that text is not empty, as the value of an unset shell variable is."""
     if not text:
         raise argparse.ArgumentTypeError("expected a value, got an empty string")
     return text

@@ -320,7 +320,7 @@ class CeleryTarget:
         self._lost.add()
 
     def _start_client(self, **_: object) -> None:
-        """Create the client when a child of prefork starts, or a main process that runs tasks.
+        """Create the client at the start of a process that runs tasks: a child of prefork, or a main process.
 
         Celery logs an error of the factory; the first task that needs the client tries again.
         """

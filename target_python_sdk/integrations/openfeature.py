@@ -65,8 +65,9 @@ class TargetProvider(AbstractProvider):
     ``client`` is a :class:`~target_python_sdk.TargetClient`, or the options of a client. A client that the provider
     creates is closed by :meth:`shutdown`.
 
-    :param flags: Flag keys that are not ``mbox.attribute``, each with ``"mbox.attribute"`` or ``(mbox, attribute)``.
-    :param targeting_key: The id that the targeting key is: ``third_party_id``, ``tnt_id`` or
+    :param flags: The sources of flags whose keys are not ``mbox.attribute``, by flag key. A source is
+        ``"mbox.attribute"`` or ``(mbox, attribute)``.
+    :param targeting_key: Which id of the visitor the targeting key is: ``third_party_id``, ``tnt_id`` or
         ``marketing_cloud_visitor_id``.
     :param require_targeting_key: Refuse evaluations without an id. Otherwise, each of them is for a new visitor.
     :param private_attributes: The attributes of the evaluation context that are not sent.
@@ -315,4 +316,3 @@ def _knows_mbox(client: TargetClient, mbox: str) -> bool:
     source = client._processes.get().artifacts
     artifact = None if source is None else source.artifact
     return artifact is None or mbox in artifact.mboxes or mbox in artifact.remote_mboxes
-

@@ -30,7 +30,7 @@ _PROFILE_PREFIX = "profile."
 class ContextSettings(NamedTuple):
     """How a provider reads evaluation contexts."""
 
-    #: The id that the targeting key is: one of ``IDS``.
+    #: Which of ``IDS`` the targeting key is.
     targeting_key: str = "third_party_id"
     #: Whether a context must name the visitor.
     requires_visitor: bool = True

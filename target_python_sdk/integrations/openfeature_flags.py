@@ -48,14 +48,14 @@ _AB = "ab"
 
 
 class FlagSource(NamedTuple):
-    """Where the value of a flag is: an attribute of the JSON offers of an mbox; None for all of them."""
+    """Where the value of a flag is: an attribute of the JSON offers of an mbox, or None for all their attributes."""
 
     mbox: str
     attribute: Optional[str]
 
 
 def parse_flags(flags: Mapping[str, GivenSource]) -> Dict[str, FlagSource]:
-    """Return the sources of the flags that have another key than ``mbox.attribute``. Raises ``OptionError``."""
+    """Return the sources of the flags whose keys are not ``mbox.attribute``. Raises ``OptionError``."""
     check_type("flags", "a dict of flag keys", flags, Mapping)
     return {key: _parse_source(key, given) for key, given in flags.items()}
 

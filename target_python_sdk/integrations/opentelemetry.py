@@ -39,7 +39,7 @@ Attributes = Dict[str, Union[str, bool, int, Sequence[str]]]
 _SCOPE = "target_python_sdk"
 _EVENT = "feature_flag.evaluation"
 _PROVIDER = "Adobe Target"
-#: Seconds. Those of the conventions for HTTP, and shorter ones for on-device decisions.
+#: The limits of the buckets in seconds: those of the conventions for HTTP, and shorter ones for on-device decisions.
 _BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 _ARTIFACT = "artifact"
 _CIRCUITS = {"circuit_opened": 1, "circuit_closed": -1}
@@ -50,8 +50,8 @@ _DECIDING = ("get_offers", "get_attributes")
 class OpenTelemetry:
     """An observer that records spans, feature-flag events and metrics.
 
-    It uses the global providers, also if they are set later, unless others are passed. ``span_events=True`` records
-    the events on the span, for backends without logs.
+    By default, it uses the global providers, even if they are set later. ``span_events=True`` records the events on
+    the span, for backends without logs.
     """
 
     def __init__(

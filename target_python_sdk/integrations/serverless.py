@@ -30,11 +30,11 @@ DEFAULT_TIMEOUT = 1000
 
 
 def flush_after(target_client: TargetClient, timeout: float = DEFAULT_TIMEOUT) -> Callable[[HandlerT], HandlerT]:
-    """Return a decorator that flushes ``target_client`` after each call of a handler, also after an exception.
+    """Return a decorator that flushes ``target_client`` after each call of a handler, even after an exception.
 
     The handler is a function or a coroutine function; its parameters, its result and its exceptions stay the same.
-    ``timeout`` is the limit of a flush in milliseconds. What is not done by then is one WARNING, and continues if
-    the process does.
+    ``timeout`` is the limit of a flush in milliseconds. If calls or notifications are not done by then, one WARNING is
+    logged. They continue if the process does.
     """
     if not hasattr(target_client, "flush"):
         _reject("target_client", "a TargetClient", target_client, "did you mean @flush_after(target_client)?")

@@ -20,8 +20,8 @@ _DEFAULTS: Mapping[str, Any] = {"client": CLIENT, "organization_id": ORGANIZATIO
 class FakeTargetClient(TargetClient):
     """A client that opens no socket. The test chooses the offers that it returns, and sees what it sends.
 
-    All else is a client's own code: options, requests, envelopes, cookies, callbacks, awaited calls, notifications and
-    on-device decisions. Create it by ``FakeTargetClient.create``. All options are optional.
+    Everything else is the client's own code: options, requests, envelopes, cookies, callbacks, awaited calls,
+    notifications and on-device decisions. Create it by ``FakeTargetClient.create``. No option is required.
 
     Each failure ends a call at once: there are no retries and no circuit breaker.
     """
@@ -35,7 +35,7 @@ class FakeTargetClient(TargetClient):
         self._processes = network.processes(self._settings, self._events, self._log)
         self._processes.get()
 
-    # What visitors get
+    # Offers
 
     def show(
         self,
@@ -91,17 +91,17 @@ class FakeTargetClient(TargetClient):
         This lasts until ``reset`` or the end of a ``with`` block. Raises ``OptionError`` for an unknown name.
 
         :param activity: The name or the id of the activity.
-        :param experience: Its name or id, or its position, counted from 0.
+        :param experience: The name or the id of the experience, or its position, counted from 0.
         """
         return self._network.edge.force(None, activity, experience)
 
-    # How they get it
+    # Failures and delays
 
     def fail_with(self, error: Failure) -> ContextManager[object]:
         """Fail each request to the edge from now on, until ``fail_with(None)`` or the end of a ``with`` block.
 
-        On-device decisions send no request. ``ArtifactNotAvailable`` makes them fail. Other errors lose their
-        notifications.
+        On-device decisions send no request. ``ArtifactNotAvailable`` makes them fail. With other errors, they succeed,
+        but their notifications are lost.
 
         :param error: A ``DeliveryError`` or its class, or a status from 400 to 599.
         """
@@ -124,7 +124,7 @@ class FakeTargetClient(TargetClient):
         self._network.flush()
         self._network.reset()
 
-    # What they did
+    # Displays, clicks and requests
 
     @property
     def displayed(self) -> List[str]:
@@ -142,7 +142,7 @@ class FakeTargetClient(TargetClient):
     def requests(self) -> List[DeliveryRequest]:
         """The requests to the edge so far, oldest first, including those that failed and those with notifications.
 
-        On-device decisions send no request but their notifications.
+        On-device decisions send only notifications.
         """
         self._network.flush()
         return self._network.requests
@@ -153,7 +153,7 @@ class FakeTargetClient(TargetClient):
         """Answer the calls of another client until the end of a ``with`` block. It keeps its options.
 
         Use it for a client that a module of the application creates. With the class ``TargetClient``, the calls of all
-        clients that are created in the block are answered, also later.
+        clients that are created in the block are answered, even after its end.
         """
         given: Any = client
         if given is TargetClient:

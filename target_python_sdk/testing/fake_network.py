@@ -72,7 +72,7 @@ class FakeNetwork:
         self.edge = _UnservedEdge(self._document(self._loaded, self._shown))
         self._update_artifacts()
 
-    # What the clients get
+    # Offers
 
     def load(self, source: ActivitiesSource) -> None:
         """Serve activities or a rule artifact in addition to the offers that are shown. Raises ``OptionError``."""
@@ -107,7 +107,7 @@ class FakeNetwork:
         for runtime in self._runtimes:
             runtime.update_artifact()
 
-    # How the clients get it
+    # Failures and delays
 
     def slow(self, milliseconds: float) -> ContextManager[object]:
         """Delay each answer. The end of a ``with`` block restores the earlier delay."""

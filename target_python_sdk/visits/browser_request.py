@@ -28,12 +28,12 @@ class BrowserRequest:
 
     @property
     def visitor_cookie(self) -> Optional[str]:
-        """The cookies of the Experience Cloud visitor, as a ``Cookie`` header. A call uses its organization's."""
+        """The cookies ``AMCV_…``, as a ``Cookie`` header. A call uses the one of its client's organization."""
         return "; ".join(f"{name}={value}" for name, value in visitor_cookies(self._environ).items()) or None
 
     @property
     def qa_mode(self) -> Optional[QAMode]:
-        """The QA mode that the parameters of a QA link ask for, or else the cookie ``at_qa_mode``."""
+        """The QA mode in the parameters of a QA link, or else the one in the cookie ``at_qa_mode``."""
         return qa_mode_of(self.url) or qa_mode_of_cookie(self.cookie(QA_MODE_COOKIE))
 
     @property

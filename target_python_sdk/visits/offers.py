@@ -87,7 +87,7 @@ def offers_request(
 
 
 def check_call_options(options: Mapping[str, Any]) -> None:
-    """Raise ``OptionError`` for a keyword argument that is no option of a call for offers."""
+    """Raise ``OptionError`` for a keyword argument that is not an option of a call for offers."""
     for name in options:
         if name == "request":
             hint = "make the call with visit.options(request), and pass its answer to visit.remember"

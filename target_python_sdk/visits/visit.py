@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 #: The names of the cookies in an answer, by their keys.
 _COOKIES = {"target_cookie": TARGET_COOKIE, "target_location_hint_cookie": LOCATION_HINT_COOKIE}
-#: The errors of calls that the client did not accept or lost. The other errors of the edge are part of an answer.
+#: The errors of calls that the client refused or lost. With other errors, a call returns an answer without offers.
 _UNSENT = (CallLost, ClientClosed, QueueFull)
 #: The fields of the context that the visit fills in.
 _CONTEXT_FIELDS = ("address", "browser", "client_hints", "geo", "user_agent")
@@ -129,7 +129,7 @@ class Visit(BrowserRequest):
 
     @property
     def may_send(self) -> bool:
-        """Whether calls may send data about the visitor, who has not refused consent and is no bot."""
+        """Whether calls may send data about the visitor: not if consent was refused, and not for a bot."""
         if self._is_bot is None:
             is_bot = self._settings.is_bot
             self._is_bot = is_bot is not None and bool(is_bot(self))
@@ -331,7 +331,7 @@ class Visit(BrowserRequest):
         """
         self._headers_sent = True
         options = self._settings.cookies
-        headers = getattr(response, "headers", response)  # Django 3.1 and older has them on the response
+        headers = getattr(response, "headers", response)  # a response of Django 3.1 and older has no such attribute
         own = cookie_names(header_values(headers, "Set-Cookie")) | set(getattr(response, "cookies", ()))
         for cookie in self.cookies():
             if cookie.name not in own:
@@ -360,12 +360,12 @@ class Visit(BrowserRequest):
     # Requests
 
     async def _in_turn(self, build: Callable[[], Any]) -> Any:
-        """Return the options of an awaited call. If many calls start together, they are built in several turns."""
+        """Return the options of an awaited call. If many calls start together, build them later."""
         client = self.client
         return await client._build_options(build) if isinstance(client, ClientCalls) else build()
 
     def _options_of_call(self, request: Optional[DeliveryRequest], options: Mapping[str, Any]) -> Any:
-        """Return the options of a call whose answer has no offers if it fails."""
+        """Return the options of a call that returns an answer without offers if it fails."""
         check_call_options(options)
         more: Any = {"on_error": "default", **options}
         return self.options(cast("Any", request), **more)
