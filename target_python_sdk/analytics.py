@@ -49,13 +49,13 @@ def data_insertion_url(
 
     :param answer: The answer of a call with client-side logging.
     :param report_suite: The id of the report suite, or several ids, separated by commas.
-    :param tracking_server: The host of the data collection, without a scheme. By default, that of the request.
-    :param details: What to report instead of the displays, ``answer.analytics_details``: for example
-        ``[metric.analytics]`` of a click.
+    :param tracking_server: The host of the data collection, without a scheme. By default, the one in the request.
+    :param details: The payloads to report, for example ``[metric.analytics]`` for a click. By default, those of the
+        displays: ``answer.analytics_details``.
     :param page_url: The URL of the page, which Analytics shows in reports.
     :param parameters: Further parameters of Analytics, such as ``{"aid": …}`` or ``{"pageName": …}``.
     :param code_version: The version of the application that Analytics shows.
-    :param secure: False: http instead of https.
+    :param secure: Whether the URL begins with ``https``. If False, it begins with ``http``.
 
     Raises ``OptionError`` for a tracking server that is not a host, and for an invalid report suite or code version.
     """

@@ -102,10 +102,10 @@ class _Construction(Generic[ClientT]):
 
     def run(self) -> ClientT:
         """Return a client that has waited for its first artifact."""
-        plain_check(DeliveryRequest)  # kept; the first call would need several milliseconds for it, on the event loop
+        plain_check(DeliveryRequest)  # cached; otherwise, the first call would block the event loop for milliseconds
         client = self._client = self._construct()
         client._start()
-        if self._abandoned:  # at that time, there may have been no client yet that ``abandon`` could close
+        if self._abandoned:  # perhaps before there was a client that ``abandon`` could close
             client.close(0)
         client._wait_for_artifact()
         return client

@@ -31,12 +31,12 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
 
 ClientT = TypeVar("ClientT", bound="TargetClient")
 
-#: The default of ``create``. Its type is not Optional, so that type checkers name a misspelled option.
+#: The default of the parameter ``options``. Its type is not Optional, so that type checkers name a misspelled option.
 _NO_OPTIONS: Any = None
 
 
 class AuthState:
-    """The authentication states of a customer id, as the Experience Cloud visitor numbers them."""
+    """The authentication states of a customer id, by their numbers in the Experience Cloud ID service."""
 
     UNKNOWN = 0
     AUTHENTICATED = 1
@@ -60,7 +60,7 @@ class TargetClient(ClientCalls):
     def __init__(self, options: Optional[Mapping[str, Any]] = None) -> None:
         if not isinstance(options, Mapping) or not options.get("internal"):
             raise OptionError(PRIVATE_CONSTRUCTOR)
-        # A third of our modules. They are imported here, so that the first call does not spend its timeout on them.
+        # These imports load a third of our modules. The first call must not spend its timeout on them.
         from target_python_sdk import common_calls  # noqa: PLC0415
         from target_python_sdk.delivery.options import client_settings  # noqa: PLC0415
         from target_python_sdk.prepared_call import PreparedCall  # noqa: PLC0415
@@ -231,7 +231,7 @@ class TargetClient(ClientCalls):
         return seconds
 
     def _refuse_calls(self) -> Optional[Runtime]:
-        """Refuse further calls. Return the state to close, if there is one."""
+        """Refuse further calls. Return the runtime to close, if there is one."""
         if self._ready is not None:
             self._ready.cancel()
         self._is_closed = True
@@ -306,7 +306,7 @@ class TargetClient(ClientCalls):
     def _decide_common_call(
         self, options: Options, mbox_names: Sequence[str] = ()
     ) -> Optional[TargetDeliveryResponse]:
-        """Return the envelope of a call that is decided in few steps; None for all other calls."""
+        """Return the envelope of a call that ``common_calls`` can decide; None for all other calls."""
         common_calls = self._common_calls
         if common_calls is None or options is None or self._is_closed:
             return None

@@ -48,7 +48,7 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
 ResultT = TypeVar("ResultT")
 Options = Optional[Mapping[Any, Any]]
 
-#: The default of awaited calls. Its type is not Optional, so that type checkers name a misspelled option.
+#: The default of the parameter ``options``. Its type is not Optional, so that type checkers name a misspelled option.
 _NO_OPTIONS: Any = None
 
 
@@ -195,7 +195,7 @@ class ClientCalls:
     def get_attributes(self, mbox_names: Sequence[str], options: Options = None, **keywords: Any) -> Any:
         """Return the JSON offers of ``mbox_names`` as plain values.
 
-        Names that the request does not ask for yet are added to ``execute`` in a copy of it.
+        Names that the request does not contain yet are added to ``execute`` in a copy of the request.
         Waits, returns and raises as :meth:`get_offers` does.
         """
         merged = merge_options(options, keywords)
@@ -255,12 +255,12 @@ class ClientCalls:
     def explain(self, options: Options = None, *locations: str, **keywords: Any) -> Explanation:
         """Explain the on-device decision of a call: which rules decide, and why the others do not.
 
-        Options are a dict, keyword arguments, or both, as for :meth:`get_offers`. ``locations`` are names of mboxes and
-        views, which follow a dict of options: ``explain({"request": request}, "hero", "cart")``. Without them, all
-        locations of the request are explained. The request need not contain the names. Nothing is sent and nothing is
-        counted, and the location of an IP address is not looked up. Raises ``OptionError`` for a server-side call,
-        because only the edge can explain its decisions, ``ArtifactNotAvailable`` before the first artifact, and
-        ``DeadlineExceeded``.
+        Options are a dict, keyword arguments, or both, as for :meth:`get_offers`. ``locations`` are the names of mboxes
+        and views, after a dict of options: ``explain({"request": request}, "hero", "cart")``. The request need not
+        contain these names. Without ``locations``, all locations of the request are explained. Nothing is sent and
+        nothing is counted, and the location of an IP address is not looked up. Raises ``OptionError`` for a server-side
+        call, because only the edge can explain its decisions, ``ArtifactNotAvailable`` before the first artifact, and
+        ``DeadlineExceeded`` if the rules take longer than ``timeout``.
         """
         from target_python_sdk.explain.calls import explain_call  # noqa: PLC0415 - few applications use it
 
@@ -325,7 +325,7 @@ class ClientCalls:
         return await turns.build(loop, build)
 
     async def _wait_for_earlier_calls(self) -> None:
-        """Wait until the awaited calls of this event loop, also those of tasks just created, are prepared."""
+        """Wait until the awaited calls of this event loop, including those of tasks just created, are prepared."""
         import asyncio  # noqa: PLC0415 - a program that awaits has loaded it
 
         loop, turns = self._turns.current()

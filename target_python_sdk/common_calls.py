@@ -1,4 +1,4 @@
-"""Decides the most common calls on-device in few steps: for a visitor with a device id, without further options.
+"""Decides the most common on-device calls in few steps: those for a visitor with a device id and without other options.
 
 For these calls, it does what ``call_options``, ``prepare``, ``on_device`` and ``prepared_call`` do together. All other
 calls take that ordinary path. A property-based test compares the outcomes of both paths.
@@ -113,7 +113,7 @@ def decide_common_call(
 
 
 def _is_common(part: Any) -> bool:
-    """Return whether ``part`` is None, or requests a page load or mboxes, all of which have names."""
+    """Return whether ``part`` is None, or requests a page load, mboxes that all have names, or both."""
     if part is None:
         return True
     if not part.mboxes:

@@ -15,9 +15,9 @@ ResultT = TypeVar("ResultT")
 
 
 class ForcedCall(PreparedCall[ResultT]):
-    """A call with forced experiences, which ``meta`` names in the envelope."""
+    """A call with forced experiences. The ``meta`` of its envelope names them."""
 
-    #: The experiences to show; empty until an artifact is there.
+    #: The experiences to show; empty until an artifact is available.
     _forced: Sequence[ForcedExperience] = ()
 
     def _parts_for_the_edge(self, method: DecisioningMethod) -> Optional[RemoteParts]:

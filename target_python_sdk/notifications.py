@@ -1,9 +1,9 @@
 """Sends notifications in the background: displays of on-device decisions, and those of visits.
 
 The thread that made the decision renders the request, because the caller may change its models afterwards. (A call with
-a callback has copied them.) A worker sends it like any call of the client: with its retries, its circuit breaker and
-its log. ``flush``, ``close`` and the exit of the process wait for it. Each failure is emitted as
-``send_notification_error``; the log names the first one of an outage.
+a callback has already copied them.) A worker sends the request like any call of the client, with the client's retries
+and circuit breaker. ``flush``, ``close`` and the exit of the process wait for it. Each failure is emitted as
+``send_notification_error``. The first one of an outage is also logged.
 """
 
 from functools import partial
@@ -33,10 +33,10 @@ Method = Callable[[Dict[str, Any]], Any]
 
 
 def notification_request(prepared: PreparedRequest) -> PreparedRequest:
-    """Return a request that reports the notifications and the telemetry of the caller.
+    """Return a request that reports the notifications and the telemetry in the caller's request.
 
-    It keeps visitor, session, property, environment and trace, so that the edge counts it for the same visit. It
-    shares objects with the request of the caller, who may change them.
+    It has the same visitor, session, property, environment and trace, so that the edge counts it for the same visit.
+    It shares objects with the caller's request, so the caller may change them.
     """
     request_id = prepared.ids.next()
     return prepared.with_request(copy_with(prepared.request, request_id=request_id, execute=None, prefetch=None))
@@ -85,7 +85,7 @@ def queue_notifications(
 
 
 def _render(displays: Sequence[Display], request: DeliveryRequest) -> bytes:
-    """Return the JSON of ``request`` with ``displays``. Its text is the same as with models for the displays."""
+    """Return the JSON of ``with_displays(request, displays)``, usually without creating models for the displays."""
     if request.notifications or request.qa_mode or request.preview:
         return render_quickly(with_displays(request, displays))
     others = ",".join([_display_json(display) for display in displays])

@@ -1,7 +1,7 @@
 """Measures calls, and passes each finished one to the observers of the application.
 
-A call is passed on exactly once, in the context of the call, after its outcome is known and before its callback runs.
-A call that never began, because the queue was full or the client was closed, is passed on, too.
+Each call is passed on exactly once, in its own context, after its outcome is known and before its callback runs. This
+includes calls that never began, because the queue was full or the client was closed.
 
 Errors of observers do not affect calls. The first error of each observer is logged, and so is the first time that it
 is slow. Calls that an observer makes are not passed to the same observer, so there is no endless recursion.
@@ -54,11 +54,11 @@ class Observation:
     def measure(
         self, kind: str, prepared: PreparedRequest, is_on_device: bool, displays: Sequence[Display] = ()
     ) -> "MeasuredCall":
-        """Return a measured call, which has not begun. ``displays`` are those that it reports."""
+        """Return a measured call that has not begun. ``displays`` are the displays that the call reports."""
         return MeasuredCall(self, kind, prepared, is_on_device, displays)
 
     def observe_download(self, job: Callable[[Send], PollOutcome], send: Send) -> PollOutcome:
-        """Do ``job``, a download of the rule artifact. Its outcome is passed on by ``PollOutcome.pass_on``."""
+        """Run ``job``, a download of the rule artifact. ``PollOutcome.pass_on`` passes its outcome to the observers."""
         started = StartedObservers(self)
         replies: List[HttpReply] = []
 
@@ -81,7 +81,7 @@ class Observation:
         return outcome._replace(pass_on=partial(started.finish, observed))
 
     def circuit_changed(self, change: CircuitChange) -> None:
-        """Pass a change of a circuit on. It has no start."""
+        """Pass a change of a circuit to the observers. It has an outcome, but no start."""
         kind = CIRCUIT_OPENED if change.seconds is None else CIRCUIT_CLOSED
         observed = Observed(kind, seconds=change.seconds or 0.0, origin=change.origin)
         started = StartedObservers(self)
@@ -126,9 +126,9 @@ class StartedObservers:
         return bool(self._waiting)
 
     def start(self, call: Optional[CallStart]) -> None:
-        """Tell the observers that a call starts; None is for what has no start.
+        """Tell the observers that a call starts. None means that they only get an outcome.
 
-        If an observer is interrupted, the earlier ones still wait.
+        If an observer is interrupted, those before it still get the outcome.
         """
         running = _RUNNING.get()
         for observer, start in self._observation.observers:
@@ -234,7 +234,7 @@ class MeasuredCall:
 
 
 def _observed_download(replies: List[HttpReply], seconds: float, error: Optional[BaseException]) -> Observed:
-    """Return what a download was. It has no reply if a file was read, or if there was no connection."""
+    """Return the observation of a download. There is no reply if a file was read, or if no server was reached."""
     attempts, status, timings = 0, None, None
     if replies:
         attempts, status, timings = replies[0].attempts, replies[0].status, replies[0].timings

@@ -43,7 +43,7 @@ class Observed(NamedTuple):
     """Who decided a call: ``on-device`` or ``server-side``. None if the kind is not a call."""
 
     seconds: float = 0.0
-    """The duration, without the time in the queue of the workers; for ``circuit_closed`` the time that it was open."""
+    """The duration, without the time in the workers' queue; for ``circuit_closed`` how long the circuit was open."""
 
     attempts: int = 0
     """The number of attempts to send the request. An on-device decision needs none."""
@@ -52,7 +52,7 @@ class Observed(NamedTuple):
     """The HTTP status of the answer. For an on-device decision 200, or 206 if parts could not be decided."""
 
     error: Optional[BaseException] = None
-    """Why the call failed, also if ``on_error="default"`` answered it; in a hybrid call, also the error of the edge."""
+    """Why the call failed, even if it returned an answer without offers; in a hybrid call, also the edge's error."""
 
     offers: Tuple[Offer, ...] = ()
     """The offers of the answer, one for each mbox and view, and for the page load."""
@@ -93,7 +93,7 @@ class ExposureLogger:
             raise OptionError(invalid("Invalid argument 'logger'", expected=expected, got=logger, hint=hint), "logger")
         self._logger = logger or logging.getLogger(f"{LOGGER_NAME}.exposures")
         self._limit = max(1, max_remembered // 2)
-        # When the new ones are half of the maximum, they become the old ones, and the old ones are forgotten.
+        # When the new exposures are half of the maximum, they become the old ones, and the old ones are forgotten.
         self._new: Dict[int, object] = {}
         self._old: Dict[int, object] = {}
 

@@ -130,7 +130,7 @@ class Offer:
         return self._name_or_id("experience")
 
     def to_json(self) -> Dict[str, Any]:
-        """Return the offer as JSON can hold it: ``kind``, ``name``, ``key`` and the options, as the edge sent them."""
+        """Return a dict for JSON: ``kind``, ``name``, ``key``, and the ``options`` in the form of the API."""
         options = [option.to_json() for option in self.options]
         return {"kind": self.kind, "name": self.name, "key": self.key, "options": options}
 

@@ -72,7 +72,7 @@ class OutageLog:
             self._end(name)
 
     def change_circuit(self, change: CircuitChange) -> None:
-        """Emit an event for a circuit that opens or closes, and log it: at DEBUG if its outage has its first line."""
+        """Emit an event for a circuit that opens or closes, and log it. Log the opening of a known outage at DEBUG."""
         origin = change.origin
         failures, calls, cause = change.failures, change.calls, change.cause
         opened: CircuitOpened = {"origin": origin, "failures": failures, "calls": calls, "cause": cause}

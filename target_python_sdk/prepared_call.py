@@ -5,7 +5,8 @@ blocking calls, calls with a callback and awaited calls, and for both the edge a
 
 The envelope contains the response, the cookies to set, and details for Analytics and the page.
 
-If the edge fails in a hybrid call, this process decides what it can. The envelope has the error and names the rest.
+If the edge fails in a hybrid call, this process decides what it can. The envelope contains the error, and names the
+mboxes and views that were not decided.
 """
 
 from functools import partial
@@ -151,7 +152,7 @@ class PreparedCall(Generic[ResultT]):
     def _decide_on_device(self, current: CurrentArtifact, deadline: Deadline) -> TargetDeliveryResponse:
         runtime, prepared = self._runtime, self._prepared
         decision = self._decide(current, deadline)
-        # First, so that the notification about this decision carries its record.
+        # Before the notification about this decision is queued, so that it can carry the telemetry record.
         if runtime.telemetry is not None and self._call.consent:
             runtime.telemetry.add(prepared.request, self._began)
         if decision.geo is not None:
@@ -203,7 +204,7 @@ class PreparedCall(Generic[ResultT]):
         self._count_failure(error)
         envelope = self._decide_on_device(current, after_request(deadline))
         envelope.response.status = PARTIAL
-        drop_tracebacks(error)  # the frames refer to the caller's frame, and that one to the envelope: a cycle
+        drop_tracebacks(error)  # the traceback leads to the caller's frame, which refers to the envelope: a cycle
         envelope.error = error
         self._log_failure("The edge failed; a hybrid call is decided without it (request %s): %s", error)
         remote = envelope.meta
@@ -235,10 +236,10 @@ class PreparedCall(Generic[ResultT]):
         self._runtime.counters.retries.add(max(0, error.attempts - 1))
 
     def _default_result(self, error: DeliveryError) -> ResultT:
-        """Return the result of a failed call for ``on_error="default"``: no offers, the same cookies, the error."""
+        """Return the result of a failed call for ``on_error="default"``: no offers, but the cookies and the error."""
         self._log_failure("A call failed (request %s); it is answered without offers: %s", error)
         envelope = self._envelope_without_offers()
-        drop_tracebacks(error)  # the frames refer to the caller's frame, and that one to the envelope: a cycle
+        drop_tracebacks(error)  # the traceback leads to the caller's frame, which refers to the envelope: a cycle
         envelope.error = error
         return self._convert(envelope)
 

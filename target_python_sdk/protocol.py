@@ -13,14 +13,14 @@ VISITOR_COOKIE_PREFIX = "AMCV_"
 #: The parts inside the ``mbox`` cookie.
 SESSION_ID_COOKIE = "session"
 DEVICE_ID_COOKIE = "PC"
-#: The maximum ages of the session, the device id and the location hint in seconds: 31 minutes, two years, 31 minutes.
+#: The maximum ages of the session, the device id and the location hint in seconds: 31 minutes, 732 days, 31 minutes.
 SESSION_ID_MAX_AGE = 1860
 DEVICE_ID_MAX_AGE = 63244800
 LOCATION_HINT_MAX_AGE = 1860
 
 # Hosts
 
-#: ``{client}.tt.omtrdc.net`` and ``mboxedge{cluster}.tt.omtrdc.net`` serve deliveries.
+#: ``{client}.tt.omtrdc.net`` and ``mboxedge{cluster}.tt.omtrdc.net`` answer delivery requests.
 EDGE_HOST_SUFFIX = "tt.omtrdc.net"
 EDGE_CLUSTER_PREFIX = "mboxedge"
 DELIVERY_PATH = "/rest/v1/delivery"

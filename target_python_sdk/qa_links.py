@@ -7,7 +7,7 @@ Target's QA links, and those of a local edge, open a page with parameters such a
 
 at.js keeps the QA mode of a visitor in a cookie, which ``qa_mode_of_cookie`` reads.
 
-A visitor can send any parameters and any cookie. Therefore malformed and overlong values are no errors, but ignored.
+A visitor can send any parameters and any cookie. Therefore malformed and overlong values are ignored, without an error.
 """
 
 import json

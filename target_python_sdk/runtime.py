@@ -79,7 +79,7 @@ class Runtime:
         self.settings = settings
         self.events = events
         self.log = log
-        #: Measures calls for telemetry and observers; None if there are none.
+        #: Measures calls for the observers; None if there are none.
         self.observation = _observation(settings, log)
         self.workers = WorkerPool(
             settings.max_workers, settings.max_pending, settings.shutdown_timeout, f"target-{settings.client}"
@@ -107,7 +107,7 @@ class Runtime:
         if inherited is None and hint is None and settings.target_location_hint is not None:
             self.counters.invalid_hints.add()
         self._clusters = ClusterMemory(settings, hint, circuit_is_open)
-        # A failure of a call that had less than half of the usual time to open a connection does not show that the
+        # If a call had less than half of the usual time to open a connection, its failure does not show that the
         # cluster is down.
         self.send = FailoverSender(self.send, self._clusters.lose, settings.timeout * OPENING_SHARE / 2)
         #: None if the application has disabled it.
@@ -145,7 +145,7 @@ class Runtime:
 
         Device ids that this process creates contain the cluster that will store the visitor's profile. An on-device
         client decides without the edge, so it would learn no cluster. Therefore it makes one request per process. No
-        call waits for the answer: closing the client, or the end of the process, aborts the request. Without a hint in
+        call waits for the answer. Closing the client, or the end of the process, aborts the request. Without a hint in
         the device id, the edge still finds the profile.
         """
         if not is_about_to_fork() and claim(self._unrequested_hint) and self.location_hint is None:
@@ -165,8 +165,8 @@ class Runtime:
     def flush(self, timeout: Optional[float], caller: Optional[int] = None) -> bool:
         """Wait ``timeout`` seconds at most for the unfinished calls, and send telemetry.
 
-        ``caller`` is the thread on whose behalf this one waits, by default this one. Return False if some calls were
-        still in progress.
+        ``caller`` is the id of the thread for which the current thread waits; by default, it waits for itself. Return
+        False if some calls were still in progress.
         """
         deadline = Deadline.after(math.inf if timeout is None else timeout)
         done = self.workers.flush(timeout, caller)
@@ -177,8 +177,8 @@ class Runtime:
     def close(self, timeout: Optional[float], caller: Optional[int] = None) -> bool:
         """Stop polling, give the calls in progress ``timeout`` seconds, cancel the others, close the connections.
 
-        ``caller`` is the thread that closes the client, by default this one. Return False if some calls were still in
-        progress.
+        ``caller`` is the id of the thread that closes the client; by default, that of the current thread. Return False
+        if some calls were still in progress.
         """
         deadline = Deadline.after(math.inf if timeout is None else timeout)
         done = self.workers.close(timeout, ClientClosed("the client was closed before the call was sent"), caller)
@@ -205,7 +205,7 @@ class Runtime:
         return source.current
 
     def first_artifact(self, seconds: float) -> Optional[CurrentArtifact]:
-        """Wait for the first artifact, unless ``create`` or an earlier call has already waited."""
+        """Return the current artifact, or None. Wait for it, unless ``create`` or an earlier call has waited."""
         self.wait_for_artifact(min(seconds, self.settings.maximum_wait_ready))
         return self.current_artifact()
 

@@ -32,7 +32,7 @@ class ArtifactStats(TypedDict):
     """The version of its format."""
 
     generated_at: Optional[str]
-    """When Target created it, as the artifact says."""
+    """When Target created it, according to the artifact."""
 
     age: Optional[float]
     """The seconds since the server sent it or confirmed that it is current; None before that."""
@@ -48,7 +48,7 @@ class ClientStats(TypedDict):
     """Calls of ``get_offers``, ``get_attributes`` and ``send_notifications``."""
 
     failures: int
-    """Calls without a usable answer of the edge, or without an artifact."""
+    """Calls without a usable answer of the edge, without an artifact, or without a decision in time."""
 
     retries: int
     """Additional attempts."""
@@ -69,7 +69,7 @@ class ClientStats(TypedDict):
     """Calls that wait for a worker."""
 
     running: int
-    """Calls that a worker makes."""
+    """Calls that a worker is executing."""
 
     threads: int
     """Workers."""
@@ -96,7 +96,7 @@ class ClientStats(TypedDict):
     """The failures by the name of the error's class."""
 
     latencies: Dict[str, LatencyStats]
-    """The durations of calls by who decided first: ``on-device``, ``server-side``."""
+    """The durations of calls: ``on-device``, or ``server-side`` for those that were sent to the edge."""
 
     circuits: Dict[str, str]
     """The state of each origin's circuit: ``closed``, ``open`` or ``half-open``."""

@@ -1,9 +1,9 @@
 """Telemetry for Target: the timings of calls and artifact downloads, and the features that calls used.
 
-It has no data of visitors. A call leaves a record, which waits until a request to the edge carries it as an entry: the
-next call that the edge answers, or notifications. Records that have waited for a minute are sent alone, and so are
-those that wait at ``flush`` and ``close``. A request that fails puts its records back; they are sent again with the
-same request ids. Records of a request in progress are not waiting, so no other request carries them.
+It has no data of visitors. A call leaves a record, which waits until the next request to the edge, for a call or for
+notifications, carries it as an entry. Records that have waited for a minute are sent alone, and so are those that wait
+at ``flush`` and ``close``. If a request fails, its records wait again, and are sent later with the same request ids.
+While a request is in progress, no other one can carry its records.
 
 The common path of an on-device decision only appends a record. The JSON is written when it is sent.
 """
@@ -48,7 +48,7 @@ MAX_ALONE = 250
 MAX_AGE = 60.0
 #: Seconds that ``flush`` and ``close`` may take for telemetry.
 FINAL_SECONDS = 1.0
-#: Number of refused requests with entries after which entries are only sent alone: they may be the reason.
+#: Number of refused requests with entries after which entries are only sent alone: they may cause the refusals.
 MAX_REFUSALS = 10
 #: Longest ``telemetryServerToken`` that is sent back.
 MAX_TOKEN_LENGTH = 8192
@@ -93,7 +93,10 @@ class Record(NamedTuple):
 
 
 class Telemetry:
-    """The records of one client in one process. ``send`` has no retries, and ``is_open`` asks the circuit breaker."""
+    """The records of one client in one process.
+
+    ``send`` sends a request without retries. ``is_open`` returns whether the circuit of an origin is open.
+    """
 
     def __init__(
         self,
@@ -111,19 +114,19 @@ class Telemetry:
         self._waiting: Deque[Record] = deque(maxlen=MAX_RECORDS)
         #: Number of requests with entries that the edge has refused since it last accepted one.
         self._refusals = 0
-        #: Monotonic time before which nothing is sent alone by the timer, and before which no timer is started.
+        #: Monotonic times: the timer sends nothing before the first one; no timer is started before the second one.
         self._next_attempt = self._next_timer_start = 0.0
         #: Contains True while there is no timer. The thread that takes it starts one.
         self._has_no_timer: List[bool] = [True]
         #: The latest timer. It is stopped when this object is garbage-collected.
         self._timers: List[Poller] = []
         self._is_closed = False
-        #: What converts monotonic seconds to epoch seconds. It is kept, so that an entry is always the same.
+        #: Epoch seconds minus monotonic seconds. Kept, so that a record that is sent again has the same timestamp.
         self._since_epoch = 0.0
         weakref.finalize(self, _stop, self._timers)
 
     def add(self, request: DeliveryRequest, began: float, network: Optional[Network] = None) -> None:
-        """Add a call that began at ``began`` and has just been answered: by the edge, or without ``network`` here."""
+        """Add a call that began at ``began`` and has just ended. Without ``network``, this process decided it."""
         execute, prefetch = request.execute, request.prefetch
         features = Features(
             execute is not None and execute.page_load is not None,
@@ -176,7 +179,7 @@ class Telemetry:
         if not self._waiting or deadline.seconds <= 0 or EXIT_COORDINATOR.begun:
             return
         try:
-            # In a helper thread, no exception of a signal handler can be taken for a failure.
+            # Signal handlers run in the main thread. In a helper thread, their exceptions are not taken for failures.
             HelperThreads().call(partial(self._send_waiting, deadline), deadline)
         except TargetError as error:
             self._log_failure(error)
@@ -282,7 +285,7 @@ class Telemetry:
             oldest = self._waiting[0]
         except IndexError:
             self._has_no_timer.append(True)
-            # A record that was added in the meantime may have found a timer.
+            # A record that was added in the meantime may have started no timer, because this one still existed.
             return MAX_AGE if self._waiting and claim(self._has_no_timer) else None
         pause = max(oldest.ended + MAX_AGE, self._next_attempt) - monotonic()
         if pause <= 0:

@@ -1,3 +1,3 @@
-"""The version. It is the same as in setup.cfg."""
+"""The version of the distribution; setup.cfg reads it here."""
 
 __version__ = "2.0.0"

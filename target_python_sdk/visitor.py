@@ -37,7 +37,7 @@ _CONSUMER_PREFIX = "payload:"
 class _DataIds(NamedTuple):
     """The current supplemental data id and the one before, each with its consumers.
 
-    A value of ``consumers`` is the object with which the consumer has claimed the id.
+    Each value of ``consumers`` is the object of the call that claimed the id for this consumer.
     """
 
     current: str
@@ -50,7 +50,7 @@ class ExperienceCloudVisitor:
     """The ids of one visitor, for the calls of one page. Threads can share it.
 
     :param organization_id: The Experience Cloud organization id of the client.
-    :param cookie: The value of the visitor's ``AMCV_…`` cookie, or a ``Cookie`` header, which may have other cookies.
+    :param cookie: The value of the visitor's ``AMCV_…`` cookie, or a ``Cookie`` header, which may contain others.
     :param customer_ids: The visitor's ids in your own systems, in the forms of the option ``customer_ids``.
     :param state: The result of an earlier ``get_state``, for example of the page that redirected to this one. Its
         customer ids are used if ``customer_ids`` is None. Keep the state on the server, for example in a session: a
