@@ -56,7 +56,7 @@ class Configuration:
     """The number of retries, a ``urllib3.Retry``, or None for urllib3's default, as in 1.1.0."""
 
     connection_pool_maxsize: int = (os.cpu_count() or 1) * 5
-    """No effect: the pool keeps as many connections as there were concurrent calls."""
+    """No effect: up to 256 idle connections are kept for each host."""
 
     temp_folder_path: Optional[str] = None
     """No effect: the Delivery API returns no files."""

@@ -1,4 +1,7 @@
-"""1.1.0's names of an engine's events, as in ``target_python_sdk.events``, whose import would load urllib3."""
+"""1.1.0's names of an engine's events.
+
+They are those of ``target_python_sdk.events``, which this module does not import, because that would load urllib3.
+"""
 
 ARTIFACT_DOWNLOAD_SUCCEEDED = "artifact_download_succeeded"
 ARTIFACT_DOWNLOAD_FAILED = "artifact_download_failed"

@@ -35,7 +35,7 @@ PartT = TypeVar("PartT", ExecuteRequest, PrefetchRequest)
 _OPTIONS = frozenset({"request", "session_id"})
 _COMMON_FIELDS = ("request_id", "impression_id", "id", "context", "execute", "prefetch")
 _OTHER_FIELDS = tuple(name for name in vars(DeliveryRequest()) if name not in _COMMON_FIELDS)
-#: Returns the values of these fields, which are all None in a common call.
+#: Returns the values of ``_OTHER_FIELDS``, which are all None in a common call.
 _other_values = itemgetter(*_OTHER_FIELDS)
 _ALL_NONE = (None,) * len(_OTHER_FIELDS)
 
@@ -60,9 +60,10 @@ def common_request(options: Mapping[Any, Any]) -> Optional[DeliveryRequest]:
 def decide_common_call(
     given: DeliveryRequest, session_id: Optional[str], runtime: Runtime, send_notifications: Optional[Method]
 ) -> Optional[TargetDeliveryResponse]:
-    """Return the envelope for a request of ``common_request``. Return None, without effects, for another kind of call.
+    """Return the envelope for a request that ``common_request`` returned.
 
-    Raises ``DeadlineExceeded`` if the rules take too long.
+    Return None, without effects, if the call is not a common one after all. Raises ``DeadlineExceeded`` if
+    the rules take too long.
     """
     current, fields, identity, context = runtime.current_artifact(), vars(given), given.id, given.context
     if current is None or (context is not None and context.geo is not None):

@@ -17,7 +17,7 @@ else:
     def _add_modules(package: str, models: List[str]) -> List[str]:
         """Create a module for each model and return the names of the modules.
 
-        Sixty files would take longer to import than all other modules of 1.1.0 together.
+        Sixty files, one for each model, would slow the import down.
         """
         names = []
         for model in models:

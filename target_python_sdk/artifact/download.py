@@ -42,7 +42,7 @@ def fetch_artifact(
     send: Send,
     deadline: Deadline,
 ) -> Optional[DownloadedArtifact]:
-    """Download the artifact, or read its file, and load it. Return None if it still has this ETag.
+    """Download the artifact, or read its file, and load it. Return None if its ETag is still ``etag``.
 
     Raises a ``DeliveryError``: ``HttpStatusError``, ``RedirectRefused``, ``InvalidArtifact``, or an error of ``send``.
     """

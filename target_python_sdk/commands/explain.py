@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     rules = read_rules(arguments.file, arguments.client)
     known = list(dict.fromkeys([*rules.artifact.mboxes, *rules.artifact.views]))
     names = arguments.locations or known
-    if rules.activities is not None:  # unlike an artifact, they do not leave locations to the edge
+    if rules.activities is not None:  # unlike an artifact, a file of activities has all locations
         for name in names:
             if name and name not in known:
                 raise OptionError(f"{arguments.file} has no mbox or view {name!r}{suggestion(name, known)}", "LOCATION")

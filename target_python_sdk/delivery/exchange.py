@@ -91,7 +91,7 @@ class EdgeAnswer(NamedTuple):
     """The edge's answer, and what the client learns from it."""
 
     response: DeliveryResponse
-    #: The cluster that answered; None if the visitor chose it.
+    #: The cluster that answered; None if the visitor's cookie, id or hint chose it.
     edge_cluster: Optional[str]
     attempts: int
     #: The timings of the last attempt; None if a test has replaced ``DeliveryApi``.

@@ -25,7 +25,7 @@ from target_tools.typing_compat import TypedDict
 
 Text = Union[str, bytes]
 FilePath = Union[str, "os.PathLike[str]"]
-#: A request as a dict, as the Delivery API writes it or with the names of the attributes.
+#: A request as a dict, with the keys of the Delivery API or the names of the attributes.
 RequestDict = Dict[str, Any]
 #: Customer ids as models, or by integration code: the id, or ``{"id": …, "authState": 0, 1 or 2}``.
 CustomerIds = Union[Sequence[Union[CustomerId, Mapping[str, Any]]], Mapping[str, Any]]
@@ -106,7 +106,7 @@ class _OptionalOptions(TypedDict, total=False):
     """The artifact to start with."""
 
     artifact_format: Optional[str]
-    """``json``: plain, or ``bin``: masked. By default ``bin`` if ``artifact_location`` ends with it, else ``json``."""
+    """``json``: plain, or ``bin``: masked. Default: ``json``, or ``bin`` if ``artifact_location`` ends in ``.bin``."""
 
     artifact_cache: Any
     """A path, or an object with ``get`` and ``set``, that stores the last good artifact."""

@@ -1,4 +1,4 @@
-"""Finds the values of requests and answers that log lines and messages of errors must not show."""
+"""Finds the values of requests and answers that log lines and error messages must not show."""
 
 import json
 from typing import Iterator, Set

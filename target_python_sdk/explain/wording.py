@@ -121,7 +121,7 @@ class _Wording:
         return f" {connective} ".join(texts)
 
     def _clause(self, rule: Json, is_negated: bool) -> str:
-        """Return a condition in words that is not an ``and``, an ``or`` or a ``!``."""
+        """Return a condition in words. Its operator is not ``and``, ``or`` or ``!``."""
         found, truth = operation(rule), constant_truth(rule)
         if found is None or truth is not None:
             return "every visitor" if truth != is_negated else "no visitor"

@@ -47,7 +47,7 @@ def check_activities(document: Mapping[str, Any]) -> List[Finding]:
 
 
 def _suspicious_values(activity: Mapping[str, Any], place: str) -> Iterator[Finding]:
-    """Yield repeated names, names with a blank at an end, and shares that look like fractions of 1."""
+    """Yield repeated names, names that begin or end with a blank, and shares that look like fractions of 1."""
     for key in ("locations", "views"):
         names = activity.get(key) or []
         for index, name in enumerate(names):

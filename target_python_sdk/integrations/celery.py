@@ -357,7 +357,7 @@ def send_notifications(task: "_Task", *args: Json, **kwargs: Json) -> None:
 def _should_retry(task: "_Task", error: BaseException) -> bool:
     """Return whether to run the task again: after a transient error, a soft time limit, or an error of the factory.
 
-    It is not repeated if its caller waits for it.
+    A task is not repeated if its caller waits for it.
     """
     is_permanent = isinstance(error, TargetError) and not is_transient(error)
     if task.request.is_eager or task.request.called_directly or is_permanent:

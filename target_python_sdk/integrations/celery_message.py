@@ -32,7 +32,7 @@ _TRANSIENT_ERRORS = (ConnectionFailed, DeadlineExceeded, InvalidResponse, QueueF
 #: Settings for preparing a message. The client that sends it adds its own property, environment and timeout.
 _PLACEHOLDER_SETTINGS = ClientSettings("", "", timeout=0)
 
-#: Maximum size of the request in a message, in bytes of JSON. It equals the maximum size of an answer.
+#: Maximum size of the request in a message, in bytes of JSON. It equals the default limit for answers.
 MAX_REQUEST_BYTES = ByteLimits().delivery
 
 #: The MIME types of the serializers that messages are published with.

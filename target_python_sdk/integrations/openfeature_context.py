@@ -22,7 +22,7 @@ MAX_ID_LENGTH = 128
 _PAGE = ("url", "referring_url", "user_agent", "ip_address")
 #: The attributes that are options of the call.
 _OPTIONS = ("target_cookie", "target_location_hint", "session_id", "visitor_cookie")
-#: The options that name a visitor.
+#: The attributes and options that name the visitor.
 _NAMES_VISITOR = frozenset({*IDS, "target_cookie", "visitor_cookie", "customer_ids"})
 _PROFILE_PREFIX = "profile."
 

@@ -13,7 +13,7 @@ from target_tools.error_text import invalid
 from target_tools.errors import OptionError
 from target_tools.typing_compat import Json
 
-#: The options of a fake client that are not given.
+#: The default options of a fake client.
 _DEFAULTS: Mapping[str, Any] = {"client": CLIENT, "organization_id": ORGANIZATION_ID, "telemetry_enabled": False}
 
 
@@ -150,10 +150,10 @@ class FakeTargetClient(TargetClient):
     # Other clients
 
     def intercept(self, client: Union[TargetClient, Type[TargetClient]]) -> ContextManager[object]:
-        """Answer the calls of another client until the end of a ``with`` block. It keeps its options.
+        """Answer the calls of another client until the end of a ``with`` block. The client keeps its options.
 
-        Use it for a client that a module of the application creates. With the class ``TargetClient``, the calls of all
-        clients that are created in the block are answered, even after its end.
+        Use this method for a client that a module of the application creates. With the class ``TargetClient``, the
+        calls of all clients that are created in the block are answered, even after its end.
         """
         given: Any = client
         if given is TargetClient:

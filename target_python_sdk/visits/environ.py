@@ -1,8 +1,8 @@
 """Reads cookies, page, browser and address of a visitor from a WSGI environ, or from an ASGI scope.
 
-All values are untrusted. Invalid values are ignored, long ones are ignored or truncated, and nothing raises. A value
-of an environ is text in which each character stands for a byte, as PEP 3333 requires, or bytes, as some servers and
-tests pass them.
+All values are untrusted. Invalid values are ignored, long ones are ignored or truncated, and none raises an exception.
+A value of an environ is text in which each character stands for a byte, as PEP 3333 requires, or bytes, as some
+servers and tests pass them.
 """
 
 import ipaddress

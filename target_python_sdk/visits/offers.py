@@ -35,7 +35,7 @@ class Offers(Mapping[str, Offer]):
         self._names = tuple(dict.fromkeys(mboxes))
         #: The answer, which is None only if the client did not accept the call: it is closed, or its queue is full.
         self.answer = answer
-        #: The error of a call that failed. All offers are falsy then, except in a hybrid call.
+        #: The error of a call that failed. Then all offers are falsy, except those that a hybrid call still decided.
         self.error: Optional[Exception] = error if answer is None else answer.error
 
     def __getitem__(self, name: str) -> Offer:

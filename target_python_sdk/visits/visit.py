@@ -62,7 +62,7 @@ _CONTEXT_FIELDS = ("address", "browser", "client_hints", "geo", "user_agent")
 
 
 class Visit(BrowserRequest):
-    """One request of a visitor. Its methods make calls for this visitor, and never raise a ``DeliveryError``.
+    """One request of a visitor. Its methods make calls for this visitor. By default, they raise no ``DeliveryError``.
 
     ``environ`` is a WSGI environ; ``settings`` may also be the number of trusted proxies alone. Several threads may use
     a visit; a worker stores the cookies of an answer that is passed to a callback.
@@ -114,7 +114,8 @@ class Visit(BrowserRequest):
     def consent(self) -> Optional[bool]:
         """Whether the visitor has consented; None: unknown, which counts as consent.
 
-        With False, calls send nothing about the visitor, and no cookie is set. Any other value counts as False.
+        With False, calls send nothing about the visitor, and no cookie is set. A value that is neither a bool nor None
+        counts as False.
         """
         return self._consent
 
@@ -313,7 +314,7 @@ class Visit(BrowserRequest):
         return answer
 
     def cookies(self) -> List[Cookie]:
-        """Return the cookies to set. There are none without the visitor's consent."""
+        """Return the cookies to set. There are none if ``may_send`` is False."""
         options = self._settings.cookies
         answered = dict(self._answered) if self.may_send else {}  # a copy, because a worker may add a cookie
         secure = options.is_secure(self.https)
