@@ -7,7 +7,7 @@ from target_tools.enums import DecisioningMethod
 
 #: The texts of errors that ``TargetClient`` raises, and those that only 1.1.0 used.
 MESSAGES: Dict[str, str] = {
-    # 1.1.0 had DECISIONING_ENGINE_NOT_READY in target_tools.messages.
+    # Without DECISIONING_ENGINE_NOT_READY, which 1.1.0 had in target_tools.messages.
     **{name: text for name, text in vars(texts).items() if name.isupper() and name != "DECISIONING_ENGINE_NOT_READY"},
     "DECISIONING_METHOD_INVALID": texts.DECISIONING_METHOD_INVALID.format(
         ",".join(method.value for method in DecisioningMethod)

@@ -200,7 +200,7 @@ class Runtime:
         if source is None:
             return None
         source.start()  # an earlier start may have been interrupted, or may have failed to start a thread
-        if self._unrequested_hint:  # a signal handler raised, or uWSGI was about to fork this process
+        if self._unrequested_hint:  # ``start`` was interrupted, or uWSGI was about to fork this process
             self._request_location_hint()
         return source.current
 

@@ -21,7 +21,7 @@ from target_tools.typing_compat import Json
 #: The supported major version of artifacts.
 SUPPORTED_MAJOR = "1"
 
-#: An artifact may have one list or object for each 16 bytes of its text. In real artifacts, there are at least 32.
+#: A large artifact may have one list or object for each 16 bytes. In real artifacts, each takes at least 32 bytes.
 _BYTES_PER_BRACKET = 16
 #: The levels of objects and arrays around a rule: the document, ``rules``, ``mboxes``, and an mbox.
 _LEVELS_AROUND_RULES = 4

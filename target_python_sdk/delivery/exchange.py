@@ -54,8 +54,8 @@ def _origin(client: str, secure: bool, domain: Optional[Tuple[str, Optional[int]
 class ClusterMemory:
     """Remembers the cluster that the edge named last, until it cannot be reached.
 
-    It learns only from calls without a visitor's cookie or hint, because one visitor must not choose the host of the
-    others.
+    It learns only from calls for which the visitor's cookie, id or hint named no cluster, because one visitor must not
+    choose the host of the others.
     """
 
     def __init__(
