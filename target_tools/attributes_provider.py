@@ -17,8 +17,8 @@ def attribute_not_exist(key_name: str, mbox_name: str) -> str:
 class AttributesProvider:
     """The keys of the JSON offers of each mbox.
 
-    If several offers of an mbox have the same key, the last one counts. Executed content comes after prefetched
-    content, and options come in their order. ``indexed`` holds the values by mbox name, ``offers_response`` the
+    If several offers of an mbox have the same key, the last one counts: executed content comes after prefetched
+    content, and options keep their order. ``indexed`` holds the values by mbox name, ``offers_response`` the
     envelope they were read from.
     """
 
@@ -45,7 +45,7 @@ class AttributesProvider:
         return {name: dict(offers) for name, offers in self.indexed.items()}
 
     def to_json(self) -> Dict[str, Any]:
-        """Return the same as ``as_object()``. Target's SDKs for other languages have this name."""
+        """Return the same as ``as_object()``. Target's SDKs for other languages use this name."""
         return self.as_object()
 
     def get_response(self) -> Mapping[str, Any]:

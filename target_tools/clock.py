@@ -1,7 +1,7 @@
-"""The only module that reads the time, apart from the demo.
+"""The current time, time zones and deadlines. No other module of the SDK reads the system clock.
 
-The API and cookies get wall-clock time. Waits use the monotonic clock, so that a corrected system clock moves no
-deadline.
+The API and cookies get the time of the system clock. Waits use the monotonic clock, so that setting the system clock
+does not move a deadline.
 """
 
 import datetime

@@ -8,7 +8,7 @@ from typing import Collection
 MAX_QUOTED = 60
 
 
-#: The default of ``got``: None is a value that can be received.
+#: The default of ``got``. None would be ambiguous, because it can be the value that was received.
 OMITTED = object()
 
 

@@ -246,7 +246,7 @@ class ConnectionFailed(DeliveryError, _MaxRetryError):
     ``phase`` is one of:
 
     * ``opening``: the connection was not opened, so nothing was sent;
-    * ``refused``: a proxy refused the connection, or too many attempts hang already;
+    * ``refused``: a proxy refused the connection, or too many earlier attempts are still running;
     * ``reuse``: a kept-alive connection broke before the first byte of the response;
     * ``exchange``: the connection broke later, so the server may have processed the request.
     """
@@ -268,8 +268,8 @@ class CircuitOpen(ConnectionFailed):
 class TlsError(DeliveryError, ApiException, urllib3.exceptions.HTTPError):
     """The certificate, its host name or the handshake was rejected. ``status`` is 0.
 
-    ``phase`` is ``opening``. If a pool manager of the application raised the error, ``phase`` is ``exchange``, because
-    the request may have been sent.
+    ``phase`` is ``opening``, or ``exchange`` if the request may have been sent: if the error occurred after the
+    handshake, or if a pool manager raised it.
     """
 
     status: Optional[int] = 0
@@ -320,7 +320,8 @@ class HttpStatusError(DeliveryError, ApiException):
 
 #: Shorter values are masked only as whole words, because they occur inside ordinary words.
 _MIN_LENGTH_INSIDE_WORDS = 4
-#: A key of a JSON object; or else a text, which may contain what looks like a key. Compiled on first use.
+#: Matches a key of a JSON object, or else a string, because a string may contain what looks like a key. Compiled on
+#: first use.
 _JSON_KEY_OR_TEXT = r'(?s)([{,]\s*"(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*(?:"|\\?\Z)'
 
 

@@ -29,14 +29,14 @@ class Event(Dict[str, Any]):
 
 
 class EventProvider:
-    """The subscriptions of one client. ``events`` maps event names to the first subscribers."""
+    """The subscriptions of one client. ``events`` maps event names to the initial subscribers."""
 
     def __init__(self, events: Optional[Mapping[str, Subscriber]] = None, log: Optional[Log] = None) -> None:
         #: By id: the name of the event, the subscriber, and whether the subscriber takes the event. Target's
         #: documentation shows subscribers with and without an argument.
         self.subscriptions: Dict[str, Tuple[str, Subscriber, bool]] = {}
         self._log = log or Log()
-        # A number that was used again would overwrite another subscription.
+        # Never reused, because a subscription with the number of another one would overwrite it.
         self._numbers = itertools.count(1)
         for name, subscriber in (events or {}).items():
             self.subscribe(name, subscriber)
@@ -49,8 +49,8 @@ class EventProvider:
     def subscribe(self, event_name: str, callback_func: Subscriber) -> str:
         """Call ``callback_func`` for each ``event_name``. Return an id for ``unsubscribe``."""
         subscription = f"{event_name}:{next(self._numbers)}"
-        # Inspected here, in the application's thread, because that imports a module. If a process forks while
-        # another thread imports a module, the child can never import it.
+        # Inspect the subscriber here, in the application's thread, because this may import a module. If a process forks
+        # while another thread imports a module, the child can never import it.
         self.subscriptions[subscription] = event_name, callback_func, accepts(callback_func, 1)
         return subscription
 

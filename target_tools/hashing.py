@@ -3,18 +3,17 @@
 The variant is x86-32 over UTF-16 code units, little-endian, with seed 0. The text that is hashed for a bucket is
 ``{client}.{activity}.{visitor}.{salt}``.
 
-The package ``mmh3`` hashes if it is installed, which the extra ``speedups`` does. Otherwise Python does, with the same
-result. Then the algorithm mixes each block of two code units on its own ("premixing" here) before it chains the
-blocks. Ids consist of few pairs of characters, so premixed blocks are kept in a table, and only the chain remains of
-the textbook loop. For the same reason a visitor is premixed only once and an activity chained only once, however often
-they are combined.
+If the package ``mmh3`` is installed (the extra ``speedups``), it computes the hash. Otherwise this module does, with
+the same result. MurmurHash3 mixes each block of two code units alone ("premixing" here) before it chains the blocks.
+Ids consist of few different pairs of characters, so premixed blocks are kept in a table, and only the chaining remains.
+A visitor is premixed only once and an activity is chained only once, however often they are combined.
 """
 
 import struct
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 _WORD = 0xFFFFFFFF
-#: The number of premixed blocks to keep. All pairs of letters and digits are 3,844.
+#: The number of premixed blocks to keep. Letters and digits form 3,844 pairs.
 MAX_BLOCKS = 8192
 
 
@@ -74,7 +73,7 @@ class HashSuffix:
             self._data = _encode(text)
         else:
             self._units = _code_units(text)
-            #: By the rest of the prefix.
+            #: The premixed blocks and tail, by the rest of the prefix.
             self._premixed: Dict[str, Tuple[List[int], int]] = {}
 
     def bucket(self, prefix: HashPrefix) -> float:

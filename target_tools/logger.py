@@ -12,7 +12,7 @@ from typing import Any, Callable, Hashable, Set, Tuple, Union
 from target_tools.typing_compat import Json
 
 LOGGER_NAME = "adobe.target"
-#: Number of keys for ``Log.first_time``, so that invented names do not fill the log or the memory.
+#: Maximum number of keys of ``Log.first_time``, so that invented names do not fill the log or the memory.
 MAX_ONCE_KEYS = 100
 
 
@@ -49,7 +49,7 @@ class Log:
         self._write(("debug",), message, arguments)
 
     def info(self, message: str, *arguments: LogArgument) -> None:
-        """Log a rare event that explains later behaviour."""
+        """Log a rare event that explains later behavior."""
         self._write(("info", "debug"), message, arguments)
 
     def warning(self, message: str, *arguments: LogArgument) -> None:

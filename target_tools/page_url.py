@@ -1,6 +1,6 @@
 """Splits a URL into the parts that audiences can target.
 
-The URL comes from the visitor's browser and may be any text. No text is an error, and the time is linear in its
+The URL comes from the visitor's browser and may be any text. Parsing accepts every text, and takes time linear in its
 length. The rules are those of RFC 3986; ``PageUrl`` documents the cases that the RFC leaves open.
 """
 

@@ -1,6 +1,6 @@
 """Random UUIDs and supplemental data ids, and UUIDs derived from a text.
 
-The standard module ``uuid`` is slow to import, because it examines the platform. These two kinds do not need that.
+The standard module ``uuid`` is slow to import, because it examines the platform. Nothing here needs that.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class UuidGenerator:
         """Return a new UUID."""
         d = self._digits or os.urandom(16 * _BATCH_SIZE).hex()
         self._digits = d[32:]
-        # As in _format_uuid. A call needs several, and calling it would double the time.
+        # The same as _format_uuid. A call needs several UUIDs, and calling the function would double the time.
         return f"{d[:8]}-{d[8:12]}-4{d[13:16]}-{_VARIANTS[d[16]]}{d[17:20]}-{d[20:32]}"
 
     def next_data_id(self) -> str:

@@ -1,4 +1,4 @@
-"""The event loop that awaited calls need, and the time that they may take of each of its turns."""
+"""Finds the event loop of awaited calls, and limits the time that they use in each turn of the loop."""
 
 import contextlib
 from collections import deque
@@ -10,7 +10,7 @@ from target_tools.errors import OptionError
 
 ResultT = TypeVar("ResultT")
 
-#: CPU seconds of one turn of an event loop that the calls of a client may use. Further ones wait for the next turn.
+#: CPU seconds that the calls of a client may use in one turn of an event loop. Further calls wait for the next turn.
 TURN_SECONDS = 0.003
 #: The CPU seconds that a coroutine is assumed to need after its call has ended. They cannot be measured.
 RESUME_SECONDS = 0.0001
@@ -97,7 +97,7 @@ class LoopTurns:
         #: The seconds that coroutines have used in this turn, and their number.
         self._used = 0.0
         self._count = 0
-        #: Whether the next coroutine has already waited, in ``build``.
+        #: Whether the next coroutine has already waited, in ``build``, and need not wait again.
         self._is_admitted = False
 
     def must_wait(self) -> bool:
@@ -126,7 +126,7 @@ class LoopTurns:
             await self.wait(loop)
         with self.use(loop):
             result = function()
-        self._count -= 1  # the call counts
+        self._count -= 1  # the call that follows counts the coroutine
         self._is_admitted = True
         return result
 

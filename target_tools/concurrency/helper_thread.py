@@ -17,7 +17,7 @@ from target_tools.errors import ConnectionFailed, DeadlineExceeded
 
 ResultT = TypeVar("ResultT")
 
-#: Maximum number of abandoned jobs. While this many hang, no further job begins.
+#: Maximum number of abandoned jobs. While this many are running, no further job begins.
 MAX_ABANDONED = 128
 #: Seconds after which an abandoned job that has not begun is assumed to have no thread.
 START_SECONDS = 2.0
@@ -86,7 +86,7 @@ class _Job(Generic[ResultT]):
 
 
 class HelperThreads:
-    """Runs each function in a new thread, unless too many abandoned ones hang."""
+    """Runs each function in a new thread, unless too many abandoned functions are still running."""
 
     def __init__(self) -> None:
         self._abandoned_jobs: Dict[int, _Job[Any]] = {}
@@ -108,7 +108,7 @@ class HelperThreads:
         process before it forks), the function runs in the current thread.
         """
         if self.abandoned() >= MAX_ABANDONED:
-            raise ConnectionFailed(f"{MAX_ABANDONED} attempts to connect hang already", "refused")
+            raise ConnectionFailed(f"{MAX_ABANDONED} abandoned attempts to connect are still running", "refused")
         job = _Job(function, undo)
         try:
             if self._start(job):

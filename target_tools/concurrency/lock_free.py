@@ -117,7 +117,8 @@ class PerProcess(Generic[ValueT]):
     ran; in a default uWSGI none run.
 
     ``create`` gets the parent's value, or None. ``begin`` is called with the new value; it may be called more than
-    once, because a signal handler can interrupt ``get``. ``abandon`` is called with each inherited value.
+    once, because two threads, or a signal handler and the code that it interrupts, can be inside ``get``.
+    ``abandon`` is called with each inherited value.
     """
 
     def __init__(
@@ -175,7 +176,8 @@ class BoundedTable(Generic[KeyT, ValueT]):
     An interrupted insertion can leave one entry too many until the next insertion. Threads that insert at the same
     time can evict one entry more than necessary; its value is created again on its next use.
 
-    ``on_evict`` receives each value that leaves the table, also a value that lost the race for its place.
+    ``on_evict`` receives each value that leaves the table, and each new value that is discarded because another thread
+    has inserted one for the same key.
     """
 
     def __init__(
@@ -227,5 +229,6 @@ class BoundedTable(Generic[KeyT, ValueT]):
         return entry.value
 
     def _snapshot(self) -> List[_Entry[KeyT, ValueT]]:
-        # list() of dict values is atomic: it allocates no objects, so no collector and no other thread runs in it.
+        # list() of dict values is atomic: it creates no other object, so neither the garbage collector nor another
+        # thread can run during the call.
         return list(self._entries.values())

@@ -14,11 +14,11 @@ from target_tools.concurrency.threads import start_thread, thread_name
 
 
 class Poller(ExitParticipant):
-    """Calls ``poll`` repeatedly, and waits the number of seconds that it returned.
+    """Calls ``poll`` repeatedly, and waits between two calls for the seconds that the first one returned.
 
     Ends when ``poll`` returns None or ``stop`` is called.
 
-    ``poll`` must not raise. It must not refer to the owner of the poller, or neither is garbage-collected.
+    ``poll`` must not raise. It must not refer to the owner of the poller: the thread would keep the owner alive.
     """
 
     def __init__(self, poll: Callable[[], Optional[float]], name: str, scope: Optional[AbortScope] = None) -> None:

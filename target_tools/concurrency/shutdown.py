@@ -48,7 +48,7 @@ class _ExitCoordinator:
         self._subscribed = False
         self._participants: Dict[int, weakref.ref[ExitParticipant]] = {}
         # Exit handlers run in reverse order. The process's first finalizer registers the exit handler of ``weakref``.
-        # Creating one here makes that handler run after ours: finalizers stop workers and close connections.
+        # Creating one here makes that handler run after ours, because finalizers stop workers and close connections.
         weakref.finalize(self, int)
         atexit.register(self._drain_all)
 

@@ -69,7 +69,7 @@ class _Probe(NamedTuple):
     """A call that was let through while the circuit is open."""
 
     slot: int
-    #: When the slot is free again at the latest, in case a signal handler's exception prevents its release.
+    #: The time at which the slot is free again at the latest, if a signal handler's exception prevents its release.
     expires_at: float
 
 
@@ -107,9 +107,9 @@ class _Outage:
 
 
 class _Circuit:
-    """One period of an origin's circuit: closed, perhaps open, closed again. A new circuit replaces it then.
+    """The circuit of an origin until it closes after an outage. Then a new ``_Circuit`` replaces it.
 
-    So calls that began before the circuit closed cannot open it again with their late failures.
+    Calls that began earlier report to the old one, so their late failures cannot open the new one.
     """
 
     def __init__(self) -> None:
@@ -201,7 +201,7 @@ class CircuitBreaker:
         return circuit
 
     def _watch(self, request: HttpRequest, deadline: Deadline, late_counts: bool, report: _Report) -> HttpReply:
-        """Send and report the outcome, unless it shows nothing about the origin (a signal handler's exception)."""
+        """Send and report the outcome, unless it shows nothing about the origin, like a signal handler's exception."""
         try:
             reply = self._send(request, deadline)
         except DeliveryError as error:
@@ -240,7 +240,7 @@ class CircuitBreaker:
         if probe is None:
             raise _refusal(outage, "waiting for the attempts under way")
         try:
-            # A timeout after less time does not renew the cooldown, because a call with more time might succeed.
+            # A timeout renews the cooldown only if the probe has this much time: with more time it might succeed.
             counts = deadline.remaining() >= min(self._patience, PROBE_SECONDS) / 2
             report = functools.partial(self._conclude, circuit, outage)
             return self._watch(request, deadline.at_most(PROBE_SECONDS), counts, report)

@@ -50,11 +50,11 @@ class ConnectionOpener:
             act()
             return
         try:
-            # This also waits until the thread has exited. Without enable-threads, uWSGI may run no thread between
-            # requests, so it could not exit then.
+            # This also waits until the helper thread has exited. It could not exit later in a uWSGI process without
+            # enable-threads, which runs no thread between requests.
             with self.blocking():
                 self.helper_threads.call(act, deadline, undo)
-        except DeadlineExceeded:  # perhaps of the opening only: another host can be tried
+        except DeadlineExceeded:  # perhaps only the deadline for opening, so another host can be tried
             raise socket.timeout("the connection attempt timed out") from None
 
     def abandoned(self) -> int:
@@ -77,7 +77,7 @@ def connect(
 ) -> Connected:
     """Return the first connection that succeeds.
 
-    ``register`` is called with each socket that has to wait, so that another thread can abort the attempt.
+    ``register`` is called with each socket that does not connect at once, so that another thread can abort the attempt.
     ``blocking`` is entered if no address has answered within its ``ATTEMPT_SECONDS``.
     Raises the last ``OSError`` if all attempts fail, and ``socket.timeout`` at the deadline.
     """

@@ -74,7 +74,7 @@ class Exchange:
         return self.deadline if self.sent_at else self.opening
 
 
-#: The exchange of the running code. urllib3 creates or reuses a connection without passing it on.
+#: The exchange of the current context. urllib3 cannot pass an exchange to the connection that it creates or reuses.
 EXCHANGE: "ContextVar[Optional[Exchange]]" = ContextVar("target_exchange", default=None)
 
 

@@ -1,4 +1,4 @@
-"""HTTP requests and replies as values, and the bodies of replies: read, decompressed and parsed under a size limit.
+"""HTTP requests and replies as values. Renders the bodies of requests, and reads those of replies within limits.
 
 ``Send`` is the type of a function that sends a request within a deadline and returns the reply. Logging, retries
 and the circuit breaker wrap such a function, and tests replace it.
@@ -134,7 +134,7 @@ class HttpReply(NamedTuple):
     timings: Timings
     #: The number of attempts to send the request.
     attempts: int = 1
-    #: False if the body names another request, which is accepted only for the first reply on a connection.
+    #: False if the body names another request. This is accepted only in the first reply on a connection.
     is_matched: bool = True
 
 
@@ -142,7 +142,7 @@ Send = Callable[[HttpRequest, Deadline], HttpReply]
 
 
 def read_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
-    """Return the body, still encoded. Raises what ``http.client`` raises for a truncated one."""
+    """Return the body, still encoded. If it is truncated, raises the error of ``http.client``."""
     if response.length is not None:
         if response.length > max_bytes:
             raise too_large(max_bytes)
@@ -180,7 +180,7 @@ def _gunzip(body: bytes, max_bytes: int) -> bytes:
             # Allow one more byte, to distinguish "just fits" from "too large".
             parts.append(member.decompress(body, left + 1))
         except zlib.error:
-            raise InvalidResponse("the answer is not the gzip it says it is") from None
+            raise InvalidResponse("the answer is not valid gzip") from None
         left -= len(parts[-1])
         if left < 0:
             raise too_large(max_bytes)
@@ -255,7 +255,7 @@ def nesting_depth(text: str) -> int:
 
 
 def _reject_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _parse_int(digits: str) -> int:
@@ -290,7 +290,7 @@ def _find_orjson() -> Any:
 
 _orjson = _find_orjson()
 if _orjson is not None:
-    # Leave to _sent_fields what ``render_json`` refuses or renders differently.
+    # Pass the values that ``render_json`` refuses or renders differently to _sent_fields.
     _ORJSON_OPTIONS = _orjson.OPT_PASSTHROUGH_DATETIME | _orjson.OPT_PASSTHROUGH_DATACLASS
     _ORJSON_OPTIONS |= _orjson.OPT_PASSTHROUGH_SUBCLASS
 
@@ -349,7 +349,7 @@ def _other_text(value: Any) -> str:
 
 
 def _generate_renderer(cls: Type[Model]) -> Callable[[Any], str]:
-    """Generate the function that renders the models of a class. It takes part in many calls, so it has no loop."""
+    """Generate the function that renders the models of a class. It contains no loop, because most calls use it."""
     lines = ["def render(model):", "  fields, text = model.__dict__, ''", "  try:"]
     for name, wire_name in cls.attribute_map.items():
         lines.append(f"    value = fields[{name!r}]")

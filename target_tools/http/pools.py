@@ -13,8 +13,11 @@ belongs to its request.
 """
 
 import contextlib
-import encodings.idna  # imported early: a process forked during the import in a lookup could never import it again
-import encodings.utf_8_sig  # the same for JSON that begins with a byte order mark
+
+# Import these codecs early. If a process forked while a thread imports them on first use, the child could never import
+# them. Lookups, JSON with a byte order mark, and hashes use them.
+import encodings.idna
+import encodings.utf_8_sig
 import encodings.utf_16_le  # noqa: F401
 import http.client
 import os
@@ -88,7 +91,7 @@ class PooledConnection(_Plain):  # type: ignore[misc]
     keep_alive: Optional[float] = None
     #: Whether TLS is used.
     is_tls = False
-    #: Whether it is always opened in a helper thread, because the code that opens it does not check the deadline.
+    #: Whether the connection is always opened in a helper thread, because the code that opens it ignores the deadline.
     opens_in_helper_thread = False
     #: The functions that opened the connection. It is closed if a test has replaced one of them since.
     opened_with: Tuple[Any, ...] = ()

@@ -14,7 +14,7 @@ from target_tools.http.messages import DEFAULT_PORTS, Origin, is_invalid_ipv6
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 _Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
-#: The URLs that ``parse_proxy`` accepts, for errors.
+#: Describes valid URLs in errors. ``parse_proxy`` also accepts the other schemes of ``DEFAULT_PROXY_PORTS``.
 EXPECTED = "[scheme://][user:password@]host:port with the scheme http, https or socks5"
 
 DEFAULT_PROXY_PORTS = {**DEFAULT_PORTS, **dict.fromkeys(("socks4", "socks4a", "socks5", "socks5h"), 1080)}

@@ -65,7 +65,7 @@ class TransportSettings(NamedTuple):
 class Transport:
     """Sends requests for one client in one process, and keeps connections. Takes no lock.
 
-    ``blocking`` returns a context manager. A thread enters it for a long wait for a name lookup or a connection.
+    ``blocking`` returns a context manager, which a thread enters during a long wait for a name lookup or a connection.
     """
 
     def __init__(
@@ -288,7 +288,7 @@ def _read_reply(exchange: Exchange, response: Any, request: HttpRequest) -> Http
 
 
 def _close_unless_kept(exchange: Exchange) -> None:
-    """Close the connection of an exchange, unless it is idle by now."""
+    """Close the connection of an exchange, unless it was kept for the next request."""
     connection, received = exchange.connection, exchange.reply
     if connection is not None and connection.exchange is exchange:
         if received is not None:

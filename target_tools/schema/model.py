@@ -1,8 +1,8 @@
 """Base class of the Delivery API's types. :mod:`target_tools.schema.fields` describes how their fields are declared.
 
-Values that application code sets are validated, on construction and on assignment. Values
-that a server sends are not validated, so that older clients keep working when the API
-grows. Only a field that the schema declares as an object or a list must contain one, or null.
+Values that application code sets are validated, on construction and on assignment. Values that a server sends are not
+validated, so that older clients keep working when the API grows, with one exception: where the schema declares an
+object or a list, the value must be one, or null.
 """
 
 import datetime
@@ -93,7 +93,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
     discriminator: ClassVar[None] = None
     """Always ``None``. Kept for compatibility with 1.1.0."""
 
-    #: Whether the constructor creates the ``__dict__``. That is faster for models that every call reads as a dict.
+    #: Whether the constructor sets ``__dict__`` as a whole. That is faster for models that every call reads as a dict.
     _is_read_as_dict: ClassVar[bool] = False
 
     _names: ClassVar[Dict[str, str]] = {}
@@ -379,8 +379,8 @@ def _to_plain(value: Value, by_alias: bool, exclude_none: bool) -> Any:
     if value.__class__ in _LEAVES:
         plain = value
     elif isinstance(value, Model):
-        is_own = value.__class__.to_dict is not Model.to_dict and not (by_alias or exclude_none)
-        plain = value.to_dict() if is_own else _model_to_dict(value, by_alias, exclude_none)  # subclasses may add to it
+        is_overridden = value.__class__.to_dict is not Model.to_dict and not (by_alias or exclude_none)  # by a subclass
+        plain = value.to_dict() if is_overridden else _model_to_dict(value, by_alias, exclude_none)
     elif isinstance(value, (list, tuple)):
         plain = [item if item.__class__ in _LEAVES else _to_plain(item, by_alias, exclude_none) for item in value]
     elif isinstance(value, (dict, Mapping)):

@@ -57,7 +57,7 @@ def test_the_number_of_abandoned_functions_is_limited(monkeypatch):
     for _ in range(3):
         with pytest.raises(DeadlineExceeded):
             helpers.call(lambda: release.wait(LONG), Deadline.after(0.02), do_nothing)
-    with pytest.raises(ConnectionFailed, match="3 attempts to connect hang already"):
+    with pytest.raises(ConnectionFailed, match="3 abandoned attempts to connect are still running"):
         helpers.call(do_nothing, Deadline.after(LONG), do_nothing)
     release.set()
     end = time.monotonic() + LONG

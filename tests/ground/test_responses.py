@@ -124,7 +124,7 @@ def test_data_that_urllib3_has_decompressed_is_used_as_it_is(response):
 
 
 def test_a_stream_that_does_not_match_its_encoding_is_an_error():
-    with pytest.raises(InvalidResponse, match="not the gzip"):
+    with pytest.raises(InvalidResponse, match="not valid gzip"):
         read(stream_response(BODY, **{"Content-Encoding": "gzip"}))
 
 
