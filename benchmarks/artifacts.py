@@ -12,9 +12,9 @@ Condition = Any
 CLIENT = "acmeclient"
 #: The edge cluster of every visitor. Without it, the client would request one.
 HINT = "35"
-#: Instead of the name of an mbox: the mboxes of the artifact in turn.
+#: Used instead of the name of an mbox, to request the mboxes of the artifact in turn.
 EVERY = "*"
-#: The number of these mboxes, at most.
+#: The maximum number of mboxes to request in turn.
 IN_TURN = 1000
 GLOBAL_MBOX = "target-global-mbox"
 URL = "https://shop.example.com/shoes/running?ref=mail&campaign=autumn"
@@ -55,7 +55,10 @@ def flag() -> Document:
 
 
 def many_tests(activities: int) -> Document:
-    """Return A/B tests of two rules, each with its own mbox. Every second one has an audience: the category shoes."""
+    """Return A/B tests of two rules, each with its own mbox.
+
+    Every second test has an audience: visitors of the category shoes, or of one segment.
+    """
     return _artifact({_mbox(number): _test(number) for number in range(activities)})
 
 

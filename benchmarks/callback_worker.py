@@ -1,9 +1,11 @@
 """Makes one release's calls with a callback, in a separate process under that release's interpreter.
 
-``python -m benchmarks.callback_worker SETTINGS`` answers ``{"calls": N, "in_flight": M}``
-with ``{"seconds": S, "threads": T}``, where T is the largest number of threads, and
-``{"hand_over": N}`` with ``{"alone": A, "handed": H}``, the microseconds of a blocking call, and
-of a call that a worker makes while the caller waits for it: the medians of N of each.
+``python -m benchmarks.callback_worker SETTINGS`` answers
+
+* ``{"calls": N, "in_flight": M}`` with ``{"seconds": S, "threads": T}``: the duration of N
+  calls, M of them at a time, and the largest number of threads;
+* ``{"hand_over": N}`` with ``{"alone": A, "handed": H}``: the median microseconds of N blocking
+  calls, and of N calls that a worker makes while the caller waits.
 """
 
 import importlib

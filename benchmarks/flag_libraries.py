@@ -177,7 +177,7 @@ def _both(limit: Any) -> Tuple[Any, Any]:
 
 
 def _in_a_file(document: Dict[str, Any]) -> str:
-    """Write a document to a file that this process keeps."""
+    """Write a document to a temporary file, which is not deleted, and return its path."""
     handle, name = tempfile.mkstemp(suffix=".json")
     os.close(handle)
     Path(name).write_text(json.dumps(document), encoding="utf-8")

@@ -33,7 +33,7 @@ def work_units() -> int:
 
 
 def other_work(units: int) -> None:
-    """Do what an application does besides: build a page's data and serialize it."""
+    """Do the other work of a request: build the data of a page and serialize it."""
     for number in range(units):
         json.dumps([{"id": one, "name": f"product {one}", "price": one * 1.1} for one in range(number % 7, 9)])
 

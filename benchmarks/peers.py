@@ -8,7 +8,7 @@ from benchmarks.environment import npm_folder_with, python_with
 from benchmarks.plan import CONFIGCAT, GROWTHBOOK, LAUNCHDARKLY, OLD, SPEEDUPS, Library, NodeRelease, NotRun, OldRelease
 from benchmarks.process import ROOT
 
-#: 1.1.0 does not declare all its dependencies, nor the versions that it does not work with.
+#: The packages that 1.1.0 imports, in versions that it works with. It declares no dependencies.
 _OLD_PACKAGES = (
     "target-python-sdk==" + OLD,
     "requests",

@@ -34,7 +34,7 @@ def record(folder: Path, facts: Dict[str, str], found: Section, text: str) -> No
 
 
 def with_output(page: str, picture: str, text: str) -> str:
-    """Return the page with another picture and output between its marks."""
+    """Return the page with the new picture and output between its marks."""
     block = f"{_BEGIN}\n{picture}[All figures of this run]({_FIGURES}), of each round:\n\n```text\n{text}\n```\n{_END}"
     return re.sub(f"{re.escape(_BEGIN)}.*{re.escape(_END)}", lambda _: block, page, flags=re.S)
 

@@ -132,8 +132,8 @@ def longest_wait(call: Callable[[str], Any], artifacts: Artifacts, artifact: Pat
 def uses(call: Callable[[str], Any], names: List[str]) -> Dict[str, float]:
     """Return figures of the use of mboxes, as medians.
 
-    ``first`` is the CPU seconds that the first use takes in addition, ``again`` those of a later use. ``in_turn`` is
-    the ratio of the time to use many in turn to that of using the same two again and again.
+    ``again`` is the CPU seconds of a use after the first one, and ``first`` the additional seconds of the first use.
+    ``in_turn`` is the time for using many mboxes in turn, divided by that for using the same two repeatedly.
     """
     call("unknown")
     first = [cpu_of(call, [name]) for name in names]

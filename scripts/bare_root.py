@@ -111,7 +111,7 @@ class Root:
     def use_package_indexes(self) -> None:
         """Give pip and npm in the root this machine's settings, and the files that these name."""
         for name, value in {**pip_settings(), **npm_settings()}.items():
-            self._environment[name] = " ".join(self._brought(word) for word in value.split())
+            self._environment[name] = " ".join(self._made_available(word) for word in value.split())
 
     def clone(self) -> None:
         """Put a clean clone of the checkout's last commit into the root."""
@@ -131,7 +131,7 @@ class Root:
         argv = [*NAMESPACE, "sh", "-c", script, "sh", str(self.folder), *inside]
         return subprocess.run(argv, env=self._environment, stdin=subprocess.DEVNULL, check=False).returncode
 
-    def _brought(self, word: str) -> str:
+    def _made_available(self, word: str) -> str:
         """Make a file or folder of this machine available in the root; return its name there."""
         path = Path(word[len("file://") :] if word.startswith("file:///") else word)
         if not path.is_absolute() or not path.exists():

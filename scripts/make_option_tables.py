@@ -171,7 +171,7 @@ def table(name: str) -> str:
 
 
 def with_tables(text: str) -> str:
-    """Return the text of the page with the present tables between their marks."""
+    """Return the text of the page with the current tables between their marks."""
     for name in CLASSES:
         begin = BEGIN.format(name)
         before, rest = text.split(begin, 1)

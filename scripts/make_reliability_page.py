@@ -3,7 +3,7 @@
 
     .venv/bin/python scripts/make_reliability_page.py [--record OUTPUT …]
 
-With ``--record``, first replace the figures in ``docs/reliability.json`` by those in the output of test runs, such as
+With ``--record``, first replace the figures in ``docs/reliability.json`` with those in the output of test runs, such as
 ``make reliability servers > OUTPUT``. ``python -m tests.reliability.old_release`` measures 1.1.0. The descriptions of
 the tests are those of ``tests/numbers.md``. A test fails if the page is not up to date or lacks a figure.
 """
@@ -263,7 +263,7 @@ def passed_of(output: str) -> Dict[str, List[int]]:
 
 
 def record(page: Dict[str, Any], outputs: Sequence[Path]) -> None:
-    """Replace the figures of a record by those in the outputs."""
+    """Replace the figures of a record with those in the outputs."""
     text = "\n".join(output.read_text(encoding="utf-8") for output in outputs)
     newest = max(output.stat().st_mtime for output in outputs)
     versions = sorted(set(re.findall(r"^platform (\w+) -- (Python [\d.]+)", text, re.M)))
@@ -359,7 +359,7 @@ def counts(named: Dict[str, Any]) -> str:
 
 
 def slope_per_hour(samples: Sequence[Dict[str, float]], name: str) -> float:
-    """Return the slope of the line that fits a resource in the samples best."""
+    """Return the growth of a resource per hour: the slope of the line that fits the samples best."""
     times = [sample["seconds"] / 3600 for sample in samples]
     values = [sample[name] for sample in samples]
     middle, mean = sum(times) / len(times), sum(values) / len(values)

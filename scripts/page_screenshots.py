@@ -13,7 +13,7 @@ from target_python_sdk.local_edge import LocalEdge
 from tests.around.chromium import chromium
 from tests.support import ROOT, options_for
 
-#: The width of the window, its height, the colour scheme, and the parts of the page to show.
+#: The width of the window, its height, the color scheme, and the parts of the page to show.
 WINDOWS = ((1280, 860, "light", ("visitor", "live")), (400, 860, "dark", ("activities", "traffic")))
 ACTIVITIES = {
     "client": "acmeclient",

@@ -35,7 +35,7 @@ LAST_TASKS = 32
 #: Seconds until the slow edge answers the calls of these tasks.
 ANSWER_DELAY = 0.7
 #: Seconds in which Celery's children report to its main process that their tasks began and ended. If the main process
-#: is stopped before it knows that a task began, the child waits thirty seconds. Any short task can cause it.
+#: is stopped before it knows that a task began, the child waits thirty seconds. Any short task can cause this.
 REPORT_SECONDS = 0.1
 TASKS_PER_CHILD = 5
 WORKER = ["worker", "--pool", "prefork", "--concurrency", "2"]
