@@ -179,10 +179,10 @@ FAULTS: Tuple[Fault, ...] = (
     ),
     # the content coding
     Fault("truncated_gzip", "half of a gzip stream", sends(_compressed(_GZIPPED[: len(_GZIPPED) // 2]))),
-    Fault("not_gzip", "labelled gzip, but is not", sends(_compressed(GOOD_BODY))),
+    Fault("not_gzip", "labeled gzip, but is not", sends(_compressed(GOOD_BODY))),
     Fault("corrupt_gzip", "a gzip stream with a wrong checksum", sends(_compressed(_GZIPPED[:-8] + b"\0" * 8))),
     Fault("gzip_bomb", "32 MiB of JSON in 32 KiB of gzip", lambda: gzip_bomb(32)),
-    Fault("stacked_gzip", "one layer of gzip labelled as ten", sends(_compressed(_GZIPPED, ", ".join(["gzip"] * 10)))),
+    Fault("stacked_gzip", "one layer of gzip labeled as ten", sends(_compressed(_GZIPPED, ", ".join(["gzip"] * 10)))),
     Fault("unknown_coding", "a coding that was not requested", sends(_compressed(b"\x28\xb5\x2f\xfd", "zstd"))),
     # the content
     Fault("no_content", "204 without a body", lambda: answer(None, 204), harmless=True),

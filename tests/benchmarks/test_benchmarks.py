@@ -29,7 +29,7 @@ ROWS = (
 _OLD_AND_NODE = ["1.1.0", "Node.js"]
 _SPEEDUPS_OLD_AND_NODE = ["speedups", *_OLD_AND_NODE]
 _VENDORS = ["optimizely", "LaunchDarkly", "GrowthBook", "ConfigCat"]
-#: By name: the peers that the rows of this name need and this run leaves out, one for each row.
+#: For each name of rows, the peer that each of these rows needs and that the run leaves out.
 NOT_RUN = {
     "decision: A/B test, prefetch": _OLD_AND_NODE,
     "decision: A/B test, prefetch, speedups": ["speedups"] * 2,

@@ -1,4 +1,4 @@
-"""The built files: their bytes, metadata and licence."""
+"""The built files: their bytes, metadata and license."""
 
 import email
 import json
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.distribution, pytest.mark.server]
 
 
 def test_a_second_build_has_the_same_bytes(distributions: Distributions, root: Path, tmp_path: Path) -> None:
-    """Also with another umask."""
+    """The second build uses another umask."""
     mask = os.umask(0o077)
     try:
         again = build(root, tmp_path)
@@ -33,7 +33,8 @@ def test_twine_accepts_both(distributions: Distributions) -> None:
     assert printed.count("PASSED") == 2
 
 
-def test_the_metadata_name_licence_and_hooks(distributions: Distributions) -> None:
+def test_the_files_contain_the_license_the_hook_and_the_suffixes(distributions: Distributions) -> None:
+    """The source distribution does not name the user who built it."""
     with zipfile.ZipFile(distributions.wheel) as archive:
         (folder,) = {name.partition("/")[0] for name in archive.namelist() if ".dist-info/" in name}
         metadata = email.message_from_bytes(archive.read(f"{folder}/METADATA"))
@@ -50,7 +51,7 @@ def test_the_metadata_name_licence_and_hooks(distributions: Distributions) -> No
 
 
 def test_the_bill_of_materials_lists_the_requirements(distributions: Distributions, tmp_path: Path) -> None:
-    """As the release workflow creates it."""
+    """The environment contains neither pip nor setuptools, as in ``make sbom``."""
     python = install(distributions.wheel, tmp_path / "venv")
     run(python, "-m", "pip", "--disable-pip-version-check", "uninstall", "--quiet", "--yes", "pip", "setuptools")
     report = tmp_path / "sbom.json"

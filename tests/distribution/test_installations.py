@@ -14,7 +14,7 @@ from tests.distribution.installing import DECIDE, VERSIONS, Distributions, decis
 
 pytestmark = [pytest.mark.distribution, pytest.mark.server]
 
-#: A module that needs the packages of an extra. None for extras that no module imports at the top.
+#: For each extra, modules whose import fails without its packages.
 NEEDS_EXTRA = {
     "celery": "target_python_sdk.integrations.celery",
     "django": "target_python_sdk.integrations.django.middleware",
@@ -35,7 +35,7 @@ NEEDS_EXTRA = {
 def test_each_python_installs_the_distributions(
     kind: str, version: str, distributions: Distributions, expected: Dict[str, Any], tmp_path: Path
 ) -> None:
-    """The source distribution with the oldest Python, whose setuptools is old, and with a new one."""
+    """The source distribution is installed with the oldest Python, whose setuptools is old, and with a newer one."""
     python = find_python(version)
     if python is None:
         pytest.skip(f"Python {version} is not installed")
@@ -52,19 +52,23 @@ def test_each_extra_installs(
     assert decisions_of(python, "-I", DECIDE, cwd=tmp_path) == expected
 
 
-def test_a_frozen_application(distributions: Distributions, expected: Dict[str, Any], tmp_path: Path) -> None:
+def test_a_frozen_application_makes_the_same_decisions(
+    distributions: Distributions, expected: Dict[str, Any], tmp_path: Path
+) -> None:
     """PyInstaller finds the hook by the entry point of the installed wheel."""
     python = install(distributions.wheel, tmp_path / "venv")
     pyinstaller = Path(importlib.import_module("PyInstaller").__path__[0]).parent
-    # The tools stay where they are; the SDK and its requirements come first, from the new environment.
+    # PyInstaller is imported from the environment of this test, the SDK and its requirements from the new one.
     program = f"import sys; sys.path.append({str(pyinstaller)!r}); from PyInstaller.__main__ import run; run()"
     run(python, "-c", program, "--onedir", "--log-level", "WARN", "--name", "decide", DECIDE, cwd=tmp_path)
     shutil.rmtree(tmp_path / "venv")
     assert decisions_of(tmp_path / "dist" / "decide" / "decide", cwd=tmp_path) == expected
 
 
-def test_a_zipped_application(distributions: Distributions, expected: Dict[str, Any], tmp_path: Path) -> None:
-    """With ``zipapp``, whose modules ``zipimport`` imports."""
+def test_a_zipped_application_makes_the_same_decisions(
+    distributions: Distributions, expected: Dict[str, Any], tmp_path: Path
+) -> None:
+    """``zipapp`` packs the modules, and ``zipimport`` imports them."""
     application = tmp_path / "application"
     run(sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--target", application,
         distributions.wheel)  # fmt: skip
@@ -75,8 +79,10 @@ def test_a_zipped_application(distributions: Distributions, expected: Dict[str, 
     assert decisions_of(sys.executable, "-I", "-S", "-W", "error", zipped, cwd=tmp_path) == expected
 
 
-def test_a_read_only_installation(distributions: Distributions, expected: Dict[str, Any], tmp_path: Path) -> None:
-    """The process can write nowhere in the installation, and the installation stays as it is."""
+def test_a_read_only_installation_makes_the_same_decisions(
+    distributions: Distributions, expected: Dict[str, Any], tmp_path: Path
+) -> None:
+    """The process cannot write to the installation, which is unchanged afterwards."""
     python = install(distributions.wheel, tmp_path / "venv", sys.executable, "--no-compile")
     (packages,) = (tmp_path / "venv").glob("lib/*/site-packages")
     before = contents(packages)

@@ -4,8 +4,8 @@ EDGE selects the edge behind every ``LocalEdge`` of the program and every client
 
 * ``matching``: an edge with the activities that the program names, or else the sample activities. The program's
   functions ``test_…`` run afterwards. Those with parameters are tests for pytest; ``test_testing_page.py`` runs them.
-* ``empty``: an edge without activities
-* ``down``: a port on which no server listens
+* ``empty``: an edge without activities.
+* ``down``: a port on which no server listens.
 """
 
 import inspect

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 PAGE = ROOT / "docs" / "feature-matrix.md"
 TESTS = ROOT / "tests"
 SUITES = TESTS / "conformance" / "suites"
-#: The sections of the reference that are no tables of behaviour: it begins with the versions that it describes.
+#: The sections of the reference without a table of behavior. Section 0 lists the versions that it describes.
 OTHER_SECTIONS = ("0",)
 
 TEST = re.compile(r"`([\w/]+\.py)::((?:\w+::)*\w+)`")
@@ -26,7 +26,7 @@ class Row(NamedTuple):
     """A row of the page."""
 
     number: str
-    behaviour: str
+    behavior: str
     ours: str
     shown_by: str
 
@@ -103,7 +103,7 @@ def test_each_row_has_tests_that_exist_or_a_reason() -> None:
 )
 def test_a_wrong_last_column_is_found(shown_by: str) -> None:
     """Otherwise the tests above would test nothing."""
-    assert problem_of(Row("1.1.1", "Behaviour", "The same", shown_by))
+    assert problem_of(Row("1.1.1", "Behavior", "The same", shown_by))
 
 
 def test_tests_of_classes_and_in_conditions_are_found() -> None:
@@ -113,7 +113,7 @@ def test_tests_of_classes_and_in_conditions_are_found() -> None:
 
 
 def test_the_rows_of_a_section_are_numbered() -> None:
-    """From 1, below the heading with the number of the section."""
+    """The number of a row consists of that of its section and its position in the section, counted from 1."""
     sections: Dict[str, List[Row]] = {}
     for part in re.split(r"^## (?=\d)", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         sections[part.split()[0]] = rows_of(part)
@@ -123,7 +123,7 @@ def test_the_rows_of_a_section_are_numbered() -> None:
 
 
 def reference_rows(text: str) -> Dict[str, str]:
-    """Return the first cell of each row of the reference's tables of behaviour, by the number of the row."""
+    """Return the first cell of each row of the reference's tables of behavior, by the number of the row."""
     found: Dict[str, str] = {}
     for part in re.split(r"^#+ (?=\d)", text, flags=re.MULTILINE)[1:]:
         section = part.split()[0].rstrip(".")
@@ -141,8 +141,8 @@ def words(text: str) -> FrozenSet[str]:
 
 
 def test_each_row_of_the_reference_has_its_row(shared: Path) -> None:
-    """Rows of one number are about the same behaviour: their labels share a word."""
+    """Two rows with the same number are about the same behavior: their labels have a word in common."""
     reference = reference_rows((shared / "reference" / "feature-matrix.md").read_text(encoding="utf-8"))
-    ours = {row.number: row.behaviour for row in ROWS}
+    ours = {row.number: row.behavior for row in ROWS}
     assert list(ours) == list(reference)
     assert [number for number in ours if not words(ours[number]) & words(reference[number])] == []

@@ -30,9 +30,9 @@ RUNS = [(page, edge) for page in WITH_EXAMPLES for edge in EDGES if page.name !=
 @pytest.mark.server
 @pytest.mark.parametrize(("page", "edge"), RUNS, ids=[f"{page.name}-{edge}" for page, edge in RUNS])
 def test_the_blocks_run_as_one_program(page: Path, edge: str, root: Path, tmp_path: Path) -> None:
-    """In a new process, with an edge that has activities, with one that has none, and without an edge.
+    """The program runs in a new process: with an edge that has activities, with an empty edge, and without an edge.
 
-    With activities, the output contains what the comments after ``print(…)`` say.
+    With activities, the output contains the texts in the comments after ``print(…)``.
     """
     program = write_program(page, tmp_path)
     done = subprocess.run(
@@ -103,7 +103,7 @@ def test_every_client_option_is_in_a_table(root: Path) -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 9), reason="ast.unparse exists since Python 3.9")
 def test_the_tables_of_options_are_generated_from_the_code(root: Path) -> None:
-    """After a change of an option, run ``scripts/make_option_tables.py``."""
+    """After a change to an option, run ``scripts/make_option_tables.py``."""
     script = runpy.run_path(str(root / "scripts" / "make_option_tables.py"))
     text = script["PAGE"].read_text(encoding="utf-8")
     assert script["with_tables"](text) == text

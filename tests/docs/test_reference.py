@@ -8,7 +8,7 @@ import pytest
 
 #: A module, and the names whose docstrings mkdocstrings inserts.
 BLOCK = re.compile(r"^::: ([\w.]+)\n    options:\n      members:((?:\s*(?:- |\[)[\w, \]]+)+)", re.MULTILINE)
-#: Modules whose names other modules export, too. The reference has such a name once.
+#: Modules whose names other modules re-export. The reference contains each of these names only once.
 HOMES = tuple(f"target_python_sdk{part}" for part in ("", ".explain", ".observers", ".integrations.asgi"))
 
 

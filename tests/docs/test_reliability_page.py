@@ -19,7 +19,7 @@ def page(root):
 
 
 def test_the_page_has_the_figures_of_its_records(script, page):
-    """After a change of a record or of ``tests/numbers.md``, run ``scripts/make_reliability_page.py``."""
+    """After a change to a record or to ``tests/numbers.md``, run ``scripts/make_reliability_page.py``."""
     assert script["with_figures"](page) == page
 
 

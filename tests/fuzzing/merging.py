@@ -14,7 +14,7 @@ _PACKAGES = tuple(f"{CORPUS.parents[2]}/{package}/" for package in ("target_tool
 
 
 def merge(name: str) -> int:
-    """Copy such inputs to the corpus, the smallest first. Return their number."""
+    """Copy the generated inputs that reach new code to the corpus, the smallest first. Return their number."""
     check, reached, added = TARGETS[name].check, set(), 0
     for path in (CORPUS / name).iterdir():
         reached |= steps(check, path.read_bytes())

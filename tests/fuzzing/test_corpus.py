@@ -1,4 +1,4 @@
-"""Each input of the corpus through its target. Inputs that broke a property stay in the corpus."""
+"""Check each input of the corpus with its target. Inputs that broke a property stay in the corpus."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.fuzzing.dictionaries import WORDS
 from tests.fuzzing.json_mutation import json_mutator
 from tests.fuzzing.targets import TARGETS
 
-#: Bytes of all inputs.
+#: The maximum size of all inputs together, in bytes.
 MAX_CORPUS = 300_000
 
 

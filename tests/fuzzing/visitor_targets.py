@@ -103,7 +103,7 @@ def check_page_url(data: bytes) -> None:
 
 
 def check_http_request(data: bytes) -> None:
-    """Check the visit of an HTTP request, as a WSGI and as an ASGI server pass it on: they must be the same."""
+    """Check that the visits of an HTTP request are equal if a WSGI server and if an ASGI server receives it."""
     target, headers = _parsed_request(data)
     environ, scope = _environ(target, headers), _scope(target, headers)
     for proxies in (0, 1):

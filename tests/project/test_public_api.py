@@ -97,7 +97,7 @@ class Api:
                 yield from self._entry(name, self._find(module, name))
 
     def _names(self, module: Module) -> List[str]:
-        """Return the names of ``__all__``, or else those that the module defines or imports as themselves."""
+        """Return the names of ``__all__``, or else those that the module defines or re-exports."""
         own: List[str] = []
         for node in module.tree.body:
             if isinstance(node, ast.ImportFrom):

@@ -64,7 +64,7 @@ def workflows(root: Path) -> List[Tuple[Path, Dict[str, Any]]]:
 
 
 def test_each_action_is_pinned_to_a_commit(root: Path) -> None:
-    """With its version as a comment, and to the same commit everywhere."""
+    """Each use has the version as a comment, and all uses of an action have the same commit."""
     pins: Dict[str, str] = {}
     for path, _ in workflows(root):
         for line in path.read_text(encoding="utf-8").splitlines():

@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 DOCS = ROOT / "docs"
 PAGES = sorted(page.relative_to(DOCS).with_suffix(".html").as_posix() for page in DOCS.rglob("*.md"))
-#: Pages with each kind of element. The colours are those of the theme, so only these are checked for contrast, which
-#: takes most of the time of axe.
+#: Pages that together have each kind of element. Only these are checked for contrast: all pages have the same colors,
+#: and the check takes most of the time of axe.
 SAMPLES = ("index.html", "options.html", "getting-started.html", "concepts.html", "calls.html", "reference/client.html")
 WIDTHS = (400, 800, 1280)
 SCHEMES = ("light", "dark")
@@ -37,9 +37,9 @@ class Visited(NamedTuple):
     links: List[str]
     ids: Set[str]
     overflows: Dict[str, int]
-    """By how many pixels the page is wider than the window, by colour scheme and width."""
+    """The pixels by which the page is wider than the window, by color scheme and width of the window."""
     backgrounds: Set[str]
-    """The background colours in light and dark mode."""
+    """The background colors in light and dark mode."""
     violations: List[str]
     """Serious and critical findings of axe."""
 
@@ -119,8 +119,10 @@ def _violations(page: Any, name: str, scheme: str) -> List[str]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_page_has_no_error_and_asks_no_other_host(name: str, visit: Callable[[str], Visited]) -> None:
-    """The console is empty, and each request is answered by the site."""
+def test_the_page_has_no_error_and_sends_no_request_to_another_host(
+    name: str, visit: Callable[[str], Visited]
+) -> None:
+    """The console is empty, and the site answers each request."""
     assert visit(name).problems == []
 
 
@@ -137,8 +139,10 @@ def test_the_page_is_accessible_in_light_and_dark_mode(name: str, visit: Callabl
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_link_leads_somewhere(name: str, site: str, root: Path, visit: Callable[[str], Visited]) -> None:
-    """Files exist, and so do the places inside pages."""
+def test_the_target_of_every_internal_link_exists(
+    name: str, site: str, root: Path, visit: Callable[[str], Visited]
+) -> None:
+    """The file exists, and the page contains the anchor."""
     dead = []
     for link in set(visit(name).links):
         url = urlsplit(link)

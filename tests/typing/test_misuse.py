@@ -38,7 +38,7 @@ def named_in(texts: Sequence[AtLine], names: Set[AtLine]) -> Set[AtLine]:
 @pytest.mark.process
 @pytest.mark.slow
 def test_mypy_reports_each_mistake(root: Path, tmp_path: Path) -> None:
-    """With the code at the end of the line."""
+    """The error codes are those at the end of the line."""
     pytest.importorskip("mypy", reason="mypy is not installed: " + installing("lint"))
     page = root / "tests" / "typing" / "misuse.py"
     mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(page)]
@@ -54,7 +54,7 @@ def test_mypy_reports_each_mistake(root: Path, tmp_path: Path) -> None:
 @pytest.mark.process
 @pytest.mark.slow
 def test_pyright_reports_each_mistake(root: Path) -> None:
-    """With its own codes. A message has details in the following lines."""
+    """pyright has other error codes, which are not compared. A message can continue on the following lines."""
     pytest.importorskip("pyright", reason="pyright is not installed: " + installing("lint"))
     page = root / "tests" / "typing" / "misuse.py"
     pyright = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, str(page)]
@@ -68,7 +68,7 @@ def test_pyright_reports_each_mistake(root: Path) -> None:
 
 
 def test_the_names_of_the_options_are_complete() -> None:
-    """For the type checkers' messages about misspelled keys."""
+    """The types with these names cause the type checkers' messages about misspelled keys."""
     assert set(get_args(option_types.ClientOptionName)) == set(option_types.ClientOptions.__annotations__)
     for options in (option_types.CallOptions, option_types.CallbackOptions, option_types.AttributesOptions):
         assert set(get_args(option_types.CallOptionName)) == set(options.__annotations__)
