@@ -14,7 +14,7 @@ PACKAGES = target_tools target_python_sdk delivery_api_client target_decisioning
 INSTALLED := $(VENV)/.installed
 # HTTP doubles replace parts of urllib3 and add plug-ins to pytest, so they have a separate virtual environment.
 DOUBLES   := $(VENV)/doubles
-# So have the tools that build and check the distributions, which require many packages.
+# The tools that build and check the distributions have one, too, because they require many packages.
 DIST      := $(VENV)/distribution
 with = $(VENV)/.installed-$(1)
 
@@ -101,7 +101,7 @@ fuzz: $(call with,test) $(call with,fuzz) ## run the fuzzer, and the tests with 
 	$(PY) -m tests.fuzzing --seconds $(FUZZ_SECONDS)
 	$(PY) -m pytest -m fuzz
 
-# The output of the tests contains their figures. A test that fails does not keep the others from being recorded.
+# The output of the tests contains their figures. If a test fails, the figures of the others are recorded nevertheless.
 reliability-page: $(TEST_NEEDS) ## run the reliability tests, measure 1.1.0, and write docs/reliability.md
 	-$(MAKE) --no-print-directory --keep-going reliability servers > .reliability.txt
 	$(PY) -m tests.reliability.old_release --record docs/reliability.json
