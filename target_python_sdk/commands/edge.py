@@ -48,7 +48,7 @@ def add_parser(commands: "Commands") -> None:
         "--organization-id",
         metavar="ID",
         type=non_empty,
-        help="the organization whose clients can read rules.bin; default: the one of the documentation's examples",
+        help="the organization whose clients can read rules.bin; default: 1234567890@AdobeOrg",
     )
     add_client_argument(parser, "the client code for bucketing; default: the one in the file")
     parser.add_argument("--delay", metavar="MS", type=delay, default=0, help="delay each answer by MS milliseconds")

@@ -106,7 +106,7 @@ class _OptionalOptions(TypedDict, total=False):
     """The artifact to start with."""
 
     artifact_format: Optional[str]
-    """``json``: plain, or ``bin``: masked. Default: ``json``, or ``bin`` if ``artifact_location`` ends in ``.bin``."""
+    """``json``, or ``bin``: obfuscated. Default: ``json``, or ``bin`` if ``artifact_location`` ends in ``.bin``."""
 
     artifact_cache: Any
     """A path, or an object with ``get`` and ``set``, that stores the last good artifact."""
