@@ -269,10 +269,10 @@ class Visit(BrowserRequest):
         callback: Optional[Callable[[Any], object]] = None,
         **more: Any,
     ) -> Any:
-        """Return the options of a call for this visitor; ``more`` are further options, which take precedence.
+        """Return the options for a call that you make with the client. Options in ``more`` take precedence.
 
         The visit's context fills missing fields of the request's context. Omit the request for ``get_attributes``.
-        The cookies of an answer are stored before ``callback`` is called. Pass an answer that a call returns to
+        The cookies of the answer are stored before ``callback`` is called. Without a callback, pass the answer to
         :meth:`remember`.
         """
         self._is_personal = True
