@@ -1,4 +1,4 @@
-"""Activities for the tests of the web frameworks, and what a test reads from an edge."""
+"""Activities for the tests of the web frameworks, and the calls that an edge has received."""
 
 from typing import Any, Dict, List, NamedTuple
 
@@ -22,7 +22,7 @@ ACTIVITIES: Dict[str, Any] = {
 
 
 class Called(NamedTuple):
-    """What the edge learned about the visitor of a call."""
+    """The visitor, the session and the page of a call, as the edge received them."""
 
     visitor: str
     session: str

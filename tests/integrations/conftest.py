@@ -1,4 +1,4 @@
-"""An edge for the web frameworks, and clients of it, of an edge without activities, and of one that is down."""
+"""Fixtures for the web frameworks: a local edge, a client of it, and clients that get no offers."""
 
 from typing import Any, Dict, Iterator
 

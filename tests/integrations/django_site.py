@@ -33,7 +33,7 @@ def configure() -> None:
         LOGGING_CONFIG=None,
         MIDDLEWARE=[MIDDLEWARE],
         ROOT_URLCONF=__name__,
-        SECRET_KEY="of the tests",
+        SECRET_KEY="a key for tests",
         TARGET={"client": lambda: None},
         TEMPLATES=[
             {"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {**options, "loaders": loaders}}

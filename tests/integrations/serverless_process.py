@@ -1,8 +1,9 @@
 """A serverless function as a process: ``python -m tests.integrations.serverless_process STYLE DOMAIN``.
 
-Each line on its stdin is an invocation, with the id of a visitor. STYLE selects a plain handler (``sync``) or a
-coroutine function (``async``). The handler decides on-device, which sends a notification in the background, and
-requests an offer from the edge at DOMAIN. Its result is one line of JSON.
+Each line on stdin is an invocation, with the id of a visitor. STYLE selects a plain handler (``sync``) or a coroutine
+function (``async``). The handler decides on-device, which sends a notification in the background, and requests an offer
+from the edge at DOMAIN. After each invocation, the process prints the offers and the client's statistics as one line
+of JSON.
 """
 
 import asyncio

@@ -97,7 +97,7 @@ def test_httpx_calls_the_application_without_a_server(client: TargetClient) -> N
     assert len(response.headers.get_list("set-cookie")) == 2
 
 
-def test_attributes_and_reports(client: TargetClient, edge: LocalEdge) -> None:
+def test_a_view_gets_attributes_and_reports_displays_and_clicks(client: TargetClient, edge: LocalEdge) -> None:
     displays, clicks = len(edge.displays), len(edge.clicks)
 
     async def view(request: Request) -> Response:
@@ -124,7 +124,7 @@ def test_the_page_is_served_if_the_edge_is_down(on_error: str) -> None:
     assert (response.status_code, response.text) == (200, "default")
 
 
-def test_the_page_is_served_without_activities(edge: LocalEdge) -> None:
+def test_the_page_is_served_without_activities() -> None:
     with LocalEdge({"activities": []}) as empty, client_of(empty) as client:
         response = browser_of(application_of(hero, client=client)).get("/")
     assert (response.status_code, response.text) == (200, "default")
@@ -179,7 +179,7 @@ def test_every_kind_of_response_gets_the_cookies(view: View, method: str) -> Non
     assert response.headers["cache-control"] == "private"
 
 
-def test_a_late_cookie_is_not_set_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_late_cookie_is_logged_and_not_set(caplog: pytest.LogCaptureFixture) -> None:
     """A background task runs after the headers were sent. The log line does not show the value."""
     with caplog.at_level(logging.DEBUG, "adobe.target"):
         browser_of(application_of(with_a_task)).get("/")
@@ -192,8 +192,8 @@ async def failing(request: Request) -> Response:
     raise RuntimeError("a bug of the application")
 
 
-def test_around_the_whole_application_a_500_page_gets_the_cookies_too() -> None:
-    """Starlette sends the page for an unhandled exception outside of all middleware that is added to it."""
+def test_a_500_page_gets_the_cookies_if_the_middleware_wraps_the_whole_application() -> None:
+    """Starlette sends the page for an unhandled exception outside of all middleware added by ``add_middleware``."""
     for application, count in (
         (TargetMiddleware(Starlette(routes=[Route("/", failing)])), 1),
         (application_of(failing), 0),
@@ -249,7 +249,7 @@ def http_scope(**values: Any) -> Dict[str, Any]:
 
 
 def test_messages_and_headers_of_the_application_are_kept() -> None:
-    """The application's message is not modified. Names are in lower case, as ASGI requires."""
+    """The application's message is not modified. The names of headers are in lower case, as ASGI requires."""
     start = {"type": "http.response.start", "status": 200, "trailers": True, "headers": ((b"x-a", b"\xe9"),)}
     hint = {"type": "http.response.early_hint", "links": []}
 
@@ -279,7 +279,7 @@ def test_a_response_without_headers_gets_them() -> None:
 
 @pytest.mark.parametrize("kind", ["lifespan", "websocket", "unknown"])
 def test_other_scopes_are_passed_on_unchanged(kind: str) -> None:
-    """The application gets the objects of the server themselves."""
+    """The application gets the server's own objects."""
     got: List[Tuple[Any, ...]] = []
 
     async def application(*arguments: Any) -> None:
@@ -293,7 +293,7 @@ def test_other_scopes_are_passed_on_unchanged(kind: str) -> None:
 
 
 def test_the_scope_is_shared_with_the_application() -> None:
-    """Monitors read what the application adds to the scope, such as its route."""
+    """Monitors read what the application adds to the scope. The visit does not refer to the scope itself."""
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         scope["route"] = "/items/{id}"
@@ -306,8 +306,8 @@ def test_the_scope_is_shared_with_the_application() -> None:
     assert all(value is not scope for value in vars(scope[SCOPE_KEY]).values())
 
 
-def test_a_mounted_application_has_its_own_middleware(client: TargetClient) -> None:
-    """The page has the prefix, and each cookie is set once."""
+def test_a_mounted_application_may_have_its_own_middleware(client: TargetClient) -> None:
+    """The URL of the page contains the prefix of the mount, and each cookie is set once."""
     urls: List[str] = []
 
     async def view(request: Request) -> Response:
@@ -345,7 +345,7 @@ def test_without_the_middleware_the_error_names_it() -> None:
 
 
 def test_requests_at_the_same_time_do_not_mix_their_visitors(client: TargetClient) -> None:
-    """Each gets back the device id that it sent."""
+    """Each visitor gets back the device id that it sent."""
     application = application_of(hero, client=client)
 
     async def visitor(number: int) -> bool:

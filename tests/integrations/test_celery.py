@@ -65,7 +65,7 @@ def waiting(app):
 
 @pytest.fixture(autouse=True)
 def disconnect_receivers():
-    """Disconnect the receivers of a test at its end, because Celery refers to them strongly."""
+    """Disconnect the receivers of a test at its end, because Celery holds strong references to them."""
     connected = [(celery_signal, list(celery_signal.receivers)) for celery_signal in SIGNALS]
     installed = dict(integration.INSTALLATIONS.by_task)
     yield
@@ -153,14 +153,14 @@ def prefork_class():
 
 
 @pytest.mark.parametrize("pool", ["prefork", "processes", "celery.concurrency.prefork:TaskPool", prefork_class])
-def test_the_parent_of_children_creates_no_client(pool, app, factory):
+def test_the_main_process_of_a_prefork_worker_creates_no_client(pool, app, factory):
     install(factory, app)
     begin(pool() if callable(pool) else pool)
     assert factory.clients == []
 
 
 @pytest.mark.parametrize("pool", ["solo", "threads", "gevent", "eventlet", "custom", None])
-def test_a_worker_without_children_has_one_client(pool, app, factory):
+def test_a_worker_without_child_processes_has_one_client(pool, app, factory):
     target = install(factory, app)
     begin(pool)
     signals.worker_process_init.send(sender=None)  # the solo pool sends this signal, too
@@ -309,7 +309,7 @@ def test_a_soft_time_limit_does_not_interrupt_the_creation_of_a_client(app, fact
     assert held.calls == 1
 
 
-def test_a_client_created_after_the_end_is_closed(app, factory):
+def test_a_client_created_after_the_worker_has_shut_down_is_closed(app, factory):
     app.conf.worker_proc_alive_timeout = 0.1
     held = HeldFactory(factory)
     install(held, app)
@@ -543,7 +543,7 @@ def test_invalid_options_raise_before_a_message_is_published(options, app, facto
 
 
 def test_a_repeated_run_repeats_every_id(app_with_worker, caplog):
-    """Neither the sender, nor Celery's log at INFO, nor a retry shows which visitor it was."""
+    """Neither the headers of the messages nor any log record at INFO contains the visitor's id."""
     caplog.set_level(logging.INFO)
     sent = []
     task_sent = lambda body=None, headers=None, **_: sent.append(headers)  # noqa: E731
@@ -598,7 +598,7 @@ def test_a_timeout_is_retried(app_with_worker, caplog):
     assert body_of(seen[0]) == body_of(seen[1])
 
 
-def test_the_message_stays_if_the_broker_does_not_accept_a_retry(app_with_worker, caplog, monkeypatch):
+def test_a_message_is_redelivered_if_the_broker_does_not_accept_its_retry(app_with_worker, caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     with SocketServer(replies(BUSY, OK)) as server:
         target = install(Factory(server), app_with_worker)
@@ -711,7 +711,7 @@ def test_another_serializer_is_refused(app, factory):
     assert waiting(app) == 1
 
 
-def test_an_application_that_signs_its_messages_signs_these(tmp_path):
+def test_an_application_that_signs_its_messages_also_signs_notifications(tmp_path):
     """Runs in a separate process, because signing applies to a whole process."""
     trustme = pytest.importorskip("trustme")
     cert = trustme.CA(key_type=trustme.KeyType.RSA).issue_cert("worker", key_type=trustme.KeyType.RSA)
@@ -756,25 +756,25 @@ SHOWN = {"id": "n", "type": "display", "timestamp": 1700000000000, "mbox": {"nam
 FORGED = {
     "no message": ([], {}),
     "two messages": ([forged(), forged()], {}),
-    "another argument": ([forged()], {"more": 1}),
-    "another name": ([], {"body": forged()}),
+    "an extra argument": ([forged()], {"more": 1}),
+    "an unknown argument": ([], {"body": forged()}),
     "a number": ([5], {}),
     "null": ([None], {}),
     "a list": ([[1, 2]], {}),
-    "a text": (["request"], {}),
+    "a string": (["request"], {}),
     "an empty message": ([{}], {}),
     "no session": ([{"request": forged()["request"]}], {}),
-    "another key": ([forged(callback="os.system")], {}),
-    "a key that is no text": ([{**forged(), 5: 5}], {}),
+    "an unknown key": ([forged(callback="os.system")], {}),
+    "a key that is not a string": ([{**forged(), 5: 5}], {}),
     "a session that is a number": ([forged(session_id=5)], {}),
     "a session that is null": ([forged(session_id=None)], {}),
     "a cluster that is a list": ([forged(location_hint=["35"])], {}),
-    "a timeout that is a text": ([forged(timeout="soon")], {}),
+    "a timeout that is a string": ([forged(timeout="soon")], {}),
     "a timeout that is true": ([forged(timeout=True)], {}),
-    "a timeout that is no number": ([forged(timeout=float("nan"))], {}),
-    "a timeout without end": ([forged(timeout=float("inf"))], {}),
+    "a timeout that is not a number": ([forged(timeout=float("nan"))], {}),
+    "an infinite timeout": ([forged(timeout=float("inf"))], {}),
     "a request that is a list": ([forged(request=[SHOWN])], {}),
-    "a request of nothing": ([forged(request={})], {}),
+    "an empty request": ([forged(request={})], {}),
     "notifications that are a number": ([forged(request={"notifications": 5})], {}),
     "a notification that is a number": ([forged(request={"notifications": [5]})], {}),
     "an mbox that is a list": ([forged(request={"notifications": [{**SHOWN, "mbox": ["home"]}]})], {}),
@@ -841,7 +841,7 @@ def test_a_late_install_loses_no_notification(unaware, factory, edge):
     assert target.stats() == {"sent": 3, "resent": 0, "lost": 0}
 
 
-def test_a_message_that_the_broker_does_not_accept_again_is_counted(unaware, factory, monkeypatch, caplog):
+def test_a_message_that_cannot_be_published_again_is_counted_as_lost(unaware, factory, monkeypatch, caplog):
     target = install(factory, unaware)
     turns = [target._publish]
 
@@ -1004,18 +1004,18 @@ def test_a_broker_that_works_again_gets_the_next_notifications(app, factory, mon
     assert waiting(app) == 10
 
 
-def test_a_message_sent_by_a_task_names_it_as_its_parent(app, factory):
-    """Celery determines the parent by the thread, but a helper thread publishes."""
+def test_a_message_sent_by_a_task_has_that_task_as_its_parent(app, factory):
+    """Celery looks up the current task by thread, but a helper thread publishes the message."""
     sent = []
     task_sent = lambda headers=None, **_: sent.append(headers)  # noqa: E731
     target = install(factory, app)
 
-    @app.task(name="tells")
-    def tells():
+    @app.task(name="report")
+    def report():
         target.send_notifications(notified())
 
     signals.before_task_publish.connect(task_sent)
-    tells.apply(task_id="outer", throw=True)
+    report.apply(task_id="outer", throw=True)
     signals.before_task_publish.disconnect(task_sent)
     assert [(one["parent_id"], one["root_id"]) for one in sent] == [("outer", "outer")]
 

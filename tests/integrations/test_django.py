@@ -40,7 +40,7 @@ def text_of(response: Any) -> str:
 
 @pytest.fixture(params=["sync", "async"])
 def get(request: pytest.FixtureRequest) -> Get:
-    """``get(path)`` of a browser that keeps its cookies, with and without an event loop."""
+    """Return the ``get`` of Django's sync or async test client, which keeps its cookies."""
     if request.param == "sync":
         found: Get = Client(raise_request_exception=False).get
         return found
@@ -58,7 +58,7 @@ def target(client: TargetClient) -> Iterator[Dict[str, Any]]:
 
 
 @pytest.mark.parametrize("path", ["/", "/await", "/stream"])
-def test_a_visitor_is_recognized_at_the_second_page(
+def test_a_visitor_is_recognized_on_the_second_page(
     target: Dict[str, Any], edge: LocalEdge, get: Get, path: str
 ) -> None:
     before = len(edge.requests)
@@ -88,7 +88,7 @@ def test_a_page_without_offers_shows_its_defaults(client_without_offers: TargetC
 def test_a_template_has_the_state_for_at_js(
     target: Dict[str, Any], client: TargetClient, edge: LocalEdge, get: Get
 ) -> None:
-    """The state does not end the script element."""
+    """HTML in the state cannot end the script element."""
     displays, clicks = len(edge.displays), len(edge.clicks)
     answer = get("/page")
     page = text_of(answer)
@@ -147,7 +147,7 @@ def test_the_settings_apply(target: Dict[str, Any], get: Get) -> None:
     assert "Sec-CH-UA-Model" in answer["Accept-CH"]
 
 
-def test_consent_and_bots_are_dotted_paths(target: Dict[str, Any], edge: LocalEdge, get: Get) -> None:
+def test_is_bot_may_be_a_dotted_path(target: Dict[str, Any], edge: LocalEdge, get: Get) -> None:
     target["is_bot"] = "tests.integrations.django_site.is_bot"
     before = len(edge.requests)
     assert text_of(get("/")) == DEFAULT
@@ -170,7 +170,7 @@ def test_consent_and_bots_are_dotted_paths(target: Dict[str, Any], edge: LocalEd
     ],
 )
 @pytest.mark.parametrize("factory", [RequestFactory, AsyncRequestFactory])
-def test_django_s_settings_about_proxies_are_used(
+def test_the_proxy_settings_of_django_are_used(
     client: TargetClient, factory: Any, settings: Dict[str, Any], headers: Dict[str, str], url: str
 ) -> None:
     if factory is RequestFactory:
@@ -192,7 +192,7 @@ def test_a_path_is_percent_encoded(target: Dict[str, Any], path: str) -> None:
         assert request.target.url == request.build_absolute_uri()
 
 
-def test_views_are_tested_with_request_factories(target: Dict[str, Any]) -> None:
+def test_views_can_be_tested_with_request_factories(target: Dict[str, Any]) -> None:
     """The middleware wraps a view as it wraps the next middleware."""
     answer = TargetMiddleware(django_site.home)(RequestFactory().get("/"))
     assert (text_of(answer), "mbox" in answer.cookies) == (HERO, True)
@@ -203,7 +203,7 @@ def test_views_are_tested_with_request_factories(target: Dict[str, Any]) -> None
     assert text_of(asyncio.run(awaited())) == HERO
 
 
-def test_a_request_without_a_server_has_a_visit(target: Dict[str, Any]) -> None:
+def test_a_request_without_a_host_has_a_visit_without_a_url(target: Dict[str, Any]) -> None:
     request = HttpRequest()
     TargetMiddleware(lambda request: HttpResponse())(request)
     assert (request.target.url, type(request.target)) == (None, Visit)
@@ -227,7 +227,7 @@ CLIENT = "tests.integrations.django_site.client"
     ],
 )  # fmt: skip
 def test_mistakes_in_the_settings_are_reported(setting: Any, text: str) -> None:
-    """By the middleware when the server starts, and by Django's system checks."""
+    """The middleware reports them when the server starts, and so do Django's system checks."""
     with override_settings(TARGET=setting):
         with pytest.raises(ImproperlyConfigured, match=text) as caught:
             Client().get("/")
@@ -236,7 +236,7 @@ def test_mistakes_in_the_settings_are_reported(setting: Any, text: str) -> None:
         assert (found.id, found.msg) == ("target.E001", str(caught.value))
 
 
-def test_the_checks_find_no_mistake(target: Dict[str, Any]) -> None:
+def test_the_system_checks_accept_valid_settings_and_report_missing_ones(target: Dict[str, Any]) -> None:
     target.update(client=CLIENT, cookies=CookieOptions(same_site="Strict"))
     assert run_checks() == []
     with override_settings():

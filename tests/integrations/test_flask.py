@@ -61,7 +61,7 @@ def shop(client: Any = None, name: str = "shop", target: Optional[Target] = None
 
 
 @pytest.mark.parametrize("path", ["/", "/await", "/stream"])
-def test_a_visitor_is_recognized_at_the_second_page(client: TargetClient, edge: LocalEdge, path: str) -> None:
+def test_a_visitor_is_recognized_on_the_second_page(client: TargetClient, edge: LocalEdge, path: str) -> None:
     browser, before = shop(client).test_client(), len(edge.requests)
     first = browser.get(path, base_url="http://shop.example")
     assert first.text == HERO
@@ -82,7 +82,7 @@ def test_a_page_without_offers_shows_its_defaults(client_without_offers: TargetC
 
 
 def test_a_template_has_the_state_for_at_js_and_the_visit(client: TargetClient, edge: LocalEdge) -> None:
-    """The state does not end the script element. The cookie is that of the answer, escaped as other text."""
+    """HTML in the state cannot end the script element. ``target_cookie`` is the value that the response sets."""
     browser, displays, clicks = shop(client).test_client(), len(edge.displays), len(edge.clicks)
     page = browser.get("/page").text
     found = re.fullmatch("<script>state = (.*?);</script><p>(.+?)</p>", page)
@@ -134,7 +134,7 @@ def test_several_applications_have_their_own_settings(client: TargetClient) -> N
 
 
 def test_requests_within_one_application_context_have_different_visits(client: TargetClient) -> None:
-    """Flask's tests often push a context for all requests of a test, and so share ``flask.g``."""
+    """Tests often push one application context for several requests, which then share ``flask.g``."""
     app = shop(client)
     sessions = []
     app.after_request(lambda response: sessions.append(current_visit.session_id) or response)
@@ -144,7 +144,7 @@ def test_requests_within_one_application_context_have_different_visits(client: T
     assert len(set(sessions)) == 2
 
 
-def test_a_view_is_tested_in_a_request_context(client: TargetClient) -> None:
+def test_a_view_can_be_tested_in_a_request_context(client: TargetClient) -> None:
     app = shop(client)
     with app.test_request_context("/?a=1", headers={"Cookie": "mboxEdgeCluster=35"}):
         assert current_visit.target_location_hint == "35"

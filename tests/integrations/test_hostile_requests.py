@@ -1,4 +1,4 @@
-"""Mutated cookies and headers of visitors, through each adapter: no error, no foreign host, bounded time and memory."""
+"""Mutated requests through the WSGI and ASGI middleware: no error, no foreign host, bounded CPU time and size."""
 
 import asyncio
 import json
@@ -38,13 +38,13 @@ HEADERS = {
     "X-Forwarded-Host": "shop.example:8443",
 }
 QUERY = "at_preview_token=abc&at_preview_index=1_2&at_preview_listed_activities_only=true"
-#: Pieces that have a meaning for a parser.
+#: Byte strings that are special to one of the parsers.
 PIECES = (
     b"|", b"#", b";", b"=", b",", b"%", b"%00", b"%C3", b'"', b"\\", b"\r\n", b"\x00", b"\xff", b"\xed\xa0\x80", b"@",
     b"//evil.example", b"35.evil.example", b"mboxedge35", b".35_0", b"9" * 400, b"-1", b"NaN", b"[" * 2000, b"{}", b" ",
     b"::ffff:1.2.3.4", b"mbox=", b"mboxEdgeCluster=evil", b"MCMID|", b"MCAAMB-", b"MCOPTOUT-", b"null", b"1e999",
 )  # fmt: skip
-#: The hosts of the edge: of the client, and of a cluster. A cookie can name a cluster that does not exist.
+#: The allowed hosts: the client's, and that of a cluster. A cookie can name a cluster that does not exist.
 HOST = re.compile(r"(?:acmeclient|mboxedge[a-z0-9-]{1,55})\.tt\.omtrdc\.net")
 #: The maximum size of the prepared request, in characters.
 MAX_REQUEST = 120_000

@@ -1,4 +1,4 @@
-"""Mutated cookies and headers through the adapters of Flask and Django: no error, no other host, bounded requests."""
+"""Mutated cookies and headers through the Flask and Django integrations: no error, no foreign host, bounded size."""
 
 import json
 import random
@@ -13,7 +13,7 @@ from urllib3 import HTTPResponse
 from target_python_sdk import TargetClient
 from tests.support import ANSWER_BYTES, installing
 
-#: Cookies and headers that browsers and proxies send, as the start of mutations. The frameworks check Host themselves.
+#: Cookies and headers before the mutation. ``Host`` is not among them, because the frameworks check it.
 COOKIES = (
     "mbox=session#0001#9999999999|PC#abc.35_0#9999999999; mboxEdgeCluster=35",
     "AMCV_1234567890%40AdobeOrg=MCMID|77094828402023918047117570965393734545|MCAAMLH-1635|9|MCAAMB-1635|j8Odv6LonN4r3an7",
@@ -33,7 +33,7 @@ HEADERS = {
 ALLOWED = re.compile(
     r"https://(?:acmeclient|mboxedge[0-9A-Za-z-]{1,20})\.tt\.omtrdc\.net/rest/v1/delivery\?[!-~]{1,2000}"
 )
-#: Bytes of the largest request. Cookies, the URL and other values are limited.
+#: The maximum size of the body of Target's request, in bytes.
 LARGEST = 100000
 
 INSERTED = (
@@ -57,7 +57,7 @@ INSERTED = (
 
 
 def mutated(chance: random.Random, text: str) -> str:
-    """Replace some parts of a text by others."""
+    """Return the text with up to three random insertions or replacements."""
     for _ in range(chance.randrange(4)):
         start = chance.randrange(len(text) + 1)
         inserted = chance.choice([*INSERTED, "".join(chr(chance.randrange(32, 256)) for _ in range(8))])
@@ -87,7 +87,7 @@ class RecordingManager:
 def flask_application(client: TargetClient) -> Callable[[Dict[str, str]], Any]:
     """Return a function that sends headers to a Flask application, and returns the body of the response."""
     flask: Any = pytest.importorskip("flask", reason="flask is not installed: " + installing("test"))
-    from target_python_sdk.integrations.flask import Target, current_visit  # noqa: PLC0415 - only if Flask is there
+    from target_python_sdk.integrations.flask import Target, current_visit  # noqa: PLC0415 - only if Flask is installed
 
     app = flask.Flask("shop")
     app.testing = True
@@ -100,7 +100,7 @@ def flask_application(client: TargetClient) -> Callable[[Dict[str, str]], Any]:
 def django_application(client: TargetClient) -> Callable[[Dict[str, str]], Any]:
     """Return a function that sends headers to a Django view, and returns the body of the response."""
     pytest.importorskip("django", reason="django is not installed: " + installing("test"))
-    from tests.integrations import django_site  # noqa: PLC0415 - only if Django is there
+    from tests.integrations import django_site  # noqa: PLC0415 - only if Django is installed
 
     django_site.configure()
     from django.http import HttpResponse  # noqa: PLC0415
@@ -114,7 +114,7 @@ def django_application(client: TargetClient) -> Callable[[Dict[str, str]], Any]:
 
 
 def variables(headers: Dict[str, str]) -> Dict[str, str]:
-    """Return the variables of an environ for these headers."""
+    """Return the environ variables of these headers."""
     return {"HTTP_" + name.upper().replace("-", "_"): value for name, value in headers.items()}
 
 

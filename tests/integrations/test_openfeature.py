@@ -68,7 +68,7 @@ ACTIVITIES: Dict[str, Any] = {
 }
 CONTEXT = EvaluationContext("customer-1")
 METHODS = ("on-device", "server-side")
-#: Newer versions of the package initialize in a thread.
+#: In newer versions of the package, ``set_provider`` initializes the provider in another thread.
 set_provider_and_wait = getattr(api, "set_provider_and_wait", api.set_provider)
 
 
@@ -102,7 +102,7 @@ def _cleared() -> Iterator[None]:
 
 
 def flags_of(client: Any, domain: str = "tests", **arguments: Any) -> OpenFeatureClient:
-    """Return a client of OpenFeature whose provider uses ``client``, or one with these options."""
+    """Return an OpenFeature client whose provider uses ``client``, which may also be the options of a client."""
     set_provider_and_wait(TargetProvider(client, **arguments), domain)
     return api.get_client(domain)
 
@@ -110,7 +110,7 @@ def flags_of(client: Any, domain: str = "tests", **arguments: Any) -> OpenFeatur
 def evaluate(
     flags: OpenFeatureClient, kind: str, *arguments: Any, is_async: bool = False
 ) -> FlagEvaluationDetails[Any]:
-    """Return the details of an evaluation, with a targeting key unless ``arguments`` contain a context."""
+    """Return the details of an evaluation in ``CONTEXT``, unless ``arguments`` contain another context."""
     arguments = arguments if len(arguments) > 2 else (*arguments, CONTEXT)
     if is_async:
         found: FlagEvaluationDetails[Any] = asyncio.run(getattr(flags, f"get_{kind}_details_async")(*arguments))
@@ -140,7 +140,7 @@ def evaluate(
     ],
 )
 @pytest.mark.parametrize("method", METHODS)
-def test_2_2_2_1_values_of_each_type_are_resolved(  # noqa: PLR0917 - three parameters and their products
+def test_2_2_2_1_values_of_each_type_are_resolved(  # noqa: PLR0917 - one for each parameter
     method: str, kind: str, attribute: str, default: Any, expected: Any, is_async: bool, clients: Any
 ) -> None:
     details = evaluate(flags_of(clients[method]), kind, f"flags.{attribute}", default, is_async=is_async)
@@ -203,7 +203,7 @@ def test_2_2_5_a_visitor_without_an_offer_gets_the_default(method: str, clients:
 
 
 class Saved:
-    """A cache of the artifact that contains a copy."""
+    """An artifact cache that holds one artifact in memory."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -215,7 +215,7 @@ class Saved:
         self.content = value
 
 
-def test_2_2_5_a_saved_artifact_is_stale_until_it_is_confirmed(edge: LocalEdge) -> None:
+def test_2_2_5_a_saved_artifact_that_is_not_confirmed_is_stale(edge: LocalEdge) -> None:
     cache = Saved(b"")
     with client_of(edge, **on_device_at(edge, artifact_cache=cache, polling_interval=0)):
         assert eventually(lambda: cache.content)
@@ -273,7 +273,7 @@ def test_1_4_10_a_failed_call_returns_the_default(is_async: bool, edge: LocalEdg
     assert (details.value, details.error_code) == ("bye", ErrorCode.PROVIDER_FATAL)
 
 
-def test_a_hybrid_client_answers_without_the_edge_what_it_can(edge: LocalEdge, clients: Any) -> None:
+def test_a_hybrid_client_decides_without_the_edge_if_the_artifact_suffices(edge: LocalEdge, clients: Any) -> None:
     flags = flags_of(clients["hybrid"])
     assert evaluate(flags, "boolean", "edge.on", False).flag_metadata["decisioning_method"] == "server-side"
     with edge.fail(503):
@@ -387,7 +387,7 @@ def test_another_id_of_the_visitor_is_enough(attributes: Any, clients: Any) -> N
 def test_a_value_that_cannot_be_sent_is_an_invalid_context(
     context: EvaluationContext, message: str, clients: Any
 ) -> None:
-    """The message names the place and does not show the value."""
+    """The message names the attribute and does not show its value."""
     details = evaluate(flags_of(clients["server-side"]), "boolean", "flags.on", False, context)
     assert (details.value, details.error_code) == (False, ErrorCode.INVALID_CONTEXT)
     assert str(details.error_message).startswith(message)
@@ -444,8 +444,8 @@ def test_4_4_5_errors_run_the_error_hooks(clients: Any) -> None:
 # 5 Events, and 1.7 the life cycle
 
 
-class Heard:
-    """Records the events of a domain, or of all domains, from now on."""
+class RecordedEvents:
+    """Records the events of one domain, or of all domains if ``flags`` is ``openfeature.api``."""
 
     def __init__(self, flags: Any) -> None:
         self.events: List[Any] = []
@@ -467,15 +467,15 @@ class Heard:
 
 def test_1_7_3_and_5_3_1_a_provider_is_ready_after_its_initialization(clients: Any) -> None:
     provider = TargetProvider(clients["on-device"])
-    heard = Heard(api)  # openfeature-sdk 0.8 tells handlers of a domain only about later events
+    events = RecordedEvents(api)  # openfeature-sdk 0.8 tells handlers of a domain only about later events
     set_provider_and_wait(provider, "tests")
     assert api.get_client("tests").get_provider_status() == ProviderStatus.READY
-    heard.wait_for(ProviderEvent.PROVIDER_READY)
+    events.wait_for(ProviderEvent.PROVIDER_READY)
 
 
 def test_1_7_4_no_artifact_is_an_error_until_one_is_downloaded(edge: LocalEdge) -> None:
     flags = api.get_client("tests")
-    heard = Heard(api)
+    events = RecordedEvents(api)
     with edge.fail(503):
         options = options_for(edge, **on_device_at(edge))
         provider = TargetProvider(options)  # type: ignore[arg-type]
@@ -484,16 +484,16 @@ def test_1_7_4_no_artifact_is_an_error_until_one_is_downloaded(edge: LocalEdge) 
         provider.shutdown()
         try:
             set_provider_and_wait(provider, "tests")
-        except Exception as error:  # noqa: BLE001 - the versions of the package differ
+        except Exception as error:  # noqa: BLE001 - only some versions of the package raise here
             assert "the rule artifact is not available yet" in str(error)
         assert flags.get_provider_status() == ProviderStatus.ERROR
-        assert heard.wait_for(ProviderEvent.PROVIDER_ERROR).error_code == ErrorCode.GENERAL
+        assert events.wait_for(ProviderEvent.PROVIDER_ERROR).error_code == ErrorCode.GENERAL
         details = evaluate(flags, "boolean", "flags.on", False)
         assert (details.value, details.error_code) == (False, ErrorCode.PROVIDER_NOT_READY)
     assert eventually(lambda: evaluate(flags, "boolean", "flags.on", False).value)
-    heard.wait_for(ProviderEvent.PROVIDER_READY)
+    events.wait_for(ProviderEvent.PROVIDER_READY)
     assert flags.get_provider_status() == ProviderStatus.READY
-    assert heard.of(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED) == []
+    assert events.of(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED) == []
 
 
 @pytest.mark.parametrize("given", ["options", "client"])
@@ -533,9 +533,9 @@ def test_2_5_1_shutdown_closes_only_a_client_that_the_provider_created(edge: Loc
 def test_5_1_1_another_artifact_changes_the_configuration() -> None:
     with LocalEdge(ACTIVITIES) as edge, client_of(edge, **on_device_at(edge)) as client:
         flags = flags_of(client)
-        heard = Heard(flags)
+        events = RecordedEvents(flags)
         edge.load(json.loads(json.dumps(ACTIVITIES).replace('"hi"', '"hello"')))
-        details = heard.wait_for(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED)
+        details = events.wait_for(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED)
         assert details.message == "another rule artifact is in use"
         assert evaluate(flags, "string", "flags.text", "").value == "hello"
         assert flags.get_provider_status() == ProviderStatus.READY
@@ -544,16 +544,16 @@ def test_5_1_1_another_artifact_changes_the_configuration() -> None:
 def test_5_3_5_a_failed_download_makes_the_provider_stale_until_one_succeeds() -> None:
     with LocalEdge(ACTIVITIES) as edge, client_of(edge, **on_device_at(edge)) as client:
         flags = flags_of(client)
-        heard = Heard(flags)
+        events = RecordedEvents(flags)
         with edge.fail(503):
-            assert "could not be updated" in heard.wait_for(ProviderEvent.PROVIDER_STALE).message
+            assert "could not be updated" in events.wait_for(ProviderEvent.PROVIDER_STALE).message
             assert flags.get_provider_status() == ProviderStatus.STALE
             assert evaluate(flags, "boolean", "flags.on", False).value is True
-        # The server confirms the artifact, which emits no event of the client, so an evaluation reports it.
+        # The client emits no event if the server confirms the artifact, so the next evaluation reports the new state.
         assert eventually(lambda: evaluate(flags, "boolean", "flags.on", False).value and client_is_fresh(client))
         evaluate(flags, "boolean", "flags.on", False)
         assert flags.get_provider_status() == ProviderStatus.READY
-        heard.wait_for(ProviderEvent.PROVIDER_READY, 2)
+        events.wait_for(ProviderEvent.PROVIDER_READY, 2)
 
 
 def client_is_fresh(client: TargetClient) -> bool:
@@ -565,12 +565,12 @@ def client_is_fresh(client: TargetClient) -> bool:
     ("method", "event"),
     [("server-side", ProviderEvent.PROVIDER_ERROR), ("hybrid", ProviderEvent.PROVIDER_STALE), ("on-device", None)],
 )
-def test_5_1_1_an_open_circuit_is_an_event_and_so_is_its_end(method: str, event: Any, edge: LocalEdge) -> None:
+def test_5_1_1_the_event_for_an_open_circuit_depends_on_the_method(method: str, event: Any, edge: LocalEdge) -> None:
     options: Dict[str, Any] = {"artifact_payload": edge.rules, "polling_interval": 0}
     with client_of(edge, decisioning_method=method, **options) as client:
         flags = flags_of(client)
-        heard = Heard(flags)
-        heard.wait_for(ProviderEvent.PROVIDER_READY)
+        events = RecordedEvents(flags)
+        events.wait_for(ProviderEvent.PROVIDER_READY)
         circuit = {"origin": f"http://{edge.domain}", "failures": 5, "calls": 5, "cause": "503"}
         client.event_emitter("circuit_opened", {**circuit, "origin": "http://other.example:80"})
         assert flags.get_provider_status() == ProviderStatus.READY
@@ -578,20 +578,20 @@ def test_5_1_1_an_open_circuit_is_an_event_and_so_is_its_end(method: str, event:
         if event is None:
             assert flags.get_provider_status() == ProviderStatus.READY
             return
-        assert "the edge is not available" in heard.wait_for(event).message
+        assert "the edge is not available" in events.wait_for(event).message
         client.event_emitter("circuit_closed", {**circuit, "open_seconds": 1.0})
-        heard.wait_for(ProviderEvent.PROVIDER_READY, 2)
+        events.wait_for(ProviderEvent.PROVIDER_READY, 2)
         assert flags.get_provider_status() == ProviderStatus.READY
 
 
-def test_calls_that_fail_open_the_circuit(edge: LocalEdge) -> None:
+def test_an_open_circuit_puts_the_provider_into_the_error_state(edge: LocalEdge) -> None:
     with client_of(edge, retries=1) as client:
         flags = flags_of(client)
-        heard = Heard(flags)
+        events = RecordedEvents(flags)
         with edge.fail(503):
             for _ in range(20):
                 evaluate(flags, "boolean", "flags.on", False)
-        assert heard.wait_for(ProviderEvent.PROVIDER_ERROR).error_code == ErrorCode.GENERAL
+        assert events.wait_for(ProviderEvent.PROVIDER_ERROR).error_code == ErrorCode.GENERAL
         assert flags.get_provider_status() == ProviderStatus.ERROR
 
 
@@ -700,7 +700,7 @@ def test_an_explanation_is_added_to_on_device_decisions(is_async: bool, clients:
     assert "explanation" not in evaluate(flags, "boolean", "flags.on", False, is_async=is_async).flag_metadata
 
 
-def test_an_explanation_that_fails_is_named(clients: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_failed_explanation_is_named(clients: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def explain(*arguments: Any) -> None:
         raise OptionError("customer-1")
 

@@ -47,7 +47,7 @@ ACTIVITIES = {
 
 
 class Recorded:
-    """Providers that keep what is recorded in memory, and an observer that uses them."""
+    """Providers that store spans, logs and metrics in memory, and an observer that uses them."""
 
     def __init__(self, **options: Any) -> None:
         self.spans_exporter = InMemorySpanExporter()
@@ -114,7 +114,7 @@ WAYS = pytest.mark.parametrize("way", [blocking, with_callback, awaited])
 @pytest.mark.server
 @WAYS
 @pytest.mark.parametrize("method", ["server-side", "on-device"])
-def test_a_call_is_a_child_of_the_page_and_has_an_event_for_each_mbox(
+def test_the_span_of_a_call_is_a_child_span_and_has_an_event_for_each_mbox(
     way: Callable[[TargetClient, Dict[str, Any]], object], method: str, recorded: Recorded, edge: LocalEdge
 ) -> None:
     """Nothing that is recorded contains an id of the visitor or the session."""
@@ -213,7 +213,7 @@ def test_an_error_is_recorded_by_its_type(
 
 
 @pytest.mark.server
-def test_a_missing_artifact_is_a_provider_that_is_not_ready(recorded: Recorded, edge: LocalEdge) -> None:
+def test_a_missing_artifact_is_recorded_as_provider_not_ready(recorded: Recorded, edge: LocalEdge) -> None:
     options = {"decisioning_method": "on-device", "maximum_wait_ready": 30, "polling_interval": 0}
     edge.fail(404)
     with client_at(edge, recorded, on_error="default", retries=1, **options) as client:
@@ -237,7 +237,7 @@ def test_calls_and_new_visitors_are_counted(recorded: Recorded, edge: LocalEdge)
 
 
 @pytest.mark.server
-def test_a_download_is_a_span_and_measured(recorded: Recorded, edge: LocalEdge) -> None:
+def test_a_download_has_a_span_and_is_measured(recorded: Recorded, edge: LocalEdge) -> None:
     assert recorded.points(AGE) == []
     options = {"decisioning_method": "on-device", "polling_interval": 1, "retries": 1}
     with client_at(edge, recorded, **options):
@@ -279,7 +279,7 @@ def test_without_an_sdk_the_observer_changes_nothing(edge: LocalEdge, caplog: py
     assert [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == []
 
 
-def test_an_observer_without_downloads_does_not_take_the_place_of_the_age_of_another(recorded: Recorded) -> None:
+def test_an_observer_without_downloads_does_not_hide_the_artifact_age_of_another(recorded: Recorded) -> None:
     observers = [OpenTelemetry(meter_provider=recorded.meters) for _ in range(2)]
     assert recorded.points(AGE) == []
     for _ in range(2):

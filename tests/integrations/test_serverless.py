@@ -1,4 +1,4 @@
-"""Serverless functions: what a client leaves behind when the platform freezes the process after a handler."""
+"""Serverless functions: calls end before the handler returns, and a frozen process works again after the thaw."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from target_python_sdk.testing.connection import Connection
 from tests.conformance.builders import artifact, client_of, request_json, rule
 from tests.support import ANSWER, LONG, ROOT, body_of, eventually
 
-#: Seconds after which the edge ends an idle connection.
+#: Seconds after which the edge closes an idle connection.
 KEEP_ALIVE = 0.2
 
 Run = Callable[[Callable[..., Any]], Any]
@@ -105,7 +105,7 @@ def test_an_exception_of_the_handler_is_raised_after_the_flush(client: TargetCli
 
 
 @both
-def test_a_flush_that_takes_too_long_is_one_warning(
+def test_a_flush_that_takes_too_long_logs_one_warning(
     client: TargetClient, call: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The result is returned at the time limit, and the call continues."""
@@ -119,7 +119,7 @@ def test_a_flush_that_takes_too_long_is_one_warning(
     assert slow.ended.is_set()
 
 
-def test_the_signature_stays(client: TargetClient) -> None:
+def test_the_signature_is_kept(client: TargetClient) -> None:
     """Platforms inspect handlers."""
 
     def handler(event: Dict[str, Any], context: object = None) -> str:
@@ -161,7 +161,7 @@ def test_mistakes_are_option_errors(client: TargetClient) -> None:
 
 
 class Edge:
-    """An edge that ends connections that are idle, by FIN and by RST in turns."""
+    """An edge that closes idle connections, alternately by FIN and by RST."""
 
     def __init__(self) -> None:
         self.ended: List[int] = []
@@ -179,7 +179,7 @@ class Edge:
         self.ended.append(connection.number)
 
     def has_ended_all(self) -> bool:
-        """Return whether all connections have ended."""
+        """Return whether all connections are closed."""
         return len(self.ended) == self.server.connections
 
 
@@ -219,7 +219,7 @@ class Function:
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system has no SIGSTOP")
 @pytest.mark.parametrize("style", ["sync", "async"])
 def test_a_frozen_process_works_after_the_thaw_and_loses_no_notification(style: str) -> None:
-    """It stays frozen until the edge has ended all of its connections."""
+    """The process stays frozen until the edge has closed all connections."""
     edge, visitors = Edge(), [f"visitor-{number}" for number in range(3)]
     with edge.server:
         function = Function(style, edge.server.domain)

@@ -64,7 +64,7 @@ def envelope_with(value: Any = MBOX, hint: Any = "35", max_age: Any = 60) -> Tar
 
 
 class Browser:
-    """Calls an application as a server does, and validates every call by PEP 3333."""
+    """Calls an application as a server does, and validates every call against PEP 3333."""
 
     def __init__(self, application: Callable[..., Iterable[bytes]], **middleware: Any) -> None:
         self.application = validator(TargetMiddleware(validator(application), **middleware))
@@ -252,7 +252,7 @@ NAMES = ("HTTP_COOKIE", "HTTP_HOST", "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_X_
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, anything)), st.integers(0, 3))
 def test_no_request_value_causes_an_error(environ: Dict[str, Any], proxies: int) -> None:
-    """All results conform to the schema."""
+    """The request can be serialized, and the URL conforms to the schema."""
     visit = visit_of(environ, trusted_proxies=proxies)
     sent = visit.options(DeliveryRequest(context=Context(channel=ChannelType.WEB)))["request"]
     sent.to_str().encode("utf-8")
@@ -263,7 +263,7 @@ def test_no_request_value_causes_an_error(environ: Dict[str, Any], proxies: int)
 
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
 def test_every_address_conforms_to_the_schema(address: Any) -> None:
-    """The address is written as the schema's pattern requires."""
+    """``Geo`` validates the address against the schema's pattern."""
     assert address_of(REMOTE_ADDR=str(address))
 
 
@@ -469,7 +469,7 @@ def test_an_error_page_has_the_cookies_too() -> None:
         start_response("200 OK", list(PLAIN))
         environ[ENVIRON_KEY].remember(envelope_with())
         try:
-            raise ValueError("after the headers were sent")
+            raise ValueError("after start_response was called")
         except ValueError:
             start_response("500 Oops", list(PLAIN), sys.exc_info())
         return [b"sorry"]
@@ -492,7 +492,7 @@ def test_the_visit_and_the_environ_form_no_reference_cycle() -> None:
     assert ENVIRON_KEY not in visit._environ
 
 
-def test_a_late_cookie_is_not_set_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_late_cookie_is_logged_and_not_set(caplog: pytest.LogCaptureFixture) -> None:
     """The log line does not show the value."""
     visits: List[Visit] = []
 
@@ -576,14 +576,14 @@ def test_the_cookies_of_returned_answers_are_stored(edge: LocalEdge) -> None:
 
 @pytest.mark.server
 def test_an_answer_after_the_response_sets_no_cookie(edge: LocalEdge) -> None:
-    """The call does no other harm."""
+    """The call itself succeeds."""
     visits: List[Visit] = []
     done: List[Any] = []
     go = threading.Event()
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
         visits.append(environ[ENVIRON_KEY])
-        client.get_offers({**offers(), "callback": lambda _: go.wait(20)})  # holds the only worker
+        client.get_offers({**offers(), "callback": lambda _: go.wait(20)})  # occupies the only worker
         client.get_offers(visits[0].options(REQUEST, callback=done.append))
         start_response("200 OK", list(PLAIN))
         return [b"ok"]
