@@ -83,7 +83,7 @@ def options(cdn=None, **given):
     Telemetry is off, so that an edge gets only the requests of a test's own calls.
     """
     base = {} if cdn is None else {"cdn_base_path": "http://" + cdn.domain}
-    # No edge listens there, so that a mistake in a test sends nothing over the network.
+    # No edge listens on 127.0.0.1:9, so that a mistake in a test sends nothing over the network.
     return {
         "client": "acmeclient",
         "organization_id": "1@AdobeOrg",

@@ -80,7 +80,7 @@ def test_the_names_of_attributes_that_may_be_missing_are_checked(condition: Any,
     assert problems(condition) == [f"{place}: unknown attribute 'user.locales'; did you mean 'user.locale'?"]
 
 
-def test_the_place_leads_to_the_mistake() -> None:
+def test_a_finding_has_the_place_and_the_kind_of_the_mistake() -> None:
     condition = {"and": [True, {"!": {"in": ["a", {"var": ["user.Locale", ""]}]}}]}
     (finding,) = check_audience(condition, "activities[3].audience")
     assert finding.place == "activities[3].audience.and[1].!.in[1].var"
@@ -237,7 +237,7 @@ def test_an_audience_without_a_mistake_has_no_finding(condition: Any) -> None:
 
 
 @pytest.mark.parametrize("condition", [{}, {"and": [True], "or": [True]}])
-def test_an_object_that_is_no_operation_is_found(condition: Any) -> None:
+def test_an_object_that_is_not_an_operation_is_found(condition: Any) -> None:
     (finding,) = check_audience({"!": [condition]}, "a")
     keys = len(condition)
     problem = f"an object with {keys} keys is not an operation: it counts as true"
@@ -255,7 +255,7 @@ def test_every_level_of_a_condition_that_can_be_compiled_is_checked(nest: Callab
         compile_condition(nest(condition))
 
 
-def test_a_condition_that_is_too_deep_to_be_compiled_is_not_checked_to_its_end() -> None:
+def test_a_condition_that_is_too_deep_to_be_compiled_is_not_checked_completely() -> None:
     condition: Any = var("nothing")
     for _ in range(5000):
         condition = {"!": [condition]}
@@ -280,7 +280,7 @@ def test_the_names_of_browsers_and_platforms_are_those_that_the_parser_returns()
     assert platforms | {"unknown"} == set(PLATFORMS)
 
 
-# A finding is certain: no visitor matches.
+# Evaluation of the reported conditions
 
 
 URLS = [

@@ -44,7 +44,7 @@ from tests.support import ANSWER_BYTES
 
 pytestmark = pytest.mark.server
 
-#: Seconds to wait for an event.
+#: The maximum number of seconds to wait for an event.
 PATIENCE = 15
 SEED = 20261122
 VISITORS = [f"visitor-{number}" for number in range(12)]
@@ -140,7 +140,7 @@ def edge():
 
 
 def warnings_in(caplog):
-    """Return the warnings about skipped parts."""
+    """Return the messages of the warnings and errors."""
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 

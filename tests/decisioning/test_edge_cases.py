@@ -186,7 +186,7 @@ def test_only_a_rule_that_is_nested_too_deeply_is_skipped(tmp_path, depth, part,
 
 
 @pytest.mark.parametrize("key", [{}, {"ruleKey": None}], ids=["missing", "null"])
-def test_a_missing_rule_key_is_the_id_of_the_activity(key):
+def test_a_missing_rule_key_defaults_to_the_activity_id(key):
     rules = [rule("A"), rule("B", experience=1), rule("C", activity=2)]
     for one in rules:
         del one["ruleKey"]
@@ -466,7 +466,7 @@ def test_the_time_is_checked_before_each_rule_if_rules_can_read_long_texts(monke
     rules = [rule("no", False, activity=1), *(rule("no", reads, activity=number) for number in range(2, 17))]
     with client_of(artifact({"few": rules})) as client:
         decide(client, request_json(**request_parts))
-        assert len(checks) == 14  # before each rule after the first one that reads long texts
+        assert len(checks) == 14  # one for each rule that follows the first rule that reads long texts
         decide(client, request_json(mboxes=[{"name": "few", "parameters": {"a": 1, "b": True, "c": "short"}}]))
         assert len(checks) == 14
 

@@ -246,7 +246,7 @@ def test_a_location_gets_at_most_one_experience_of_an_activity(edge, document, r
 
 
 def split_at(cuts, audience=True):
-    """Return the rules of an activity that divides all visitors at ``cuts``, and the cuts with 0 and 10000.
+    """Return the rules of an activity that divides all visitors at ``cuts``, and a list of 0, the cuts and 10000.
 
     Cuts are in hundredths of a percent. The content of a rule is the number of its experience.
     """

@@ -143,7 +143,7 @@ def test_only_a_rule_that_is_nested_too_deeply_is_skipped(depth):
     assert loaded.skipped_rules == ("rule 0 of home: nested too deeply",)
     assert loaded.decidable_mboxes == {"shop"}
     assert (len(loaded.mboxes["home"]), len(loaded.mboxes["shop"])) == (1, 2)
-    # ``get_raw_artifact`` and the event of a download have the rest of the document.
+    # ``get_raw_artifact`` and the event of a download contain the rest of the document.
     assert loaded.document() == parse_artifact(text.encode(), False, "")
     assert loaded.document()["rules"]["mboxes"] == {"home": [None, rule("A")], "shop": halves()}
 
