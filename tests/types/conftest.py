@@ -1,4 +1,4 @@
-"""Do not collect the comparison with the schema's YAML if the schema is missing. The table of facts is committed."""
+"""Do not collect the comparison with the schema's YAML if the schema is missing. The other tests do not need it."""
 
 from tests.conftest import SHARED
 

@@ -12,7 +12,9 @@ CLASSES: Dict[str, Any] = FACTS["classes"]
 ENUMS: Dict[str, Any] = FACTS["enums"]
 #: The closed sets that are classes of text constants, as in 1.1.0; ``DecisioningMethod`` is an ``enum.Enum``.
 PLAIN_ENUMS: Dict[str, Any] = {name: row for name, row in ENUMS.items() if name != "DecisioningMethod"}
+#: The classes that have some of the fields of another class, such as ``MboxRequestAllOf``.
 PARTS: Dict[str, Any] = FACTS["parts"]
+#: The differences from the schema, each with its reason.
 DEVIATIONS: List[Dict[str, str]] = FACTS["deviations"]
 
 

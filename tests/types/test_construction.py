@@ -54,7 +54,7 @@ def test_arguments_may_be_given_by_position_in_the_order_of_1_1_0(name):
     assert cls(*values.values()) == cls(**values)
 
 
-def test_an_argument_by_position_lands_in_its_field():
+def test_a_positional_argument_sets_its_field():
     mbox = MboxRequest(None, {"a": "b"}, None, None, None, 3, "hero")
     assert (mbox.parameters, mbox.index, mbox.name) == ({"a": "b"}, 3, "hero")
     notification = Notification(None, None, None, None, None, "n1", "i1", "click")
@@ -80,7 +80,7 @@ def test_fields_are_read_and_written_as_attributes(name):
     cls = type_named(name)
     values: Dict[str, Any] = dict.fromkeys(cls.attribute_map, "::1")
     model = cls(**minimal_arguments(name))
-    for field in set(values) - {"location_hint", "total", "experience_local_id"}:
+    for field in set(values) - {"location_hint", "total", "experience_local_id"}:  # "::1" is not valid for these
         if (name, field) not in {("AnalyticsRequest", "supplemental_data_id")} and not field.endswith("_index"):
             setattr(model, field, "::1")
             assert getattr(model, field) == "::1"
@@ -101,7 +101,7 @@ def test_the_property_of_a_request_has_an_underscore():
         DeliveryRequest(property=ModelProperty("token"))
 
 
-def test_all_of_in_the_schema_is_inheritance():
+def test_allof_in_the_schema_is_inheritance():
     assert issubclass(MboxRequest, RequestDetails)
     assert issubclass(PrefetchMboxResponse, MboxResponse)
 

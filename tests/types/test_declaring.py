@@ -48,7 +48,7 @@ class Basket(Model):
     weight: Annotated[Optional[float], Maximum(10), Minimum(1)] = None
     """A number."""
 
-    colour: Annotated[Optional[str], Pattern("^#"), JsonName("webRGBColour")] = None
+    color: Annotated[Optional[str], Pattern("^#"), JsonName("webRGBColor")] = None
     """Has another name on the wire."""
 
     extra: Annotated[Any, OneOf("string", "array")] = None
@@ -65,7 +65,7 @@ def test_names_and_types_are_read_from_the_annotations():
         "worms_found": "wormsFound",
         "tags": "tags",
         "weight": "weight",
-        "colour": "webRGBColour",
+        "color": "webRGBColor",
         "extra": "extra",
         "sealed": "sealed",
     }
@@ -75,7 +75,7 @@ def test_names_and_types_are_read_from_the_annotations():
         "worms_found": "list[Worm]",
         "tags": "dict(str, object)",
         "weight": "float",
-        "colour": "str",
+        "color": "str",
         "extra": "OneOfstringarray",
         "sealed": "bool",
     }
@@ -251,7 +251,7 @@ def test_the_types_do_not_import_typing_extensions_if_typing_has_every_name():
 
 @pytest.mark.process
 def test_the_types_import_neither_pprint_nor_dataclasses():
-    # Others may import them, too: logging imports dataclasses from Python 3.14 on, and orjson from its release 3.13 on.
+    # Other modules may import them: logging imports dataclasses since Python 3.14, and orjson since its release 3.13.
     program = textwrap.dedent(
         """
         import logging, sys

@@ -59,7 +59,7 @@ def test_keys_come_in_the_documented_order():
     assert list(TargetDeliveryResponse(**dict.fromkeys(reversed(KEYS), 1))) == KEYS
 
 
-def test_a_value_that_is_empty_is_still_a_value():
+def test_empty_lists_are_kept():
     assert TargetDeliveryResponse(response_tokens=[], trace=[]) == {
         "visitor_state": None,
         "response_tokens": [],
@@ -67,7 +67,7 @@ def test_a_value_that_is_empty_is_still_a_value():
     }
 
 
-def test_the_session_is_an_attribute_and_no_key(envelope):
+def test_the_session_id_is_an_attribute_and_not_a_key(envelope):
     assert envelope.session_id == "s1"
     assert "session_id" not in envelope
 

@@ -41,7 +41,7 @@ LEAVES: Dict[str, st.SearchStrategy[Any]] = {
 
 @lru_cache(maxsize=None)
 def values_of(type_name: str) -> st.SearchStrategy[Any]:
-    """Return a strategy for a type with the schema's name."""
+    """Return a strategy for the values of a type, given its name in ``openapi_types``."""
     if type_name.startswith("list["):
         return st.lists(st.none() | values_of(type_name[5:-1]), max_size=2)
     if type_name in LEAVES:
@@ -68,13 +68,13 @@ relaxed = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 @relaxed
 @given(any_model, st.booleans(), st.booleans())
-def test_a_model_comes_back_from_its_dict(model, by_alias, exclude_none):
+def test_a_model_is_restored_from_its_dict(model, by_alias, exclude_none):
     assert type(model).from_dict(model.to_dict(by_alias, exclude_none)) == model
 
 
 @relaxed
 @given(any_model)
-def test_a_model_comes_back_from_json(model):
+def test_a_model_is_restored_from_json(model):
     text = json.dumps(model.to_dict(by_alias=True, exclude_none=True))
     assert type(model).from_dict(json.loads(text)) == model
 
@@ -109,7 +109,7 @@ def test_a_pickle_of_1_1_0_loads_as_an_equal_model(model):
 
 @relaxed
 @given(st.sampled_from([*CLASSES, *PARTS]), json_values)
-def test_any_json_is_a_model_or_one_error(name, data):
+def test_any_json_is_parsed_or_raises_invalid_response(name, data):
     try:
         model = type_named(name).from_dict(data)
     except InvalidResponse:
@@ -120,7 +120,7 @@ def test_any_json_is_a_model_or_one_error(name, data):
 
 @relaxed
 @given(st.data())
-def test_json_of_the_right_names_is_a_model_or_one_error(data):
+def test_json_with_the_right_names_is_parsed_or_raises_invalid_response(data):
     cls = type_named(data.draw(st.sampled_from([*CLASSES, *PARTS])))
     values = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(cls.attribute_map.values(), json_values)))
     try:
