@@ -1,9 +1,9 @@
 """Compare this SDK with the published SDK for Node.js, by random calls.
 
-``artifacts.py`` makes an artifact from a seed, and ``calls.py`` makes calls for it: conditions on every family of
-attributes; mboxes, page loads and views; property and response tokens, macros, traces, notifications,
-``get_attributes`` and hybrid calls. ``worker.js`` runs them in the SDK for Node.js, and ``sides.py`` in this one.
-The clock stands still, and no request leaves the process. ``known_differences.py`` and ``known_forms.py`` list every
+``artifacts.py`` makes an artifact from a seed, with conditions on every family of attributes, property tokens, response
+tokens and macros. ``calls.py`` makes calls for it: for mboxes, page loads and views, with traces and notifications,
+on-device, hybrid and server-side. ``worker.js`` runs them in the SDK for Node.js, and ``sides.py`` in this one. The
+clock stands still, and no request is sent over the network. ``known_differences.py`` and ``known_forms.py`` list every
 intended difference with its reason.
 
 An experience that differs needs a cause: ``causes.py`` makes the call again with a trace, and looks for an attribute

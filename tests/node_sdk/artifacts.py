@@ -243,7 +243,8 @@ def _uncommon(dice: random.Random) -> Json:
     ])  # fmt: skip
 
 
-#: For each family of attributes, a function that returns a condition on one of them. Parameters count twice.
+#: For each family of attributes, a function that returns a condition on one of its attributes. Parameters are listed
+#: twice, so that they are chosen more often.
 FAMILIES: Dict[str, Callable[[random.Random], Json]] = {
     "browser": _browser,
     "version": _version,

@@ -12,7 +12,7 @@ ADDRESSES = ("203.0.113.7", "192.0.2.1")
 
 
 def calls(seed: str, artifact: Json, count: int) -> List[Json]:
-    """Return calls, each a dict with the method ``do``, the decisioning method and the options."""
+    """Return calls, each a dict with the client's method (``do``), the decisioning method and the options."""
     dice = random.Random(seed)
     return [_Call(dice, artifact).make() for _ in range(count)]
 

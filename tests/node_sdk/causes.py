@@ -15,7 +15,7 @@ Json = Any
 
 
 def isolated_calls(call: Json, place: str) -> List[Tuple[Json, Json]]:
-    """Return two calls for each request of a location: one for it alone, and one whose trace has its attributes.
+    """Return two calls for each request of ``place``: one for this location alone, and one that traces its attributes.
 
     A view and a displayed mbox can be requested several times.
     """
@@ -45,7 +45,7 @@ def _requests(call: Json, place: str) -> List[Tuple[str, Json]]:
         return wanted + ([("pageLoad", part["pageLoad"])] if "pageLoad" in part and name.endswith("-mbox") else [])
     mbox, _, index = name.rpartition("@")
     matches = [each for each in mboxes if (each["name"], str(each["index"])) == (mbox, index)]
-    return [("mboxes", each) for each in matches or [{"name": mbox, "index": 1}]]  # get_attributes has added it
+    return [("mboxes", each) for each in matches or [{"name": mbox, "index": 1}]]  # added by get_attributes
 
 
 def _call_for(call: Json, parts: Json) -> Json:

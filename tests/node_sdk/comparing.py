@@ -45,7 +45,7 @@ class _DifferentExperience(NamedTuple):
 
 
 def _explain(artifact: Json, others: List[_DifferentExperience], node: Side, this_sdk: Side) -> List[Difference]:
-    """Return a difference for each cause of a different experience, or one with the experiences if there is none."""
+    """Return a difference for each cause of a different experience, or one for the experience if no cause is found."""
     isolated = [
         (number, *pair) for number, other in enumerate(others) for pair in isolated_calls(other.call, other.place)
     ]

@@ -1,7 +1,8 @@
 """The intended differences from the SDK for Node.js, 2.4.3.
 
-``EXPERIENCES`` are the only reasons for another experience. ``CALLS`` are calls that one of the two refuses or lets
-the edge decide. ``FORMS``, in ``known_forms``, are different forms of the same decision, and different requests.
+``EXPERIENCES`` lists the only reasons for a different experience. ``CALLS`` lists the calls that only one of the two
+SDKs refuses, or leaves to the edge. ``FORMS``, in ``known_forms``, lists different forms of the same decision, and
+different requests.
 """
 
 from typing import List, Sequence
@@ -107,7 +108,7 @@ CALLS: Sequence[D] = [
         "get_attributes",
         "get_attributes *",
         "outcome",
-        "If the request prefetches all mboxes, it gets no execute. Node.js adds an empty one, and refuses it.",
+        "If a request prefetches all mboxes, no execute is added. Node.js adds an empty one, and then refuses it.",
         "Either pageLoad or mboxes is required in execute",
         words("on-device", "server-side"),
     ),

@@ -297,7 +297,7 @@ FORMS: Sequence[D] = [
         "traces of several",
         "*trace*several*",
         "*.trace.campaigns*|*.trace.evaluated*|*.trace.request.view.name",
-        "Each location has its own trace. Node.js mixes those of a call.",
+        "Each location has its own trace. Node.js mixes the traces of all locations of a call.",
         ANY,
         ANY,
     ),

@@ -12,5 +12,5 @@ def exactly(text: str) -> str:
 
 
 def words(*texts: str) -> str:
-    """Return a pattern for one of these strings, as JSON or as the text of an attribute, which is JSON in a string."""
+    """Return a pattern for one of these strings, encoded as JSON once, or twice like the value of an attribute."""
     return r'^"(\\")?(' + "|".join(map(re.escape, texts)) + r')(\\")?"$'

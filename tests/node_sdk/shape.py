@@ -12,7 +12,7 @@ _CONDITIONS = ("matchedRuleConditions", "unmatchedRuleConditions", "matchedSegme
 
 
 def shape_outcome(outcome: Json) -> Json:
-    """Return a copy of an outcome without random ids, with its lists as objects where an element has a name."""
+    """Return a copy of an outcome without random ids, in which lists of named elements are objects."""
     shaped = _without_random_ids(outcome)
     result = shaped["result"]
     for part in _parts(result):
@@ -23,7 +23,7 @@ def shape_outcome(outcome: Json) -> Json:
     for _, element in elements(result):
         if "trace" in element:
             _shape_trace(element["trace"])
-    # Traces and response tokens repeat what the elements contain, so only their numbers are kept.
+    # Traces and response tokens repeat what the elements contain, so only the lengths of the lists are kept.
     for name in ("trace", "responseTokens"):
         if name in result:
             result[name] = len(result[name])
@@ -53,7 +53,7 @@ def _parts(result: Json) -> List[Json]:
 
 
 def _by_name(values: List[Json], *names: str) -> Dict[str, Json]:
-    """Return a list as an object. Values of the same name are numbered."""
+    """Return a list as an object. Each key ends with a number, because several values can have the same name."""
     values_by_name: Dict[str, Json] = {}
     for value in values:
         key, number = "@".join(str(value.get(name)) for name in names).replace(".", "_"), 1
@@ -106,7 +106,7 @@ _LABEL = re.compile(r"A\d{6,7}-\d")
 def experiences(outcome: Json) -> Dict[str, List[str]]:
     """Return the labels of the experiences in a shaped outcome, by location; an mbox may have several elements.
 
-    An executed offer may have no content. Then the notification about its display has the label, once per mbox.
+    An executed offer may have no content, so the labels in the tokens of notifications are added, once per mbox.
     """
     labels_by_place: Dict[str, List[str]] = {}
     for place, element in elements(outcome["result"]):

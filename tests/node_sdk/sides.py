@@ -47,7 +47,7 @@ def results_of_node(process: LineProcess, artifact: Json, calls: List[Json]) -> 
 
 
 class Network:
-    """A pool manager without a network, which records requests. Its responses are of this class, too."""
+    """A pool manager that records requests and needs no network. This is also the class of its responses."""
 
     status = 200
     reason = "OK"
