@@ -1,4 +1,4 @@
-"""Runs commands in the process of the test."""
+"""Fixtures that run commands in the process of the test, and save files for them."""
 
 import json
 from pathlib import Path

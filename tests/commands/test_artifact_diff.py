@@ -9,7 +9,7 @@ from tests.commands.conftest import Run, Save
 
 
 def activities(share: int, audience: object = None) -> Dict[str, Any]:
-    """Return activities with one A/B test at two locations."""
+    """Return a file of activities with one A/B test in the mbox ``hero``."""
     experiences: List[Any] = [{"name": "A\x1b[2J", "share": share}, {"name": "B", "share": 100 - share}]
     activity = {"id": 1, "name": "One", "locations": ["hero"], "audience": audience, "experiences": experiences}
     return {"client": "mine", "activities": [activity]}

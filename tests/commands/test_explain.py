@@ -52,7 +52,7 @@ def test_all_locations_of_the_file_are_explained_by_default(run: Run, file: str)
     ]
 
 
-def test_the_json_has_the_parts(run: Run, file: str) -> None:
+def test_the_json_contains_the_clauses(run: Run, file: str) -> None:
     result = run("explain", file, "hero", "--visitor", "visitor-3", "--geo", "city=ROME", "--json")
     document = json.loads(result.out)
     clauses = document["locations"][0]["rules"][1]["clauses"]

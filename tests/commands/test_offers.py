@@ -170,7 +170,7 @@ def test_wrong_usage_is_an_error(run: Run, arguments: "list[str]", message: str)
     assert result.err.endswith(message)
 
 
-def test_another_host_is_requested_by_https(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+def test_a_server_domain_is_requested_by_https(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     with socket.socket() as closed_port:
         closed_port.bind(("127.0.0.1", 0))
         domain = f"127.0.0.1:{closed_port.getsockname()[1]}"

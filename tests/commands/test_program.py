@@ -1,4 +1,4 @@
-"""The parts of ``target-sdk`` that all commands share: help, exit codes, errors, colours and closed pipes."""
+"""The parts of ``target-sdk`` that all commands share: help, exit codes, errors, colors and closed pipes."""
 
 import argparse
 import io
@@ -35,7 +35,7 @@ class Terminal(io.TextIOWrapper):
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """A terminal that has colours."""
+    """A terminal that has colors."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     return Terminal()
@@ -181,13 +181,13 @@ def test_unsafe_characters_are_escaped() -> None:
     assert printable("Grüße, 東京") == "Grüße, 東京"
 
 
-def test_lines_have_colours_on_a_terminal(terminal: Terminal) -> None:
+def test_lines_have_colors_on_a_terminal(terminal: Terminal) -> None:
     Output(terminal).line("name ", Styled(UNSAFE, "red"))
     assert terminal.screen_text() == f"name \x1b[31m{ESCAPED}\x1b[0m\n"
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
-def test_the_environment_can_switch_colours_off(
+def test_the_environment_can_switch_colors_off(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -195,7 +195,7 @@ def test_the_environment_can_switch_colours_off(
     assert terminal.screen_text() == "name\n"
 
 
-def test_a_pipe_has_no_colours(terminal: Terminal, capsys: "pytest.CaptureFixture[str]") -> None:
+def test_a_pipe_has_no_colors(terminal: Terminal, capsys: "pytest.CaptureFixture[str]") -> None:
     Output().line(Styled("name", "red"))
     assert capsys.readouterr().out == "name\n"
 
