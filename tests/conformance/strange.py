@@ -18,12 +18,12 @@ def deep(levels, inner=None):
 UNUSABLE = {
     "empty": "",
     "html": "<html><body>Forbidden</body></html>",
-    "cut": json.dumps(GOOD)[:-5],
+    "truncated": json.dumps(GOOD)[:-5],
     "not UTF-8": b"\xff\xfe\x00{",
     "a list": json.dumps([GOOD]),
     "null": "null",
     "a number": "7",
-    "a text": '"rules"',
+    "a string": '"rules"',
     "no version": json.dumps(artifact(without=["version"])),
     "version 2": json.dumps(artifact(changes={"version": "2.0.0"})),
     "version 10": json.dumps(artifact(changes={"version": "10.0.0"})),
@@ -58,7 +58,7 @@ def without(*keys):
 STRANGE_RULES = {
     "null": None,
     "a number": 5,
-    "a text": "rule",
+    "a string": "rule",
     "a list": [],
     "empty": {},
     "no condition": without("condition"),
@@ -188,7 +188,7 @@ STRANGE_PARAMETERS = {
     "attributes of Python objects": {"__class__": "x", "__proto__": "y", "get": "z", "age.__init__": "7"},
     "names with _lc": {"age": "ABC", "age_lc": "def", "age_lc_lc": "X"},
     "a list": ["age"],
-    "a text": "age=7",
+    "a string": "age=7",
     "a number": 7,
 }
 #: Values for all parameters of an mbox.

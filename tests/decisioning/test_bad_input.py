@@ -242,7 +242,7 @@ ADDRESS = re.compile(" at 0x[0-9a-f]+")
 
 #: The unusual parameters that JSON cannot hold, or that are not a dict.
 INVALID_PARAMETERS = (
-    *("a list", "a number", "a set", "a text", "a Python object", "bytes"),
+    *("a list", "a number", "a set", "a string", "a Python object", "bytes"),
     *("infinite", "itself", "not a number", "numbers as names"),
 )
 VALID_PARAMETERS = [name for name in ALL_PARAMETERS if name not in INVALID_PARAMETERS]
