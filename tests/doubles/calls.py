@@ -1,6 +1,6 @@
 """One call in each form: blocking, with a callback, awaited, and with plain urllib3 as the control.
 
-The SDK is imported by the first call, so that a double can be switched on before that.
+The SDK is imported by the first call, so that a double can be switched on before the import.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from tests.doubles.payload import JSON_HEADERS, PATH, content_of, plain_request
 
 BLOCKING, CALLBACK, AWAITED, PLAIN = "blocking", "callback", "awaited", "plain urllib3"
 FORMS = (BLOCKING, CALLBACK, AWAITED, PLAIN)
-#: Milliseconds. Long enough that no call on loopback runs into it.
+#: Milliseconds. Long enough that no call on loopback reaches it.
 TIMEOUT = 20000
 
 

@@ -32,7 +32,7 @@ class Cell(NamedTuple):
 
 
 class CellFailed(AssertionError):
-    """A double or monitor did not do what it does with plain urllib3."""
+    """Raised if a double or monitor does not have its effect on a call."""
 
 
 class Run:
@@ -183,7 +183,7 @@ def _check_blocks(cell: Cell, run: Run) -> None:
     for name in ("inside-1", "inside-2"):
         end = run.report[name]
         _require(cell.double.error in end.get("causes", ()), f"{name} did not end with {cell.double.error}", run)
-        _require(cell.form == PLAIN or end["ours"], f"{name} ended with an error that is no DeliveryError", run)
+        _require(cell.form == PLAIN or end["ours"], f"{name} did not end with a DeliveryError", run)
     _require_real(run, "outside-1", "outside-2")
 
 
@@ -208,7 +208,7 @@ def _check_replays(cell: Cell, run: Run) -> None:
     _require(replay.get("content") == _content("recorded"), "the cassette was not replayed", run)
     stopped = run.report["stopped"]
     _require("ConnectionRefusedError" in stopped.get("causes", ()), "the last call was not refused", run)
-    _require(cell.form == PLAIN or stopped["ours"], "the last call ended with an error that is no DeliveryError", run)
+    _require(cell.form == PLAIN or stopped["ours"], "the last call did not end with a DeliveryError", run)
 
 
 def _check_clock(cell: Cell, run: Run) -> None:

@@ -4,12 +4,12 @@ import contextlib
 import os
 from typing import Any, Dict, Iterator, List
 
-#: By span of the application: texts that the headers of its requests must contain, one for each child span.
+#: For each span of the application, a header that its request must contain for each child span.
 Children = Dict[str, List[str]]
 
 
 class OpenTelemetry:
-    """urllib3's instrumentation; with ``threads`` also that of threads."""
+    """OpenTelemetry's instrumentation of urllib3, and of threads if ``threads`` is true."""
 
     def __init__(self, threads: bool = False) -> None:
         from opentelemetry import trace  # noqa: PLC0415
@@ -52,7 +52,7 @@ class OpenTelemetryWithThreads(OpenTelemetry):
 
 
 class Sentry:
-    """The integrations that are on by default; a request must leave a breadcrumb as well as a span."""
+    """Sentry's default integrations. Each request must leave a breadcrumb and a span."""
 
     def __init__(self) -> None:
         import sentry_sdk  # noqa: PLC0415

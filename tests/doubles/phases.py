@@ -1,6 +1,6 @@
 """The calls that a process makes with one double, and a report of how each ended.
 
-The name of a call is the mbox that it asks for, so the server's log shows which calls reached it.
+The name of a call is the mbox that it requests, so the requests at the server show which calls reached it.
 Names that start with ``inside`` are sent while the double is on.
 """
 
@@ -45,7 +45,7 @@ def call_with_switch(call: Caller, switch: Switch) -> Report:
 
 
 def call_with_monitor(call: Caller, make: Callable[[], Any]) -> Report:
-    """Call in two spans of the application, one after the other: a worker must not keep the first one."""
+    """Call in two spans of the application, one after the other: a worker thread must not keep the first span."""
     monitor = make()
     pages = ["inside-1", "inside-2"]
     report: Report = {}

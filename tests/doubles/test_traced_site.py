@@ -53,7 +53,7 @@ def site(request: pytest.FixtureRequest, root: Path) -> Iterator[Site]:
     lacking = missing_modules(NEEDED)
     if lacking:
         pytest.skip(f"{', '.join(lacking)} cannot be imported; `make doubles` installs the doubles and runs this")
-    from target_python_sdk.local_edge import LocalEdge  # noqa: PLC0415 - with the site
+    from target_python_sdk.local_edge import LocalEdge  # noqa: PLC0415 - only if the site can run
 
     port = free_port()
     argv = [sys.executable, *(argument.format(port=port) for argument in COMMANDS[request.param])]

@@ -1,6 +1,7 @@
 """A site with traces, metrics and error reports, as a WSGI application, ``wsgi``, and an ASGI application, ``asgi``.
 
-``EDGE`` is the server of the client. The observers for Prometheus and Sentry are those of ``docs/opentelemetry.md``.
+The environment variable ``EDGE`` is the host and port of the edge. The observers for Prometheus and Sentry are those of
+``docs/opentelemetry.md``.
 """
 
 import asyncio
@@ -110,7 +111,7 @@ def recorded() -> str:
 
 
 def data_of(path: str) -> str:
-    """Return what the test reads."""
+    """Return the metrics in Prometheus's format, or the recorded spans, events and flags."""
     return generate_latest().decode() if path == "/metrics" else recorded()
 
 
