@@ -76,7 +76,7 @@ def explained_offers(explanation):
 
 
 def in_order(offers):
-    """Sort by kind and keep the order within one kind."""
+    """Sort by mode and kind, and keep the order within each kind."""
     return sorted(offers, key=lambda each: each[:2])
 
 

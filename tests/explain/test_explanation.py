@@ -31,7 +31,7 @@ def two_greetings(audience):
 
 
 def request(visitor="visitor-3.35_0", mode="execute", mboxes=("hero",), **more):
-    """Return a request of a Chrome whose mboxes have the parameter ``member``."""
+    """Return a request from Chrome whose mboxes have the parameter ``member``."""
     boxes = [{"name": name, "index": index, "parameters": {"member": "silver"}} for index, name in enumerate(mboxes)]
     parts = {**({"mboxes": boxes} if boxes else {}), **more.pop("parts", {})}
     context = {"channel": "web", "userAgent": CHROME, **more.pop("context", {})}
@@ -61,7 +61,7 @@ def test_the_text_shows_the_clause_that_does_not_hold_with_the_value_seen():
     ]
 
 
-def test_the_text_shows_the_winner_and_the_rules_that_came_too_late():
+def test_the_text_shows_the_winner_and_the_later_rules():
     document = artifact(
         hero=[*two_greetings(BROWSER), experience("C", True, 7, "Later"), experience("D", True, 1112, "Two greetings")]
     )
@@ -267,7 +267,7 @@ def test_only_the_given_locations_are_explained_and_each_only_once():
 def test_a_name_of_an_mbox_and_a_view_is_explained_as_both():
     document = artifact(hero=[experience("A", True)], views={"hero": []})
     assert [each.title for each in explain(document, "hero", mboxes=["other"]).locations] == ["hero", "view hero"]
-    assert [each.title for each in explain(document, "hero").locations] == ["hero"]  # which the request asks for
+    assert [each.title for each in explain(document, "hero").locations] == ["hero"]  # the request contains this mbox
     view = explain(document, "hero", mode="prefetch", mboxes=(), parts={"views": [{"name": "hero"}]})
     assert [each.title for each in view.locations] == ["view hero"]
 
@@ -411,7 +411,7 @@ def test_a_server_side_call_cannot_be_explained():
 
 
 @pytest.mark.server
-def test_without_an_artifact_there_is_nothing_to_explain():
+def test_explain_raises_without_an_artifact_and_after_closing():
     with client_of(None, maximum_wait_ready=2000) as client:
         with pytest.raises(ArtifactNotAvailable) as raised:
             client.explain({"request": request()})
@@ -420,7 +420,7 @@ def test_without_an_artifact_there_is_nothing_to_explain():
         client.explain({"request": request()})
 
 
-def test_without_an_artifact_a_server_side_client_explains_nothing():
+def test_explain_raises_for_a_server_side_client():
     options = {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}
     with TargetClient.create(options) as client, pytest.raises(ArtifactNotAvailable) as raised:
         client.explain({"request": request(), "decisioning_method": "on-device"})
