@@ -74,7 +74,7 @@ OPTION: Place = (*HERO, 0, "consequence", "options", 0)
 AT_HERO = "rules.mboxes['hero']"
 AT_CONDITION = f"{AT_HERO}[0].condition"
 AT_OPTION = f"{AT_HERO}[0].consequence.options[0]"
-#: As the value for ``with_value``: removes the key.
+#: A value for ``with_value`` that removes the key.
 REMOVED = object()
 
 
@@ -365,7 +365,7 @@ def actions(*contents: Any) -> Dict[str, Any]:
         ({"type": "redirect", "content": 7}, "expected text, got 7"),
     ],
 )
-def test_addresses_are_checked(option: Dict[str, Any], expected: str) -> None:
+def test_urls_are_checked(option: Dict[str, Any], expected: str) -> None:
     assert findings_in(with_value(ARTIFACT, OPTION, {**option, "eventToken": "t"})) == [
         f"{AT_OPTION}.content: {expected}"
     ]
@@ -618,7 +618,7 @@ def test_a_file_that_cannot_be_read_raises_an_error(tmp_path: Path) -> None:
 
 
 def test_all_mistakes_of_a_document_are_found_at_once() -> None:
-    """The first rule of ``hero`` is repeated in an mbox for each mistake that can be planted in it."""
+    """The document has an mbox for each mistake in the first rule of ``hero``, with a copy of that rule."""
     mboxes, expected = {}, []
     for place, value, text in MISTAKES:
         if place[:4] == (*HERO, 0) and text.startswith(f"{AT_HERO}[0]") and "'hero'" not in text[len(AT_HERO) :]:

@@ -65,7 +65,7 @@ FIRST: Place = ("activities", 0)
 SECOND: Place = ("activities", 1)
 ONE, TWO, FLAGS, PAGE = "activity 1 'One'", "activity 2 'Two'", "activity 3 'Flags'", "activity 4 'Page'"
 
-#: By location: the share of visitors with another experience, and the share with the same experience and another offer.
+#: For each location: the share of visitors with another experience, and with another offer of the same experience.
 Shares = Dict[str, Tuple[float, float]]
 #: The place of each change, the new value, the description, and the affected shares.
 CHANGES: List[Tuple[Place, Any, List[str], Shares]] = [
@@ -260,7 +260,7 @@ def decisions(rules: RuleSet, attributes: VisitorAttributes) -> Dict[str, List[A
 
 
 def simulated_shares(old: RuleSet, new: RuleSet, attributes: VisitorAttributes) -> Dict[str, Tuple[float, float]]:
-    """Return the affected shares as the engine decides them."""
+    """Return the affected shares, computed from the decisions of the engine."""
     before, after = decisions(old, attributes), decisions(new, attributes)
     shares = {}
     for name in {*before, *after}:

@@ -33,7 +33,7 @@ def offer(html: str, **more: object) -> Dict[str, Any]:
     return {"offer": {"html": html}, **more}
 
 
-#: Activities with an audience, with a property, and remote. All of them are in the mbox ``m``.
+#: Activities with and without an audience, a property and ``remote``. All of them are in the mbox ``m``.
 ACTIVITIES: Dict[str, Any] = {
     "client": "acmeclient",
     "activities": [
