@@ -1,1 +1,1 @@
-"""What observers of a client receive, how they affect it, and the statistics of a client."""
+"""The observers of a client, and its statistics."""

@@ -11,11 +11,11 @@ ALWAYS = artifact(home=[rule("A")])
 
 
 class Edge:
-    """A pool manager that answers each request, or does what ``next`` says."""
+    """A pool manager that records each request, and answers it as ``reply`` says."""
 
     def __init__(self):
         self.sent = []
-        #: A status, or a callable for the body of the request. Its result is the answer.
+        #: The status of the answers, or a function that gets the body of a request and returns the answer.
         self.reply = 200
 
     def request(self, method, url, **options):
@@ -31,7 +31,7 @@ def answer_of(status=200, body=ANSWER):
 
 
 def server_side(edge, *observers, **options):
-    """Return a client whose calls ``edge`` answers. It sends nothing else."""
+    """Return a client whose calls ``edge`` answers. The client sends no other requests."""
     known = {
         "client": "acmeclient",
         "organization_id": "1234567890@AdobeOrg",

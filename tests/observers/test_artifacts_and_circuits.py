@@ -30,7 +30,7 @@ class Cdn:
 
 
 def observed_downloads(cdn, count, **options):
-    """Return what a client observed until it has made ``count`` downloads."""
+    """Return the observations of a client's first ``count`` downloads."""
     seen = []
     client = TargetClient.create({
         "client": "acmeclient",
@@ -87,14 +87,14 @@ def test_an_unexpected_error_of_a_download_is_observed(monkeypatch):
     assert isinstance(failed.error, ZeroDivisionError)
 
 
-def test_a_file_is_observed(tmp_path):
+def test_reading_an_artifact_file_is_observed(tmp_path):
     path = tmp_path / "rules.json"
     path.write_text(json.dumps(artifact(home=[rule("A")])))
     (read,) = observed_downloads(Cdn(), 1, artifact_location=str(path))
     assert (read.status, read.attempts, read.error) == (None, 0, None)
 
 
-def test_a_download_ends_after_its_artifact_is_in_use():
+def test_the_observation_of_a_download_ends_after_its_event():
     order = []
 
     class Tracer:
@@ -135,7 +135,7 @@ def test_changes_of_a_circuit_are_observed():
     assert "https://acmeclient.tt.omtrdc.net" in repr(changes[0])
 
 
-def test_a_circuit_that_interrupts_an_observer_is_still_passed_to_the_others():
+def test_a_circuit_change_reaches_all_observers_if_one_is_interrupted():
     seen = []
 
     def interrupted(observed):

@@ -37,7 +37,7 @@ DISPLAYED = Notification(type="display", timestamp=1700000000000, tokens=["t"], 
 
 
 class Recorder:
-    """An observer that records what it gets, with the context and the thread."""
+    """An observer that records each observation and the value of ``PAGE``."""
 
     def __init__(self):
         self.observed = []
@@ -194,7 +194,7 @@ def test_a_call_without_consent_is_observed(edge, seen):
     assert edge.sent == []
 
 
-def test_an_answer_with_names_that_are_no_text_is_observed(edge, seen):
+def test_an_answer_with_names_that_are_not_strings_is_observed(edge, seen):
     mboxes = [{"name": ["a"], "options": []}, {"name": "home", "options": [{"type": "html", "content": "A"}]}, None]
     edge.reply = lambda body: answer_of(200, {"status": 200, "execute": {"mboxes": mboxes}})
     with server_side(edge, seen) as client:
@@ -260,9 +260,6 @@ def test_a_call_that_waited_too_long_is_observed_once(edge, seen, monkeypatch):
 
 
 def test_an_observed_call_leaves_no_reference_cycle(edge):
-    class Watched(Exception):
-        pass
-
     errors = []
 
     def remember(observed):
@@ -281,7 +278,7 @@ def test_an_observed_call_leaves_no_reference_cycle(edge):
             gc.enable()
 
 
-def test_an_observed_call_of_a_test_double_that_raises_is_observed(edge, seen):
+def test_a_base_exception_of_a_test_double_is_observed(edge, seen):
     class Interrupted(BaseException):
         pass
 

@@ -1,4 +1,4 @@
-"""Observers do not affect calls: errors, slow observers, observers that make calls, and observers with a start."""
+"""The effects of observers on calls: of errors, of slow observers, of calls by observers, and of ``start``."""
 
 import asyncio
 import dataclasses
@@ -87,7 +87,7 @@ def test_a_background_notification_of_an_observers_call_is_not_passed_to_it(edge
 
 
 @pytest.mark.parametrize("create", [server_side, on_device])
-def test_three_bad_observers_make_no_call_fail_and_lose_none(create, edge, monkeypatch):
+def test_all_calls_succeed_and_are_observed_despite_three_bad_observers(create, edge, monkeypatch):
     monkeypatch.setattr(observation, "SLOW_SECONDS", 0.0)
     seen, pause = [], threading.Event()
 
@@ -114,7 +114,7 @@ def test_three_bad_observers_make_no_call_fail_and_lose_none(create, edge, monke
     assert set(answered) <= set(seen)
     assert len(seen) == len(set(seen))
     assert stats["failures"] == stats["undelivered"] == 0
-    # Of the calls and notifications of the application, and of those that the re-entrant observer made.
+    # ``seen`` includes the notifications, and the calls of the re-entrant observer.
     assert stats["failed_observers"] == len(seen)
     assert stats["slow_observers"] >= len(seen)
 
@@ -135,7 +135,7 @@ def test_a_slow_observer_does_not_expire_a_call(edge, monkeypatch):
         assert result.get(WAIT).error is None
 
 
-@pytest.mark.skipif(not hasattr(signal, "raise_signal"), reason="this system has no signals")
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no SIGUSR1")
 def test_an_error_of_a_signal_handler_is_raised(edge):
     class Interrupted(Exception):
         pass
@@ -161,7 +161,7 @@ def test_a_client_with_a_function_as_observer_can_be_pickled(edge):
     assert raised.value.option == "observers"
 
 
-# Observers with a start
+# Observers with the method ``start``
 
 
 class Tracer:
@@ -212,7 +212,7 @@ def test_a_call_that_never_began_has_a_start_and_an_end(edge):
     assert [event[0] for event in events] == ["start", "end"]
 
 
-def test_a_start_that_raises_or_returns_none_skips_the_call(edge):
+def test_a_start_that_raises_or_returns_none_has_no_end(edge):
     class Broken(Tracer):
         def start(self, call):
             raise ValueError
@@ -229,7 +229,7 @@ def test_a_start_that_raises_or_returns_none_skips_the_call(edge):
 
 
 class Traced:
-    """An observer with a start. ``raises_in`` is where it raises an error that is not an ``Exception``."""
+    """An observer with ``start`` that raises ``KeyboardInterrupt`` in the place ``raises_in``, "start" or "end"."""
 
     def __init__(self, log, name, raises_in=""):
         self._log, self._name, self._raises_in = log, name, raises_in
@@ -239,7 +239,7 @@ class Traced:
         return lambda observed: self._add("end")
 
     def __call__(self, observed):
-        """Ignore what has no start."""
+        """Ignore observations without a start."""
 
     def _add(self, place):
         self._log.append(f"{place} {self._name}")

@@ -43,7 +43,7 @@ def test_threads_that_add_to_a_histogram_lose_nothing():
 
 def test_latencies_are_counted_by_who_decides(edge):
     with on_device(edge) as client:
-        decide(client)  # a common call
+        decide(client)  # decided by ``common_calls``
         decide(client, request_json(mboxes=["home", "unknown"], visitor={"thirdPartyId": "p"}))
         decide(client, decisioning_method="server-side")
         latencies = client.stats()["latencies"]
@@ -54,7 +54,7 @@ def test_latencies_are_counted_by_who_decides(edge):
     assert 0 < on_device_latency["sum"] < LONG
 
 
-def test_failed_calls_have_a_latency_and_a_class(edge):
+def test_failed_calls_are_counted_by_latency_and_by_class(edge):
     with server_side(edge) as client:
         for status in (500, 500, 404):
             edge.reply = status
