@@ -34,7 +34,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[FakeTargetClient]:
         yield client
 
 
-def test_a_visit_displays_and_clicks(target: FakeTargetClient) -> None:
+def test_a_visit_reports_displays_and_clicks(target: FakeTargetClient) -> None:
     visit = Visit(ENVIRON, VisitSettings(client=target))
     offers = visit.offers("hero", prefetch=True)
     visit.display(offers["hero"])

@@ -114,7 +114,7 @@ def test_all_contents_and_locations_can_be_shown(any_target: FakeTargetClient) -
     assert sorted(any_target.displayed) == ["moved", "remote", "target-global-mbox"]
 
 
-def test_prefetched_offers_are_displayed_and_clicked_when_that_is_reported(any_target: FakeTargetClient) -> None:
+def test_prefetched_offers_count_as_displayed_and_clicked_when_reported(any_target: FakeTargetClient) -> None:
     any_target.show("hero", html="B")
     answer = any_target.get_offers(request=prefetching("hero"))
     assert (any_target.displayed, any_target.clicked) == ([], [])
@@ -205,7 +205,7 @@ def test_a_status_error_keeps_its_status_headers_and_body(target: FakeTargetClie
         html_of(target)
 
 
-def test_on_device_calls_fail_without_an_artifact_only() -> None:
+def test_on_device_calls_fail_only_without_an_artifact() -> None:
     with FakeTargetClient.create(decisioning_method="on-device") as target:
         target.show("hero", html="B")
         with target.fail_with(ConnectionFailed):
@@ -244,7 +244,7 @@ def test_an_error_that_no_call_raises_is_refused(target: FakeTargetClient, error
 # Requests
 
 
-def test_requests_are_models_of_what_was_sent(target: FakeTargetClient) -> None:
+def test_requests_contains_the_sent_requests_as_models(target: FakeTargetClient) -> None:
     target.show("hero", html="B")
     answer = target.get_offers(request=executing("hero"), session_id="session-1", customer_ids=None)
     (sent,) = target.requests
@@ -321,7 +321,7 @@ def test_options_are_parsed_as_those_of_a_client(caplog: pytest.LogCaptureFixtur
     assert "pollin_interval" in caplog.text
 
 
-# The other ways to call
+# Callbacks, coroutines and events
 
 
 def test_callbacks_and_awaited_calls_work(any_target: FakeTargetClient) -> None:
@@ -369,7 +369,7 @@ def test_a_client_can_be_created_by_a_coroutine() -> None:
 
 
 def test_the_options_of_the_artifact_have_no_effect(tmp_path: Path) -> None:
-    """The artifact is that of the test."""
+    """The artifact contains only what the test shows."""
     (tmp_path / "rules.json").write_text("{}", encoding="utf-8")
     for options in (
         {"artifact_location": str(tmp_path / "rules.json")},
@@ -475,7 +475,7 @@ def test_visitors_of_the_experience_cloud_are_known_to_the_edge(target: FakeTarg
 # Factories
 
 
-def test_the_answer_of_the_factory_is_an_answer_to_every_request() -> None:
+def test_make_answer_returns_an_answer_to_any_request() -> None:
     answer = make_answer({"hero": {"html": "B"}, "target-global-mbox": {"html": "page"}}, default_content=["other"])
     response = DeliveryResponse.from_dict(json.loads(json.dumps(answer)))
     envelope = TargetDeliveryResponse(response=response)
@@ -489,7 +489,7 @@ def test_the_answer_of_the_factory_is_an_answer_to_every_request() -> None:
     assert prefetched.offer("a").click_tokens
 
 
-def test_the_artifact_of_the_factory_can_be_a_payload() -> None:
+def test_the_result_of_make_artifact_can_be_a_payload() -> None:
     artifact = make_artifact({"hero": {"json": {"a": 1}}}, client="shop")
     assert artifact["meta"]["clientCode"] == "shop"
     client = TargetClient.create(

@@ -1,4 +1,4 @@
-"""The pytest plugin: its fixtures, alone and with pytest-xdist, and its cost for a start of pytest without them."""
+"""The pytest plugin: its fixtures, alone or with pytest-xdist, and its imports at the start of pytest."""
 
 import configparser
 import importlib.util
@@ -62,7 +62,7 @@ def test_the_fixtures_are_a_client_and_an_edge_of_one_test(tmp_path: Path) -> No
 
 @pytest.mark.process
 def test_the_plugin_imports_nothing_of_the_sdk() -> None:
-    """A start of pytest takes no longer for users who have the SDK and do not use the plugin."""
+    """The plugin does not slow down the start of pytest for users who do not need it."""
     program = (
         "import sys, pytest; known = set(sys.modules); import target_tools.pytest_plugin;"
         "print(sorted(set(sys.modules) - known))"
