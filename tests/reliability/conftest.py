@@ -68,7 +68,7 @@ def figure(request):
 def pytest_terminal_summary(terminalreporter):
     """Print the table of measurements and the missing interpreters.
 
-    ``tests/servers`` registers this hook a second time, so the rows are cleared.
+    The conftest of ``tests/servers`` imports this hook, so it can run twice. The first run clears the rows.
     """
     if not _FIGURES:
         return
@@ -89,7 +89,7 @@ def pytest_terminal_summary(terminalreporter):
 
 
 _INTERPRETERS = {}
-#: The temporary folder for compiled files, once one is needed. It is deleted at exit.
+#: The temporary folder for compiled files. It is created when it is first needed, and deleted at exit.
 _COMPILED = []
 _PRINT_VERSION = (
     "import sys; print('{}.{}{}'.format(*sys.version_info[:2], 't' if 't' in getattr(sys, 'abiflags', '') else ''))"

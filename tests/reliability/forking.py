@@ -59,7 +59,7 @@ def fork(function, like_a_script=False):
     With ``like_a_script`` the child exits like a script, else like a worker of a prefork server.
     """
     sys.stdout.flush()
-    # The watchdog thread does not exist in the child, so arming it again there would wait for it for ever.
+    # The watchdog thread does not exist in the child, so re-arming it there would wait for that thread forever.
     faulthandler.cancel_dump_traceback_later()
     pid = os.fork()
     if pid:
@@ -81,7 +81,7 @@ def fork(function, like_a_script=False):
 
 
 def wait_for_success(pid):
-    """Wait for the child's exit and return whether it succeeded. A child that hangs ends itself."""
+    """Wait for the child's exit and return whether it succeeded. The watchdog ends a child that hangs."""
     return os.waitpid(pid, 0)[1] == 0
 
 
@@ -155,7 +155,7 @@ class Gate:
             self._arrived.set()
             self._open.wait(STUCK)
 
-    def has_arrived(self):
+    def wait_for_arrival(self):
         assert self._arrived.wait(STUCK)
 
     def open(self):
@@ -237,7 +237,7 @@ def a_lookup(client, hung):
 
     socket.getaddrinfo = slowly
     helper = Helper(lambda: check(client))
-    gate.has_arrived()
+    gate.wait_for_arrival()
     yield None
     gate.open()
     assert helper.has_succeeded()
@@ -270,7 +270,7 @@ def a_tls_context(client, hung):
     tls.create_tls_context = slowly
     os.utime(client.config["ca_certs"])  # a changed file is loaded by the next connection
     helper = Helper(lambda: check(client))
-    gate.has_arrived()
+    gate.wait_for_arrival()
     yield None
     gate.open()
     assert helper.has_succeeded()

@@ -1,9 +1,9 @@
 # ruff: noqa: T201 - a command-line program
-"""Measures 1.1.0 in the situations of the reliability tests, as far as that is possible on this machine.
+"""Measures 1.1.0 in situations of the reliability tests.
 
     TARGET_SDK_1_1_0=v110/bin/python python -m tests.reliability.old_release --record docs/reliability.json
 
-Prints the figures by the number of the test. Without the variable, 1.1.0 is installed under ``.bench/``.
+Prints a figure for each test number. Without the variable, 1.1.0 is installed under ``.bench/``.
 """
 
 import argparse
@@ -150,8 +150,8 @@ def measurements(old):
 def main():
     """Measure, print and record the figures."""
     parser = argparse.ArgumentParser(prog="python -m tests.reliability.old_release", description="Measures 1.1.0.")
-    parser.add_argument("--record", type=Path, help="the JSON file of the page, whose part '1.1.0' is replaced")
-    parser.add_argument("--only", type=int, nargs="*", help="numbers of tests")
+    parser.add_argument("--record", type=Path, help="a JSON file; the figures under its key '1.1.0' are updated")
+    parser.add_argument("--only", type=int, nargs="*", help="the numbers of the tests to measure")
     given = parser.parse_args()
     executable = os.environ.get("TARGET_SDK_1_1_0")
     if not executable:

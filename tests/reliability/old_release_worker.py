@@ -299,12 +299,6 @@ def an_import():
     return f"{ratio:.1f} times as long as `import urllib3`"
 
 
-def public_names():
-    from target_python_sdk import TargetClient  # noqa: PLC0415 - one situation measures this import
-
-    return " ".join(name for name in dir(TargetClient) if not name.startswith("_"))
-
-
 if __name__ == "__main__":
     text = globals()[sys.argv[1]](*sys.argv[2:])
     if text is None:

@@ -23,13 +23,13 @@ from tests.reliability.soak_load import merged
 from tests.reliability.soak_servers import Cdn, Edge
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-#: The unit of each resource, and its largest growth: in an hour, and in the second half of a run that is so short that
-#: caches and thread pools still fill. The growth is that of the line that fits the samples of that half best.
+#: For each resource its unit, its permitted growth per hour, and its permitted growth in the second half of a run of
+#: less than half an hour, in which caches and thread pools still fill.
 RESOURCES = {"memory": ("MB", 1.0, 8.0), "threads": ("", 4.0, 20.0), "descriptors": ("", 4.0, 40.0)}
 
 
 def growth_per_hour(samples, name):
-    """Return the slope of the line that fits a resource in the second half of the samples best."""
+    """Return the slope of the regression line of a resource in the second half of the samples."""
     half = samples[len(samples) // 2 :]
     times = [one["seconds"] / 3600 for one in half]
     values = [one[name] for one in half]

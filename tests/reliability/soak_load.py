@@ -61,10 +61,10 @@ class Recorder:
         # A process id is not unique: in an hour, a child can get that of an earlier one.
         self._process = uuid.uuid4().hex
 
-    def begin(self, way, call):
-        """Record the start of a call, and return it."""
+    def begin(self, way, kind):
+        """Record the start of a call of this kind, and return the call."""
         visitor = f"{self._process}-{next(self._numbers)}.35_0"
-        call = Call(visitor, *call, self._newest)
+        call = Call(visitor, *kind, self._newest)
         call.way = way
         with self.lock:
             self.calls[f"{call.function}, {call.method}, {way}"] += 1
@@ -149,7 +149,10 @@ class Call:
         return f"{self.function}, {self.method}, {self.way}, {self.visitor}"
 
     def is_fallback(self):
-        """Return whether the second outcome is the answer without the edge, whose error ``err_callback`` gets first."""
+        """Return whether the edge failed and the call then ended with an on-device answer.
+
+        ``err_callback`` gets the error, and ``callback`` gets the answer, which contains the same error.
+        """
         error, *answers = self.outcomes
         return self.method == "hybrid, edge" and [getattr(answer, "error", None) for answer in answers] == [error]
 
@@ -173,7 +176,7 @@ class Call:
 
 
 class Watcher:
-    """An observer that counts the calls that it is told about."""
+    """An observer that counts the calls that start and finish."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -223,12 +226,12 @@ async def call_and_await(client, recorder, kind):
 
 
 class Pace:
-    """Return from ``pause`` so many times a second; a delay of more than a second is not made up for."""
+    """Schedules ``rate`` calls per second. After a delay, it makes up for at most the last second."""
 
     def __init__(self, rate):
         self._period, self._next = 1 / rate, time.monotonic()
 
-    def pause(self):
+    def seconds_until_next(self):
         """Return the seconds until the next call is due."""
         now = time.monotonic()
         self._next = max(self._next + self._period, now - 1)
@@ -239,16 +242,16 @@ def in_a_thread(act, kinds, rate, stop):
     """Call ``act`` with each of the kinds in turn, ``rate`` times a second, until ``stop`` is set."""
     pace = Pace(rate)
     for kind in itertools.cycle(kinds):
-        if stop.wait(pace.pause()):
+        if stop.wait(pace.seconds_until_next()):
             return
         act(kind)
 
 
 async def in_an_event_loop(act, kinds, rate, stop):
-    """Do the same as ``in_a_thread`` with tasks."""
+    """Do the same as ``in_a_thread``, but start a task for each call instead of waiting for it."""
     pace, tasks = Pace(rate), set()
     for kind in itertools.cycle(kinds):
-        await asyncio.sleep(pace.pause())
+        await asyncio.sleep(pace.seconds_until_next())
         if stop.is_set():
             await asyncio.gather(*tasks)
             return
@@ -350,7 +353,7 @@ def run(edge, cdn, seconds, rate, fork_seconds):
     acts = [call_in_asyncio, partial(call_in_a_thread, call_with_callback, 0, 1)]
     acts += [partial(call_in_a_thread, call_and_wait, first, 3) for first in range(3)]
     threads = [threading.Thread(target=act) for act in acts]
-    # What this function keeps does not grow with the length of the run, so as not to count as growth.
+    # The data kept here does not grow with the length of the run. Otherwise it would count as growth of the SDK.
     began, children, forks, failed_children = time.monotonic(), {}, 0, 0
     for thread in threads:
         thread.start()

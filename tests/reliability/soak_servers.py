@@ -1,6 +1,6 @@
 """The edge and the CDN of the mixed soak: visitors with distinguishable answers, random faults, an artifact per second.
 
-A fault that answers nothing or an error stands for an edge that did not process the request; all others process it.
+With the faults ``reset``, ``closed``, ``500`` and ``503``, the request is not processed; with all others, it is.
 """
 
 import collections
@@ -99,7 +99,7 @@ class Edge(FaultySocketServer):
 
     def process(self, raw):
         request = body_of(raw)
-        visitor = request.get("id", {}).get("tntId")  # None if the client asks for the cluster only
+        visitor = request.get("id", {}).get("tntId")  # None in a request for the location hint
         with self.lock:
             for notification in request.get("notifications", ()):
                 self.processed[notification["id"]] += 1

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.server
 #: The polling interval in milliseconds, and the number of failed downloads to wait for.
 INTERVAL = 10
 FAILED_DOWNLOADS = 100
-#: Seconds: more than a busy machine needs, less than the waits that the options and the script allow.
+#: Seconds. A busy machine needs less; the waits that the options and the script allow are longer.
 PROMPT = 20.0
 
 
@@ -33,7 +33,7 @@ def source_of(client):
 
 
 class EventCounter:
-    """Count events. With ``raises``, each subscriber raises."""
+    """A subscriber that counts events. With ``raises``, it also raises an error for each event."""
 
     def __init__(self, raises=False):
         self.counts = {}
@@ -221,7 +221,7 @@ def test_t26_a_cold_start_without_network_uses_the_cached_copy(cached_artifact, 
 
 
 @pytest.mark.parametrize("confirmation", ["unchanged", "newer"])
-def test_t26_a_download_confirms_the_cached_copy(cached_artifact, confirmation):
+def test_t26_a_download_confirms_or_replaces_the_cached_copy(cached_artifact, confirmation):
     location, path, cdn = cached_artifact
     cdn.reply = with_etag('"1"' if confirmation == "unchanged" else "", good("<b>newer</b>"))
     seen = len(cdn.request_headers)

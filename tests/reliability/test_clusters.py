@@ -34,10 +34,10 @@ def answer_and_close(connection):
 
 @pytest.fixture
 def edge(monkeypatch):
-    """Yield two hosts on loopback, and options for a client that learns the cluster. If ``lost`` is not empty, the
-    cluster is unreachable.
+    """Yield two hosts on loopback, and options for a client that learns the cluster.
 
-    ``lookups`` counts the name lookups by host, ``attempts`` the attempts to connect to the unreachable cluster.
+    If ``lost`` is not empty, the cluster is unreachable. ``lookups`` counts the name lookups by host, and
+    ``attempts`` counts the attempts to connect to the unreachable cluster.
     """
     lookups, attempts, changes, lost = collections.Counter(), Counter(), [], []
 
@@ -49,7 +49,7 @@ def edge(monkeypatch):
 
     real_resolve = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    for module in (runtime, transport):  # a call waits for the cluster for half a second
+    for module in (runtime, transport):  # a call waits at most half a second for the cluster
         monkeypatch.setattr(module, "OPENING_SHARE", 500 / TIMEOUT)
     monkeypatch.setattr(dns, "FRESH_SECONDS", 0.0)  # each connection looks its address up
 
@@ -66,7 +66,7 @@ def edge(monkeypatch):
         "secure": False,
         "timeout": TIMEOUT,
         "logger": Quiet(),
-        "telemetry_enabled": False,  # each request is that of a visitor
+        "telemetry_enabled": False,  # every request belongs to a visitor; none sends only telemetry
         "events": {"circuit_opened": changes.append, "circuit_closed": changes.append},
     }
     with unresponsive_port() as hole, SocketServer(answer_and_close) as server:
@@ -119,7 +119,8 @@ WHO = {
 def test_t30_an_unreachable_cluster_does_not_prevent_answers(who, edge, figure):
     """20 visitors call five times each, at the same time. Calls stop waiting for the cluster, and all are answered.
 
-    Until the fifth failure opens the circuit, a visitor whose call was among the first four can wait again.
+    The first call of each visitor can wait. Those whose calls are the first four failures can wait a second time,
+    because only the fifth failure opens the circuit.
     """
     visitors, times = 20, []
     server = edge.server
@@ -147,7 +148,7 @@ def test_t30_an_unreachable_cluster_does_not_prevent_answers(who, edge, figure):
     assert 5 <= waited <= most
     assert [change["type"] for change in edge.changes] == ["circuit_opened"]
     assert edge.changes[0].origin == f"http://{CLUSTER}"
-    assert hint is None  # although each answer contained it
+    assert hint is None  # although each answer contained a hint
 
 
 @pytest.mark.parametrize(

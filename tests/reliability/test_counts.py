@@ -19,7 +19,7 @@ MANY_CALLS = """
     counting = threading.Lock()
 
     def counted_start(act, function_arguments, *rest):
-        # A wrapper gets the function of the SDK as an argument.
+        # ``act`` can be a wrapper that gets the SDK's function as an argument.
         kind = next(each.__qualname__ for each in (*function_arguments, act) if callable(each))
 
         def counted(*arguments):

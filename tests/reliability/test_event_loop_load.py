@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 CALLS = 500
 EDGE = SimpleNamespace(domain="edge.example:80")
 NOTIFICATION = {"id": "n", "type": "display", "timestamp": 1700000000000, "mbox": {"name": "home"}}
-#: Parsing a request that is a dict takes longer than one that is a model.
+#: A dict, because parsing it takes longer than parsing a model.
 REQUEST = {"context": {"channel": "web"}, "execute": {"mboxes": [{"name": "home"}]}}
 #: An artifact with content for ``home`` and ``flags``.
 ARTIFACT = artifact()
@@ -76,12 +76,12 @@ METHODS = ("server-side", "on-device", "hybrid")
 
 
 async def visited(visit, number):
-    """Make the calls of one view with a visit. Return whether the visitor got an offer."""
+    """Make a call with a visit. Return whether the visitor got an offer."""
     method = METHODS[number % 3]
     if number % 9 < 3:
         return bool((await visit.attributes_async("flags", decisioning_method=method)).as_object("flags"))
     offers = await visit.offers_async("home", prefetch=number % 9 < 6, decisioning_method=method)
-    visit.display(offers["home"])  # of offers that were executed, nothing is sent
+    visit.display(offers["home"])  # sends nothing for executed offers
     return bool(offers["home"])
 
 

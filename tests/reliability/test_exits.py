@@ -14,7 +14,7 @@ from tests.support import ANSWER_BYTES, client_of, eventually, offers
 
 pytestmark = pytest.mark.server
 
-#: Seconds: more than an exit takes on a busy machine, less than the waits that the scripts allow.
+#: Seconds. An exit takes less, even on a busy machine; the waits that the scripts allow are longer.
 PROMPT = 20.0
 HEAD = """
     import atexit, sys, threading, time
@@ -23,7 +23,7 @@ HEAD = """
 
     server = SimpleNamespace(domain=sys.argv[1])
 """
-#: An idle thread that does not end on request delays the exit by this time.
+#: Makes the exit wait up to 40 seconds for idle threads, so that one that does not end on request is noticed.
 LONG_IDLE_EXIT = """
     from target_tools.concurrency import shutdown
 

@@ -64,7 +64,7 @@ print("destroyed", flush=True)
 
 
 def calls_inside(version, kind, close, server):
-    """Make a call in a sub-interpreter. Return its report and the completed process."""
+    """Make calls in a sub-interpreter. Return their report and the completed process."""
     executable = interpreter(version)
     if executable is None:
         pytest.skip(no_interpreter(version))

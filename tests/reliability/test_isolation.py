@@ -58,7 +58,10 @@ class OutcomeCounter:
 
 
 def with_interim_replies(sent, seed):
-    """Return a handler that sends up to three interim replies before each answer: together, apart or late."""
+    """Return a handler that sends up to three interim replies before each answer.
+
+    They are sent together with it, apart, with delays, or together but cut at any byte.
+    """
 
     def handle(connection):
         rng = random.Random(f"{seed} {connection.number}")
@@ -190,8 +193,8 @@ def test_t35_after_the_first_answer_of_a_connection_no_shifted_answer_is_used(sh
                 envelope = seen.call(client, marker)
                 if envelope is not None and not belongs_to(envelope, marker):
                     first = positions[f"{marker}.35_0"] == 1
-                    nobodys = envelope["response"].id.tnt_id == "nobody.35_0"
-                    accepted["first, of nobody" if first and nobodys else "a visitor's"] += 1
+                    unrequested = envelope["response"].id.tnt_id == "nobody.35_0"
+                    accepted["unrequested" if first and unrequested else "a visitor's"] += 1
 
         in_threads(threads, calls)
         connections = server.connections
@@ -204,7 +207,7 @@ def test_t35_after_the_first_answer_of_a_connection_no_shifted_answer_is_used(sh
         assert set(requests.values()) == {1}
         assert connections == threads * calls_each
     elif shift is answer_the_first_request_twice:
-        # The second request of each connection ends in an error, and its connection with it.
+        # The second request of each connection ends in an error, which closes the connection.
         assert set(seen.kinds) == {"own", "InvalidResponse"}
         assert seen.kinds["mixed"] == 0
         assert max(requests.values()) == 2

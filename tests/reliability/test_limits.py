@@ -113,7 +113,7 @@ def test_t39_calls_run_inline_if_the_user_has_reached_the_limit_of_threads(figur
         pytest.skip("this system has no RLIMIT_NPROC")
     body = """
     import asyncio, multiprocessing, resource
-    call_twice()  # the user nobody may not be allowed to read the standard library
+    call_twice()  # imports modules that the user nobody may be unable to read
     client = client_of(server, max_workers=4)
     if os.getuid() == 0:
         os.setgroups([])
@@ -135,7 +135,6 @@ def test_t39_calls_run_inline_if_the_user_has_reached_the_limit_of_threads(figur
 
 @pytest.mark.parametrize("first", ["an earlier call", "the first call"])
 def test_t39_without_a_free_descriptor_calls_fail_cleanly_and_later_succeed(first, figure):
-    """Without a free descriptor calls raise errors of the SDK. With one they succeed again."""
     body = """
     import resource
     if sys.argv[2] == "an earlier call":

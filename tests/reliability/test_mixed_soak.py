@@ -91,7 +91,7 @@ def test_t31_mixed_calls_and_forks_lose_no_call_and_leak_nothing(count):
     assert seen["flushed"]
     assert seen["closed"]
     assert seen["threads"] <= 16
-    # One connection for each calling thread and each worker, and those that any process has open.
+    # One for the connection of each calling thread and each worker, and those that any process has.
     assert seen["descriptors"] <= 70
 
 

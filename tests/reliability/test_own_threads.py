@@ -192,7 +192,7 @@ def test_t33_closed_clients_of_a_server_that_hangs_leave_no_thread_and_no_socket
         connections.append(connection)
         connection.hang()
 
-    client_options = options(maximum_wait_ready=50, timeout=60000)  # longer than ``eventually`` waits
+    client_options = options(maximum_wait_ready=50, timeout=60000)  # the timeout is longer than ``eventually`` waits
     with SocketServer(keep_open) as server:
         if hung == "edge":
             client_options.update(server_domain=server.domain, artifact_payload=artifact(), polling_interval=0)

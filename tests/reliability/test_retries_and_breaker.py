@@ -166,7 +166,7 @@ def answer_by_host(connection):
 
 @pytest.fixture
 def client_and_proxy():
-    """Return a client without ``server_domain``, and the local proxy that receives its requests to all hosts."""
+    """Yield a client without ``server_domain``, and the local proxy that receives its requests to all hosts."""
     with SocketServer(answer_by_host) as proxy:
         options = {
             "client": "acmeclient",
@@ -222,7 +222,7 @@ def test_t24_the_breaker_refuses_most_calls_of_100_callers_of_a_hung_server(figu
     caplog.set_level(logging.INFO, "adobe.target")
     changes, hung = [], Hung()
     results, refusals = collections.Counter(), []
-    everybody_failed = threading.Barrier(101)
+    all_callers_failed = threading.Barrier(101)
     options = {
         "timeout": 300,
         "events": {"circuit_opened": changes.append, "circuit_closed": changes.append},
@@ -230,7 +230,7 @@ def test_t24_the_breaker_refuses_most_calls_of_100_callers_of_a_hung_server(figu
 
     def caller(client):
         first = outcome(client)
-        everybody_failed.wait(30)
+        all_callers_failed.wait(30)
         measured = []
         for _ in range(20):
             measured.append(timed_outcome(client))
@@ -242,7 +242,7 @@ def test_t24_the_breaker_refuses_most_calls_of_100_callers_of_a_hung_server(figu
         threads = [threading.Thread(target=caller, args=(client,)) for _ in range(100)]
         for thread in threads:
             thread.start()
-        everybody_failed.wait(30)
+        all_callers_failed.wait(30)
         for thread in threads:
             thread.join()
         assert [change["type"] for change in changes] == ["circuit_opened"]

@@ -308,17 +308,17 @@ def test_t30_a_broken_first_address_does_not_delay_the_call(family, monkeypatch,
 
 @pytest.mark.parametrize("count", scaled(10000, 2000))
 def test_t21_each_call_of_a_burst_that_exceeds_the_queue_is_queued_or_refused(count, figure):
-    """No call waits for the server, which does not answer, and each ends exactly once."""
+    """Making a call does not wait for the server, which does not answer at first. Each call ends exactly once."""
     capacity, workers, submitters = count // 10, 4, 8
     refused, answered, slowest, repaired = [], [], [0.0] * submitters, threading.Event()
 
-    def blocked_threads(connection):
+    def answer_when_repaired(connection):
         while connection.read_request():
             repaired.wait(LONG / 1000)
             connection.send(GOOD)
 
     limits = {"max_pending": capacity, "max_workers": workers, "circuit_breaker": False, "timeout": 60000}
-    with SocketServer(blocked_threads) as server, client_of(server, logger=Quiet(), **limits) as client:
+    with SocketServer(answer_when_repaired) as server, client_of(server, logger=Quiet(), **limits) as client:
         options = {"callback": answered.append, "err_callback": refused.append}
 
         def burst(number):
@@ -349,7 +349,7 @@ def test_t21_each_call_of_a_burst_that_exceeds_the_queue_is_queued_or_refused(co
 
 
 class Threads:
-    """The largest number of threads since its creation, without those that existed before."""
+    """Measures the largest number of threads, without those that existed when it was created."""
 
     def __init__(self):
         self._before, self.max_threads = len(sys._current_frames()), 0
@@ -377,9 +377,9 @@ def test_t30_500_awaited_calls_with_a_hanging_resolver_end_in_time(hanging_resol
             await asyncio.sleep(0.01)
 
     async def all_of_them(client):
-        looking = asyncio.ensure_future(measure())
+        measuring = asyncio.ensure_future(measure())
         await asyncio.gather(*[make_call(client) for _ in range(count)])
-        looking.cancel()
+        measuring.cancel()
 
     with client_of(EDGE, logger=Quiet(), **limits) as client:
         asyncio.run(all_of_them(client))
