@@ -145,11 +145,11 @@ class Process:
 
 
 def _listen_to_ctrl_c():
-    """Handle SIGINT by default. Background jobs of a shell ignore it, and their children inherit that."""
+    """Stop ignoring SIGINT. Background jobs of a shell ignore it, and their child processes inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _environment(variables):
-    """Return the environment of a process: ``variables``, ours, this checkout on the path, and no compiled files."""
+    """Return our environment with ``variables``, with this checkout on the path, and without compiled files."""
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH")) if part)
     return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **variables}

@@ -49,7 +49,7 @@ on_device_client = client_of(
     shutdown_timeout=SHUTDOWN,
     events={"artifact_download_succeeded": note_artifact},
 )
-#: Calls that hang take longer than a stop on a busy machine.
+#: A client whose hanging calls last longer than a stop takes, even on a busy machine.
 edge_client = client_of(
     SimpleNamespace(domain=os.environ["SLOW"]), shutdown_timeout=SHUTDOWN, circuit_breaker=False, timeout=60000
 )
@@ -97,7 +97,7 @@ def call_and_wait(_):
 
 
 class PauseMonitor:
-    """Wake up every few milliseconds, and measure the longest pause."""
+    """Measures the longest pause of a thread that should wake up every few milliseconds."""
 
     def __init__(self):
         self.longest = 0.0

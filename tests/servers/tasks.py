@@ -68,7 +68,7 @@ def record_shutdown(**_):
 
 
 clients = Clients()
-# Connected before and after the integration: receivers are called in the order of connection.
+# Receivers are called in the order in which they are connected: one before the integration's, one after it.
 signals.worker_process_shutdown.connect(record_shutdown)
 signals.worker_shutdown.connect(record_shutdown)
 if GIVEN["install"] is not None:
@@ -164,7 +164,7 @@ def _signal_time(_):
 
 @app.task
 def run_into_limit(kind):
-    """Wait for a minute, until the soft time limit interrupts the wait."""
+    """Start a wait of a minute, which the soft time limit interrupts."""
     signal_time = _signal_time(os.getpid())
     signal_time.arm()
     record("run_into_limit", kind=kind)
@@ -178,7 +178,7 @@ def run_into_limit(kind):
         if signal_time.at is None:
             record("unexpected", kind=kind, error=f"no signal came: {error!r}")
             return
-        milliseconds = max(0.0, seen - signal_time.at) * 1000  # the thread may have read the signal later
+        milliseconds = max(0.0, seen - signal_time.at) * 1000  # the other thread may have noticed the signal later
         record("signal_time", kind=kind, ms=milliseconds, unchanged=type(error) is SoftTimeLimitExceeded)
     except Exception as error:  # noqa: BLE001 - it is reported
         record("unexpected", kind=kind, error=repr(error))

@@ -1,4 +1,4 @@
-"""gunicorn: each kind of worker, with and without ``--preload``; reloaded, recycled, stopped (T14, T6)."""
+"""gunicorn with each kind of worker, with and without ``--preload``: reloads, recycled workers, stops (T14, T6)."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

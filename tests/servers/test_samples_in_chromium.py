@@ -1,4 +1,4 @@
-"""A visitor with Chromium on the samples, under their real servers: two page views and a click."""
+"""A visitor with Chromium on the FastAPI sample, which uvicorn serves: two page views and a click."""
 
 import sys
 
@@ -29,7 +29,7 @@ def browser():
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_visitor_views_two_pages_and_clicks(name, browser):
-    """Visitor, session and experience stay. Displays and clicks arrive once, and no script fails."""
+    """Visitor, session and experience stay the same. Each display and click arrives once, and no script fails."""
     packages, command = SAMPLES[name]
     for package in packages:
         pytest.importorskip(package, reason=f"{package} is not installed: {SERVERS}")

@@ -131,10 +131,10 @@ def test_t13_a_server_side_client_does_not_delay_a_stop(mode, figure):
 @contextlib.contextmanager
 def changing_artifact(edge):
     """Serve a large artifact that changes continuously, so that polling is busy nearly all the time."""
-    requests_have_ended = threading.Event()
+    done = threading.Event()
 
     def publish():
-        for number in itertools.takewhile(lambda _: not requests_have_ended.wait(0.02), itertools.count()):
+        for number in itertools.takewhile(lambda _: not done.wait(0.02), itertools.count()):
             edge.load({**large, "meta": {**large["meta"], "number": number}})
 
     large = artifact()
@@ -145,15 +145,15 @@ def changing_artifact(edge):
     try:
         yield
     finally:
-        requests_have_ended.set()
+        done.set()
         thread.join()
 
 
 @pytest.mark.parametrize("forks", scaled(300, 20))
 @pytest.mark.parametrize("mode", ["default", "enable-threads"])
 def test_t13_workers_forked_while_a_client_polls_do_not_hang(mode, forks, figure):
-    # If a thread of the SDK in the master held the interpreter lock during a fork, the worker would wait for it
-    # without end.
+    # If a thread of the SDK in the master held the interpreter lock during a fork, the worker would wait for the lock
+    # forever.
     at_once = 10
     with Serving(*MODES[mode], "--processes", str(at_once), POLLING="1") as site, changing_artifact(site.edge):
         served = len(site.wait_for_each_worker())
