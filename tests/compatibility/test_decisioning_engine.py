@@ -296,7 +296,7 @@ def test_event_names_are_those_of_the_client():
     )
 
 
-def test_messages_and_request_types():
+def test_messages_and_request_types_are_those_of_1_1_0():
     texts = messages.MESSAGES
     assert texts["ARTIFACT_NOT_AVAILABLE"] == "The decisioning artifact is not available"
     assert texts["ERROR_MAX_RETRY"](3, "x") == "Unable to retrieve artifact after 3 retries: x"
@@ -329,7 +329,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("kind", KEYS, ids=lambda kind: kind.__name__)
-def test_dicts_with_a_fixed_set_of_keys(kind):
+def test_the_dicts_of_1_1_0_accept_only_their_keys(kind):
     values = {name: number for number, name in enumerate(KEYS[kind].split())}
     given = {**values, "unknown": 1}
     instance = kind(given) if kind.__module__.endswith("artifact") else kind(**given)
@@ -371,7 +371,7 @@ def test_configurations_and_requests_have_plain_attributes():
 # Pure functions, with the values that 1.1.0 returned
 
 
-def test_allocation():
+def test_allocations_are_those_of_1_1_0():
     visitor = VisitorId(tnt_id="visitor-3.35_0")
     assert allocation_provider.compute_allocation("acmeclient", 1111, visitor) == 84.27
     assert allocation_provider.compute_allocation("acmeclient", "1111", "visitor-3") == 84.27
@@ -393,14 +393,14 @@ def test_the_id_that_buckets_a_visitor():
     assert [len(one) for one in created] == [36] * 4
 
 
-def test_rules_of_a_property():
+def test_rules_of_a_property_and_rules_without_one_are_accepted():
     rules = [{}, {"propertyTokens": []}, {"propertyTokens": None}, {"propertyTokens": ["a"]}]
     assert [filters.by_property_token("a")(rule) for rule in rules] == [True] * 4
     assert [filters.by_property_token("b")(rule) for rule in rules] == [True] * 3 + [False]
     assert [filters.by_property_token(None)(rule) for rule in rules] == [True] * 3 + [False]
 
 
-def test_contexts():
+def test_contexts_of_a_page_an_mbox_and_geo_values():
     address = Address(url="https://www.A.com/P?q=1#F", referring_url="http://b.org/x")
     page = context_provider.create_page_context(address)
     assert type(page) is PageContext
@@ -425,7 +425,7 @@ def test_contexts():
     assert context_provider.create_geo_context() == {}
 
 
-def test_the_complete_context():
+def test_the_context_of_a_request_has_all_parts():
     address = Address(url="https://shop.example.com/")
     context = Context(channel="web", user_agent=builders.CHROME, address=address, geo=Geo(city="C"))
     complete = context_provider.create_decisioning_context(DeliveryRequest(context=context))
@@ -438,7 +438,7 @@ def test_the_complete_context():
     assert context_provider.create_decisioning_context(DeliveryRequest())["geo"] == {}
 
 
-def test_lower_case_and_two_digits():
+def test_lowercase_copies_and_two_digit_strings():
     given = {"A": "Bc", "n": 1, "d": {"x": "Y"}}
     assert context_provider.get_lower_case_attributes(given) == {"A_lc": "bc", "n_lc": 1, "d_lc": {"x": "Y"}}
     assert context_provider.with_lowercase_string_values(given) == {
@@ -447,7 +447,7 @@ def test_lower_case_and_two_digits():
     assert [context_provider.two_digit_string(number) for number in (0, 7, 10, 123)] == ["00", "07", "10", "123"]
 
 
-def test_addresses_and_versions():
+def test_the_utils_return_the_values_of_1_1_0():
     config = config_for(cdn_base_path=None)
     assert utils.get_cdn_base_path(config) == "https://assets.adobetarget.com"
     assert utils.get_geo_lookup_path(config) == "https://assets.adobetarget.com/v1/geo"

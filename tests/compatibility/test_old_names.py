@@ -140,7 +140,6 @@ def exists(module: str, name: str) -> bool:
 
 
 def test_no_name_is_in_two_rows() -> None:
-    """Each name has one row."""
     full_names = [name.full_name for name in NAMES]
     assert sorted(full_names) == sorted(set(full_names))
 

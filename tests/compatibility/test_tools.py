@@ -169,7 +169,7 @@ def test_the_cluster_is_a_suffix_of_the_device_id(device_id: Any, cluster: Any) 
 
 
 def test_only_the_host_name_of_an_edge_contains_a_cluster() -> None:
-    """1.1.0 returned the first label of any host in ``tt.omtrdc.net``, without ``mboxedge``."""
+    """1.1.0 returned the first label of any host in ``tt.omtrdc.net``, with ``mboxedge`` removed."""
     known = {"mboxedge35.tt.omtrdc.net": "35", "mboxedgeabc.tt.omtrdc.net": "abc"}
     for host, cluster in known.items():
         assert helper.extract_cluster_from_edge_host(host) == cluster
@@ -711,7 +711,7 @@ def test_timers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_b55_a_timer_can_be_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """1.1.0 kept the first start for ever, so a timing grew with the age of the process."""
+    """1.1.0 kept the first start forever, so a timing grew with the age of the process."""
     seconds = [0.0]
     monkeypatch.setattr(perf_tool, "monotonic", lambda: seconds[0])
     tool = perf_tool._PerfTool()
