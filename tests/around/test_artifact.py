@@ -357,7 +357,7 @@ def test_an_edge_decides_with_a_rule_artifact(shared: Path) -> None:
 
 
 @pytest.mark.server
-def test_an_audience_of_a_rule_artifact_is_a_reason(shared: Path) -> None:
+def test_a_matching_audience_of_a_rule_artifact_is_given_as_the_reason(shared: Path) -> None:
     path, _ = artifact_of(shared, "TEST_ARTIFACT_BROWSER.json")
     context = {"channel": "web", "userAgent": "Mozilla/5.0 (X11; Linux x86_64; rv:84.0) Gecko/20100101 Firefox/84.0"}
     with LocalEdge(path) as edge:

@@ -121,7 +121,7 @@ def test_a_share_includes_its_upper_limit(bucket: float, experience_name: Option
     )
 
 
-def test_reasons_if_the_bucket_does_not_matter() -> None:
+def test_without_shares_the_reason_is_the_audience() -> None:
     chrome, firefox = ExperienceShare("Chrome", None), ExperienceShare("Firefox", None)
     assert explain_match(12.345, chrome) == "the audience of Chrome matches"
     assert explain_no_match(12.345, [chrome, firefox, chrome]) == "no audience matches (Chrome, Firefox)"

@@ -61,7 +61,7 @@ HOSTS: List[Tuple[str, str, bool]] = [
     ("dev.internal", "DEV.internal:80", True),
     ("192.168.1.5", "192.168.1.5", True),
     ("192.168.1.5", "192.168.1.6", False),
-    ("0.0.0.0", "192.168.1.5:8080", True),  # a page that attacks by DNS rebinding has a name as its host
+    ("0.0.0.0", "192.168.1.5:8080", True),  # safe, because DNS rebinding works only with a host name
     ("0.0.0.0", "[fe80::1]:8080", True),
     ("0.0.0.0", "evil.example", False),
     ("2001:db8::1", "[2001:db8::1]:8080", True),

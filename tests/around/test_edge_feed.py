@@ -36,7 +36,7 @@ class Stream:
         self._connection.request("GET", "/events" + query, headers=headers)
         self.response = self._connection.getresponse()
         if self.response.status == 200:
-            assert self.response.readline() == b": connected\n"  # the stream has every event after this line
+            assert self.response.readline() == b": connected\n"  # the stream sends every event from now on
             assert self.response.readline() == b"\n"
 
     def read(self) -> Tuple[int, str, Dict[str, Any]]:
@@ -188,7 +188,7 @@ def test_stop_ends_streams(edge: LocalEdge) -> None:
 
 
 @pytest.mark.server
-def test_streams_leave_the_connections_to_requests(edge: LocalEdge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_have_a_separate_limit_of_connections(edge: LocalEdge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("target_python_sdk.local_edge.server.MAX_CONNECTIONS", 1)
     monkeypatch.setattr("target_python_sdk.local_edge.server.MAX_STREAMS", 3)
     streams = [Stream(edge) for _ in range(4)]

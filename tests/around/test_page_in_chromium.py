@@ -15,7 +15,7 @@ from tests.support import client_of
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 WIDTHS = (400, 1280)
-#: Texts that run, break out or break the layout if a page does not treat them as text.
+#: Texts that run as scripts or break the layout if a page does not treat them as plain text.
 HOSTILE = (
     "</script><script>alert(1)</script>",
     '"><img src=x onerror=alert(1)><svg/onload=alert(1)>',
@@ -58,7 +58,7 @@ def edge(request: pytest.FixtureRequest) -> Iterator[LocalEdge]:
 
 @pytest.fixture(params=WIDTHS)
 def watched_page(request: pytest.FixtureRequest, browser: Any, edge: LocalEdge) -> Iterator[WatchedPage]:
-    """Open the page. At the end, it must have had no problem, only named controls, and the width of the window."""
+    """Open the page. After the test, check that it had no problem and fits the window, and that controls have names."""
     watched_page = WatchedPage(browser, f"http://{edge.domain}", request.param)
     watched_page.page.goto(watched_page.origin)
     watched_page.page.get_by_role("article").first.wait_for()

@@ -1,4 +1,4 @@
-"""QA links: their parameters become a QA mode, which the local edge honours."""
+"""QA links: their parameters become a QA mode, which the local edge applies."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor

@@ -21,7 +21,7 @@ from tests.support import eventually, installing
 
 pytestmark = pytest.mark.server
 
-#: The page with a prefetched offer.
+#: The path of the page with a prefetched offer, by sample.
 PAGES = {"flask": "/prefetch", "wsgi": "/"}
 
 
