@@ -600,7 +600,7 @@ ATTRIBUTES: List[D] = [
     ),
     D(
         "B49",
-        "*attributes, of one nobody knows",
+        "*attributes, of an unknown mbox",
         "result",
         "The attributes of an unknown mbox are an empty dict, too.",
         "'NoneType' object is not iterable",
@@ -608,7 +608,7 @@ ATTRIBUTES: List[D] = [
     ),
     D(
         "B49",
-        "deciding: *attributes of one nobody knows",
+        "deciding: *attributes of an unknown mbox",
         "result",
         "An unknown mbox has no attributes.",
         "'NoneType' object is not iterable",
@@ -939,7 +939,7 @@ DECIDING: List[D] = [
 REFUSALS: List[D] = [
     D(
         "B6",
-        "options and events: *callback that is none",
+        "options and events: *callback that is not callable",
         "result",
         "A callback that is not callable is refused at once; in 1.1.0 the answer was lost.",
         "ApplyResult|hangs",
@@ -947,7 +947,7 @@ REFUSALS: List[D] = [
     ),
     D(
         "B6",
-        "options and events: *callback that is none",
+        "options and events: *callback that is not callable",
         "requests.0",
         "Nothing is sent.",
         parts(BODY, SENT),
@@ -1083,7 +1083,7 @@ REFUSALS: List[D] = [
     ),
     D(
         "Errors: texts",
-        "options and events: *made by its class, without",
+        "options and events: *made by its class, without options",
         "result.caught as",
         "The class raises the same error as TargetClient.create.",
         exactly('["TypeError"]'),
@@ -1091,7 +1091,7 @@ REFUSALS: List[D] = [
     ),
     D(
         "Errors: texts",
-        "options and events: *made by its class, without",
+        "options and events: *made by its class, without options",
         "result.text",
         "The message names TargetClient.create.",
         "missing 1 required positional argument",
@@ -1218,7 +1218,7 @@ ANSWERS: List[D] = [
     ),
     D(
         "B18",
-        "generated client: deserialize an order's broken limit|generated client: deserialize without what is required",
+        "generated client: deserialize an order below its limit|generated client: deserialize without a required field",
         "result",
         "Limits hold for requests only.",
         "Invalid value for `(total|id)`",
@@ -1316,7 +1316,7 @@ ANSWERS: List[D] = [
     ),
     D(
         "Errors: wrong structure",
-        "odd answers generated client: execute, with a callback and at once, not JSON",
+        "odd answers generated client: execute, with a callback and without async_req, not JSON",
         "result.answer",
         "Without async_req callbacks are not called, so the error is raised.",
         exactly('{"is": "DeliveryResponse"}'),
@@ -1423,7 +1423,7 @@ GENERATED_CLIENT_AND_TOOLS: List[D] = [
     ),
     D(
         "Types: constructor",
-        "generated client: models of their own, *",
+        "generated client: subclasses of models, *",
         "result.to_dict.context.client_hints|result.request.to_dict.context.client_hints"
         "|result.request.context.to_dict.client_hints",
         "to_dict has the newer attribute, too.",
@@ -1585,7 +1585,7 @@ MODELS: List[D] = [
     ),
 ]
 
-#: Values that only one of the two accepts, or that they interpret differently.
+#: Values that only one of the two SDKs accepts, or that they interpret differently.
 VALUES: List[D] = [
     D(
         "Errors: new cases",
@@ -1733,7 +1733,7 @@ VALUES: List[D] = [
     ),
     D(
         "Errors: new cases",
-        "generated client: deserialize a kind nobody knows",
+        "generated client: deserialize an unknown type",
         "result",
         "An unknown type is an error that names it; 1.1.0 returned the JSON.",
         exactly('{"a": 1}'),

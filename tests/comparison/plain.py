@@ -10,7 +10,7 @@ the SDK's version      ``<version>``, in its header only
 a memory address       ``0x…``
 the edge's bucket      ``bucket <of the tntId>``: it depends on an id, which is compared
 ISO times, HTTP dates  ``<now>`` within a minute of the start
-day and time of rules  ``<now, a str>`` (or another type) from the start to half a minute later
+day and time in rules  ``<now, a str>`` (or another type) if it is at most half a minute after the start
 a measured time        ``<milliseconds>``, if it is a number
 the edge's ``Server``  without the version of Python
 Content-Length         ``<right>``, if it is a number: the server has read valid JSON with it

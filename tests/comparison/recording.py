@@ -11,7 +11,7 @@ MODELS = FOLDER / "models.json"
 SURFACE = FOLDER / "surface.json"
 
 #: The usual results of comparing, copying, pickling and hashing a model. Only other results are recorded.
-USUAL_BEHAVIOUR: List[Any] = [True, False, False, False, True, True, True, True, None, None]
+USUAL_BEHAVIOR: List[Any] = [True, False, False, False, True, True, True, True, None, None]
 
 
 def read(file: Path) -> Any:
@@ -50,9 +50,9 @@ def compact(value: Any) -> Any:
 
 
 def compact_model(built: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the report about a model in compact form, without its behaviour if that is the usual one."""
-    kept = {key: value for key, value in built.items() if key != "behaviour"}
-    behaviour = list(built.get("behaviour", USUAL_BEHAVIOUR))
-    if isinstance(behaviour[8], dict) and behaviour[8].get("caught as") == ["TypeError"]:
-        behaviour[8] = None  # unhashable; the message differs between the versions of Python
-    return dict(compact(kept if behaviour == USUAL_BEHAVIOUR else {**kept, "behaviour": behaviour}))
+    """Return the report about a model in compact form, without its behavior if that is the usual one."""
+    kept = {key: value for key, value in built.items() if key != "behavior"}
+    behavior = list(built.get("behavior", USUAL_BEHAVIOR))
+    if isinstance(behavior[8], dict) and behavior[8].get("caught as") == ["TypeError"]:
+        behavior[8] = None  # unhashable; the message differs between the versions of Python
+    return dict(compact(kept if behavior == USUAL_BEHAVIOR else {**kept, "behavior": behavior}))

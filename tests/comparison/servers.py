@@ -14,7 +14,7 @@ from target_python_sdk.testing import SocketServer, response
 from tests.support import ANSWER as USUAL_ANSWER
 from tests.support import body_of, head_of
 
-#: An answer with another ``requestId`` than the request. 1.1.0 does not check it; this SDK does on reused connections.
+#: An answer whose ``requestId`` is not that of the request. 1.1.0 ignores it; this SDK checks it on reused connections.
 ANSWER = {**USUAL_ANSWER, "requestId": "0a1b"}
 
 GIVEN = Path(__file__).parent / "given"
@@ -75,7 +75,7 @@ ARTIFACT_WITH_TOKENS = {
 
 @contextlib.contextmanager
 def edge() -> Iterator[Server]:
-    """Start the local edge with the activities of these tests. It also knows the tokens that they report."""
+    """Start the local edge with the activities of these tests, and with the tokens in their notifications."""
     with LocalEdge(ARTIFACT_WITH_TOKENS) as local:
         for name in ("artifact.json", "activities.json"):
             local.load(GIVEN / name)
@@ -192,7 +192,7 @@ ODD: Dict[str, bytes] = {
     "views": _with(prefetch={"views": [{"name": "v", "key": "k", **_PLACE}], "metrics": _PLACE["metrics"]}),
     "page loads": _with(execute={"pageLoad": _PLACE}, prefetch={"pageLoad": _PLACE}),
     "notifications": _with(notifications=[{"id": "n-1", "trace": {"a": 1}}, {"id": "n-2"}]),
-    "a status within": _with(status=404),
+    "a status in the body": _with(status=404),
     "Latin-1": response(json.dumps({**ANSWER, "client": "\u00fc"}, ensure_ascii=False).encode("latin-1")),
     "a byte order mark": response(b"\xef\xbb\xbf" + json.dumps(ANSWER).encode()),
     "NaN": response('{"status": NaN, "client": "c"}'),

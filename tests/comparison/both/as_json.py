@@ -105,7 +105,7 @@ def outcome(act: Any) -> Any:
         return error
 
 
-def behaviour(model: Any, twin: Any, other: Any) -> List[Any]:
+def behavior(model: Any, twin: Any, other: Any) -> List[Any]:
     """Compare a model with an equal one and another one; copy, pickle and hash it. Return the results."""
     return [
         as_json(outcome(act))

@@ -1,6 +1,6 @@
-"""``python building.py DESCRIPTIONS FILE``: build models from descriptions, and write their values and behaviour.
+"""``python building.py DESCRIPTIONS FILE``: build models from descriptions, and write their values and behavior.
 
-A description is ``{"class", "args", "kwargs", "then"}``; ``then`` lists attributes to set after that. Values are
+A description is ``{"class", "args", "kwargs", "then"}``; ``then`` lists attributes to set on the new model. Values are
 JSON, or:
 
 ==========================  ====================================================
@@ -22,7 +22,7 @@ from typing import Any, Callable, Dict, List
 
 warnings.simplefilter("ignore")
 
-from as_json import as_json, behaviour, outcome  # noqa: E402
+from as_json import as_json, behavior, outcome  # noqa: E402
 
 import delivery_api_client as api  # noqa: E402
 
@@ -58,7 +58,7 @@ MAKERS: Dict[str, Callable[[Any], Any]] = {
 
 
 def build_report(description: Dict[str, Any]) -> Dict[str, Any]:
-    """Build a model; return its values and its behaviour."""
+    """Build a model; return its values and its behavior."""
     model = outcome(lambda: build(description))
     result: Dict[str, Any] = {"made": as_json(model)}
     if isinstance(model, Exception):
@@ -71,7 +71,7 @@ def build_report(description: Dict[str, Any]) -> Dict[str, Any]:
     twin = build(description)
     for name, new_value in description["then"]:
         outcome(lambda name=name, new_value=new_value: setattr(twin, name, value(new_value)))
-    result["behaviour"] = behaviour(model, twin, api.Option(type="other", content=description["class"]))
+    result["behavior"] = behavior(model, twin, api.Option(type="other", content=description["class"]))
     return result
 
 

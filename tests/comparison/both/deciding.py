@@ -41,7 +41,7 @@ def execute_fields(*mboxes: Any, **context: Any) -> Callable[[], Dict[str, Any]]
 
 
 def page(url: str) -> Any:
-    """Return the argument of ``execute_fields`` for a page."""
+    """Return the keyword arguments of ``execute_fields`` for a page."""
     return {"address": api.Address(url=url)}
 
 
@@ -119,7 +119,7 @@ ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
     "attributes": lambda env: as_json(
         env.on_device().get_attributes(["flags"], {"request": request(id=visitor()), "session_id": SESSION}).as_object()
     ),
-    "attributes of one nobody knows": lambda env: as_json(
+    "attributes of an unknown mbox": lambda env: as_json(
         {"all": env.on_device().get_attributes(["nowhere"], {"request": request(id=visitor())}).as_object()}
     ),
     "notifications go to the edge": lambda env: env.on_device().send_notifications(

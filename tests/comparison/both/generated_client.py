@@ -71,7 +71,7 @@ def called_back(name: str) -> Callable[[Environment], Any]:
     return scenario
 
 
-def callback_at_once(name: str) -> Callable[[Environment], Any]:
+def callback_without_async_req(name: str) -> Callable[[Environment], Any]:
     """Return a scenario of callbacks without ``async_req``: the result, and the arguments of the callbacks."""
 
     def scenario(env: Environment) -> Any:
@@ -162,7 +162,7 @@ EXECUTING: Dict[str, Callable[[Environment], Any]] = {
     "execute": executing(),
     "execute, with a version": executing(version="2.8"),
     "execute, with headers": executing(headers={"X-Mine": "1"}),
-    "execute, with an argument nobody knows": executing(colour="red"),
+    "execute, with an unknown argument": executing(colour="red"),
     "execute, without a request": lambda env: delivery(env).execute(ORGANIZATION, SESSION),
     "execute, with None for the request": lambda env: delivery(env).execute(ORGANIZATION, SESSION, None),
     "execute, with a dict for the request": executing(
@@ -170,16 +170,16 @@ EXECUTING: Dict[str, Callable[[Environment], Any]] = {
     ),
     "execute_with_http_info": with_http_info,
     "execute_with_http_info, data only": only_data,
-    "execute, later": call_async,
+    "execute, with async_req": call_async,
     "execute, called back": called_back("home"),
-    "execute, with a callback and at once": callback_at_once("home"),
+    "execute, with a callback and without async_req": callback_without_async_req("home"),
     "execute, unencrypted and without verifying": lambda env: delivery(env, verify_ssl=False).execute(
         ORGANIZATION, SESSION, request()
     ),
     "execute, encrypted": encrypted(),
     "execute, encrypted and without verifying": encrypted(verify_ssl=False),
     "headers and cookie of the client": default_headers,
-    "the answer as it came": unparsed_answer,
+    "an unparsed answer": unparsed_answer,
     "client as a context": lambda env: type(api.ApiClient().__enter__()).__name__,
     "user agent": user_agent,
     "last_response": last_response,
@@ -219,7 +219,7 @@ def texts_of_subclasses(env: Environment) -> Any:
 
 
 SUBCLASSES: Dict[str, Callable[[Environment], Any]] = {
-    "told": texts_of_subclasses,
+    "as a dict and as text": texts_of_subclasses,
     "in a dict": lambda env: as_json(api.Notification(parameters={"a": Renamed(name="home")}).to_dict()),
     "sanitized": lambda env: api.ApiClient().sanitize_for_serialization(with_subclasses()),
     "sent by the API": executing(with_subclasses),
@@ -256,15 +256,15 @@ SERIALIZING: Dict[str, Callable[[Environment], Any]] = {
     "deserialize no JSON as an answer": deserializing("plain", "DeliveryResponse"),
     "deserialize a time": deserializing('"2020-01-02T03:04:05Z"', "datetime"),
     "deserialize a date": deserializing('"2020-01-02"', "date"),
-    "deserialize what is no time": deserializing('"yesterday"', "datetime"),
+    "deserialize an invalid time": deserializing('"yesterday"', "datetime"),
     "deserialize an object": deserializing('{"a": [1]}', "object"),
     "deserialize null": deserializing("null", "DeliveryResponse"),
-    "deserialize a kind nobody knows": deserializing('{"a": 1}', "Nobody"),
+    "deserialize an unknown type": deserializing('{"a": 1}', "Nobody"),
     "deserialize an order": deserializing(
         '{"id": "o", "time": "2020-01-02T03:04:05.678+02:00", "total": 5, "purchasedProductIds": ["a"]}', "Order"
     ),
-    "deserialize an order's broken limit": deserializing('{"total": -1}', "Order"),
-    "deserialize without what is required": deserializing("{}", "CustomerId"),
+    "deserialize an order below its limit": deserializing('{"total": -1}', "Order"),
+    "deserialize without a required field": deserializing("{}", "CustomerId"),
 }
 
 
@@ -313,7 +313,7 @@ CONFIGURING: Dict[str, Callable[[Environment], Any]] = {
     "Configuration, auth_settings": lambda env: settings().auth_settings(),
     "Configuration, get_host_settings": lambda env: settings().get_host_settings(),
     "Configuration, get_host_from_settings": lambda env: settings().get_host_from_settings(0),
-    "Configuration, get_host_from_settings of no such": lambda env: settings().get_host_from_settings(9),
+    "Configuration, get_host_from_settings, unknown index": lambda env: settings().get_host_from_settings(9),
     "Configuration, get_basic_auth_token": lambda env: settings().get_basic_auth_token(),
     "Configuration, get_api_key_with_prefix": lambda env: settings().get_api_key_with_prefix("x"),
     "Configuration, to_debug_report": lambda env: settings().to_debug_report().split("\n")[0],
@@ -327,5 +327,5 @@ ODD = (
     "an id that is a text", "a number as content", "a long tntId", "unknown fields", "wrong types",
 )  # fmt: skip
 
-SUBCLASS_SCENARIOS = {"models of their own, " + name: scenario for name, scenario in SUBCLASSES.items()}
+SUBCLASS_SCENARIOS = {"subclasses of models, " + name: scenario for name, scenario in SUBCLASSES.items()}
 SCENARIOS = {**EXECUTING, **SUBCLASS_SCENARIOS, **SERIALIZING, **CONFIGURING}

@@ -233,7 +233,7 @@ REQUESTS: Dict[str, Callable[[Environment], Any]] = {
         request(execute=execute(), notifications=[CLICK])
     ),
     "option version": lambda env: env.offers(client=env.client(version="2.8.0")),
-    "an option nobody knows": lambda env: env.offers(client=env.client(colour="red"), weather="fine"),
+    "an unknown option": lambda env: env.offers(client=env.client(colour="red"), weather="fine"),
     "the request afterwards": lambda env: afterwards(env, request()),
     "one request for two visitors": shared_request,
     "two calls of one client": twice,
@@ -248,13 +248,13 @@ REQUESTS: Dict[str, Callable[[Environment], Any]] = {
 COOKIES: Dict[str, Callable[[Environment], Any]] = {
     "fresh": with_cookie(cookie),
     "fresh, and no session id": with_cookie(cookie, session_id=None),
-    "session is over": with_cookie(lambda env: cookie(env, ages=(-60, 6000))),
-    "session is over, and no session id": with_cookie(lambda env: cookie(env, ages=(-60, 6000)), session_id=None),
-    "device is over": with_cookie(lambda env: cookie(env, ages=(600, -60))),
-    "both are over": with_cookie(lambda env: cookie(env, ages=(-60, -60))),
+    "session expired": with_cookie(lambda env: cookie(env, ages=(-60, 6000))),
+    "session expired, and no session id": with_cookie(lambda env: cookie(env, ages=(-60, 6000)), session_id=None),
+    "device expired": with_cookie(lambda env: cookie(env, ages=(600, -60))),
+    "both expired": with_cookie(lambda env: cookie(env, ages=(-60, -60))),
     "session only": with_cookie(lambda env: f"session#alone#{env.now + 600:.0f}"),
     "device only": with_cookie(lambda env: f"PC#{TNT}#{env.now + 600:.0f}"),
-    "other parts beside": with_cookie(lambda env: f"check#true#{env.now + 60:.0f}|" + cookie(env)),
+    "with other parts": with_cookie(lambda env: f"check#true#{env.now + 60:.0f}|" + cookie(env)),
     "quoted": with_cookie(lambda env: cookie(env).replace("#", "%23").replace("|", "%7C")),
     "parts with percent-encoding": with_cookie(lambda env: cookie(env, session="a%20b%2Fc", device="d%20e.35_0")),
     "a slash in the session": with_cookie(lambda env: cookie(env, session="a/b")),
@@ -286,7 +286,7 @@ def customer(name: str, state: str = api.AuthenticatedState.AUTHENTICATED) -> An
 
 
 def consumer(env: Environment, **options: Any) -> Any:
-    """Call with a visitor; return the consumer ids that it received."""
+    """Call with a visitor; return the envelope, and the consumer ids that the visitor received."""
     seen = Visitor(supplemental="B" * 33)
     return {"envelope": as_json(env.offers(visitor=seen, **options)), "asked for": seen.consumers}
 

@@ -88,8 +88,8 @@ def results_of_methods(provider: Any, names: Any) -> Dict[str, Any]:
         "as_object": {name: as_json(outcome(lambda name=name: provider.as_object(name))) for name in names},
         "as_object of all": as_json(outcome(provider.as_object)),
         "get_value": {name: as_json(outcome(lambda name=name: provider.get_value(name, "speed"))) for name in names},
-        "get_value of a key nobody has": as_json(outcome(lambda: provider.get_value(names[0], "nobody"))),
-        "get_value of an mbox nobody has": as_json(outcome(lambda: provider.get_value("nobody", "speed"))),
+        "get_value of an unknown key": as_json(outcome(lambda: provider.get_value(names[0], "nobody"))),
+        "get_value of an unknown mbox": as_json(outcome(lambda: provider.get_value("nobody", "speed"))),
         "get_response": as_json(outcome(provider.get_response)),
     }
 
@@ -149,7 +149,7 @@ ATTRIBUTES: Dict[str, Callable[[Environment], Any]] = {
         env, delivery_request=request(execute=execute(mbox(index=None)))
     ),
     "of one without JSON": lambda env: attributes(env, ("home",)),
-    "of one nobody knows": lambda env: attributes(env, ("nowhere",)),
+    "of an unknown mbox": lambda env: attributes(env, ("nowhere",)),
     "of none": lambda env: as_json(env.client().get_attributes([], {"request": request()}).as_object()),
     "of one that is default content": lambda env: attributes(env, ("default",)),
     "the caller's request afterwards": lambda env: as_json(

@@ -11,7 +11,7 @@ NAMES = (
     "half a body", "an empty object", "unknown fields", "wrong types", "options is an object", "a long tntId",
     "an id that is a text", "a number as content", "a list as content", "null as content", "nulls everywhere",
     "no id", "no edge host", "an edge host of another form", "tokens", "traces", "analytics", "views", "page loads",
-    "notifications", "a status within", "Latin-1", "a byte order mark", "NaN", "a duplicate key",
+    "notifications", "a status in the body", "Latin-1", "a byte order mark", "NaN", "a duplicate key",
 )  # fmt: skip
 
 

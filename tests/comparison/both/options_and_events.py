@@ -34,7 +34,7 @@ OPTIONS: Dict[str, Callable[[Environment], Any]] = {
     "of a client: an empty decisioning method": creating(decisioning_method=""),
     "of a client: a timeout of 0": creating(timeout=0),
     "of a client: made by its class": lambda env: type(TargetClient(env.options())).__name__,
-    "of a client: made by its class, without": lambda env: type(TargetClient()).__name__,
+    "of a client: made by its class, without options": lambda env: type(TargetClient()).__name__,
     "of get_offers: None": offering(None),
     "of get_offers: an empty dict": offering({}),
     "of get_offers: request is None": offering({"request": None}),
@@ -48,13 +48,15 @@ OPTIONS: Dict[str, Callable[[Environment], Any]] = {
     "of get_offers: mboxes without a name": offering({"request": request(execute=execute(mbox(name=None)))}),
     "of get_offers: another decisioning method": lambda env: env.offers(decisioning_method="elsewhere"),
     "of get_offers: an Enum's member": lambda env: env.offers(decisioning_method=DecisioningMethod.SERVER_SIDE),
-    "of get_offers: a callback that is none": lambda env: env.offers(callback="call me"),
-    "of get_offers: an err_callback that is none": lambda env: env.offers(callback=print, err_callback="call me"),
+    "of get_offers: a callback that is not callable": lambda env: env.offers(callback="call me"),
+    "of get_offers: an err_callback that is not callable": lambda env: env.offers(
+        callback=print, err_callback="call me"
+    ),
     "of send_notifications: an empty dict": lambda env: env.client().send_notifications({}),
     "of send_notifications: no notifications": lambda env: env.client().send_notifications(
         {"request": api.DeliveryRequest(context=api.Context(channel="web"))}
     ),
-    "of send_notifications: a callback that is none": lambda env: env.notify(
+    "of send_notifications: a callback that is not callable": lambda env: env.notify(
         api.Notification(id="n", type="click", timestamp=1), callback=5
     ),
     "of get_attributes: request is a dict": lambda env: env.client().get_attributes(
@@ -63,7 +65,7 @@ OPTIONS: Dict[str, Callable[[Environment], Any]] = {
     "of get_attributes: names are a text": lambda env: as_json(
         env.client().get_attributes("home", {"request": request()}).get_response()
     ),
-    "of get_attributes: a callback that is none": lambda env: env.client().get_attributes(
+    "of get_attributes: a callback that is not callable": lambda env: env.client().get_attributes(
         ["home"], {"request": request(), "callback": 5}
     ),
     "on-device without an artifact": lambda env: env.offers(
