@@ -37,25 +37,25 @@ def main(domain: str, interrupts: int, ca_file: str = "") -> None:
     call = offers()
     rng = random.Random(20261122)
     # About the duration of a call, so that signals arrive anywhere in it. Some calls finish earlier.
-    longest_pause, in_a_row = 0.004 if ca_file else 0.0015, 0
+    longest_pause, interrupted_in_a_row = 0.004 if ca_file else 0.0015, 0
     while counts["interrupted"] < interrupts:
         # An interrupted call abandons its connection attempt, which a busy machine may not finish at once.
         while client.stats()["abandoned"] > MAX_ABANDONED // 2:
             time.sleep(0.001)
-        in_a_row += 1
-        if in_a_row == 100:
-            longest_pause, in_a_row = longest_pause * 1.5, 0
+        if interrupted_in_a_row == 100:  # on this machine, a call takes longer than the pause
+            longest_pause, interrupted_in_a_row = longest_pause * 1.5, 0
         try:
             try:
                 armed[0] = True
                 signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.00005, longest_pause))
                 client.get_offers(call)
                 counts["completed"] += 1
-                in_a_row = 0
+                interrupted_in_a_row = 0
             finally:
                 armed[0] = False
         except Interrupted:
             counts["interrupted"] += 1
+            interrupted_in_a_row += 1
         except Exception as error:  # noqa: BLE001 - reported
             counts["unexpected"].append(repr(error))
     signal.setitimer(signal.ITIMER_REAL, 0)

@@ -38,7 +38,7 @@ SECONDS = LONG / 1000
 
 
 class Client(TargetClient):
-    """A client class that keeps its instances, so that a test finds a client that nothing returned."""
+    """A client class that keeps its instances, so that a test can inspect the client of a cancelled creation."""
 
     instances: ClassVar[List[TargetClient]] = []
 
@@ -60,7 +60,7 @@ def server():
 
 
 class HeldAnswers:
-    """A handler that answers once ``go`` is set."""
+    """A handler that waits until ``go`` is set before it answers."""
 
     def __init__(self):
         self.go, self.received = threading.Event(), threading.Event()
@@ -229,7 +229,7 @@ def test_a_creation_can_be_closed_before_it_has_begun():
 
 
 def test_client_ready_is_emitted_after_the_await_has_returned(monkeypatch):
-    """The delay before the event begins when the coroutine resumes, however long that takes."""
+    """The delay of the event starts only when the coroutine resumes, however late that is."""
     monkeypatch.setattr(ready_event, "CLIENT_READY_DELAY", 1.0)
 
     async def main():
@@ -386,7 +386,7 @@ def test_a_cancelled_creation_closes_the_client_and_leaves_no_thread(obstacle):
 
 @pytest.mark.parametrize("obstacle", [hanging_cdn, hanging_resolver], indirect=True)
 def test_the_wait_for_the_artifact_ends_when_the_creation_is_cancelled(obstacle):
-    """Neither the CDN nor the resolver answers. A lookup in progress cannot be interrupted."""
+    """The polling thread ends, although the CDN or the resolver has not answered."""
     client_options, _ = obstacle
 
     async def main():
@@ -616,7 +616,7 @@ def test_a_client_is_created_used_and_closed_under_each_event_loop(server, kind)
         loop.close()
 
 
-def test_each_thread_has_an_event_loop_and_a_client(server):
+def test_each_thread_can_have_an_event_loop_and_a_client(server):
     clients = []
     workers = [
         threading.Thread(target=lambda: clients.append(asyncio.run(create_use_and_close(server)))) for _ in range(4)
@@ -628,7 +628,7 @@ def test_each_thread_has_an_event_loop_and_a_client(server):
     assert len(set(clients)) == 4
 
 
-def test_event_loops_of_several_threads_share_a_client(server):
+def test_event_loops_of_several_threads_can_share_a_client(server):
     async def use():
         for _ in range(20):
             await client.get_offers_async(offers())

@@ -1,4 +1,4 @@
-"""``get_offers``, ``get_attributes`` and ``send_notifications`` against the local edge, as users call them."""
+"""``get_offers``, ``get_attributes`` and ``send_notifications`` against the local edge and other test servers."""
 
 import copy
 import datetime
@@ -53,6 +53,7 @@ def client(edge):
 
 
 def ab(**fields):
+    """Return the options of a call for the mbox of the local edge's A/B activity."""
     return {"request": DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="a1-serverside-ab")]), **fields)}
 
 
@@ -251,7 +252,7 @@ def test_b23_options_without_a_request_are_used(edge, client):
     assert edge.requests[-1].body["id"]["tntId"] == "device.35_0"
 
 
-def test_b26_names_are_added_to_mboxes_without_an_index(edge, client):
+def test_b26_missing_mboxes_are_added_and_get_an_index(edge, client):
     request = DeliveryRequest(
         execute=ExecuteRequest(mboxes=[MboxRequest(name="a")]),
         prefetch=PrefetchRequest(mboxes=[MboxRequest(name="demo-engineering-flags")]),

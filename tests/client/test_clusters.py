@@ -72,7 +72,7 @@ def test_another_cluster_is_stored_at_once(clock_offset):
 
 @pytest.mark.parametrize("lost", ["37", None])
 def test_only_the_stored_cluster_can_be_lost(lost):
-    """A visitor's hint can name any host, and many of these hosts do not exist."""
+    """A visitor's hint may name a cluster that does not exist. That must not affect the calls of other visitors."""
     clusters = cluster_memory("35")
     clusters.lose(origin(lost))
     assert clusters.hint == "35"

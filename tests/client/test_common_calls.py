@@ -1,4 +1,4 @@
-"""Common calls, which are decided in few steps, have the same outcome as on the ordinary path."""
+"""Common calls, a fast path for on-device decisions, have the same outcome as the ordinary path."""
 
 import itertools
 import json
@@ -102,7 +102,10 @@ def client_with(document, recorder, **options):
 
 
 def outcome(document, on_ordinary_path, call):
-    """Return what ``call`` returned or raised, the requests that were sent, and the counters. Time stands still."""
+    """Return what ``call`` returned or raised, the requests that were sent, and the counters.
+
+    The time and the random bytes are the same for each call, so that outcomes can be compared.
+    """
     numbers = itertools.count()
     fixed_uuids = types.SimpleNamespace(urandom=lambda count: bytes((next(numbers) + n) % 251 for n in range(count)))
     fixed_time = types.SimpleNamespace(time=lambda: NOW, localtime=time.localtime, tzname=time.tzname)

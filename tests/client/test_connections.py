@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from target_python_sdk.delivery import exchange
 from target_python_sdk.errors import ConnectionFailed, DeadlineExceeded, HttpStatusError, InvalidResponse
 from target_python_sdk.testing import SocketServer, answer, response
 from target_tools import clock
@@ -86,7 +87,10 @@ def test_connections_that_are_too_old_are_closed_when_a_newer_one_is_kept():
 
 
 def answer_together(count):
-    """Return a handler that answers the first requests once there are ``count`` connections, and others at once."""
+    """Return a handler that holds the first answers back until ``count`` connections wait for one.
+
+    Later requests are answered immediately.
+    """
     together = threading.Barrier(count, timeout=WAIT)
 
     def handle(connection):
@@ -140,10 +144,10 @@ def test_a_connection_that_receives_late_bytes_is_not_used_again():
 
     with SocketServer(send_late_bytes) as server, client_of(server) as client:
         assert client.get_offers(offers())["response"].client == "acmeclient"
-        (idle_count,) = idle_connections(client)
+        (connection,) = idle_connections(client)
         go.set()
         assert sent.wait(WAIT)
-        before = idle_count.sock
+        before = connection.sock
         assert client.get_offers(offers())["response"].client == "acmeclient"
         assert before.fileno() == -1
         assert server.connections == 2
@@ -217,7 +221,7 @@ def test_an_answer_without_a_request_id_is_accepted(body, caplog):
 
 
 def test_a_408_on_a_kept_alive_connection_closes_it():
-    """The server sent the 408 before it read the request."""
+    """The request is sent again, because the server may have sent the 408 before it read the request."""
 
     def gives_up(connection):
         connection.read_request()
@@ -296,8 +300,6 @@ def test_a_connection_that_is_reset_while_it_is_opened_is_retried(error, way, mo
 
 def delay_reading(monkeypatch, until):
     """Delay reading an answer until the event ``until`` is set."""
-    from target_python_sdk.delivery import exchange  # noqa: PLC0415 - changed only here
-
     parse = exchange.parse_json
 
     def slowly(body):
@@ -308,8 +310,6 @@ def delay_reading(monkeypatch, until):
 
 
 def test_the_deadline_covers_reading_the_answer(monkeypatch):
-    from target_python_sdk.delivery import exchange  # noqa: PLC0415 - changed only here
-
     parse, real_time = exchange.parse_json, clock.monotonic
 
     def parse_for_a_minute(body):
@@ -325,7 +325,7 @@ def test_the_deadline_covers_reading_the_answer(monkeypatch):
 
 
 def test_a_call_ends_in_time_while_its_answer_is_read(monkeypatch):
-    """The worker continues; the call and its failure are counted once."""
+    """The worker continues, and the failure is counted once."""
     go, received = threading.Event(), []
     delay_reading(monkeypatch, go)
     with SocketServer(answer(ANSWER)) as server, client_of(server, timeout=SHORT) as client:

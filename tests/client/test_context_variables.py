@@ -164,9 +164,8 @@ def test_geo_lookups_and_notifications_of_an_on_device_call_are_sent_in_its_cont
     with Cdn(reply) as cdn, TargetClient.create(options(cdn, server_domain=edge.domain)) as client:
         assert content(client.get_offers(offers())) == "<b>A</b>"
         assert client.flush(LONG)
-        assert eventually(
-            lambda: sum(url == DELIVERY for url, _ in seen) == 2
-        )  # the first is the location hint request
+        # The request for a location hint and the notification.
+        assert eventually(lambda: sum(url == DELIVERY for url, _ in seen) == 2)
         del seen[:]
         SPAN.set("mine")
         way(Located(client))

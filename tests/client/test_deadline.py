@@ -17,7 +17,7 @@ pytestmark = pytest.mark.server
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
 
 
-#: Seconds. Without a deadline of the whole call, each of the slow servers below delays it for longer.
+#: Seconds. Without a deadline for the whole call, each slow server below would delay the call for longer.
 MUCH_LATER = 20
 
 
@@ -93,7 +93,7 @@ def test_a_resolver_that_hangs_does_not_delay_the_call(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server, timeout=SHORT) as client:
-        with pytest.raises(DeadlineExceeded):  # with the error of the resolver, it would be another class
+        with pytest.raises(DeadlineExceeded):  # the resolver's error would be ConnectionFailed
             client.get_offers(offers())
         call_has_ended.set()
         assert server.connections == 0

@@ -1,4 +1,4 @@
-"""Awaited calls under asyncio, and the error of a call that another event loop drives."""
+"""Awaited calls under asyncio, and their error under other event loops."""
 
 import asyncio
 import importlib.util
@@ -107,7 +107,7 @@ with client_of(Server) as client:
 """
 
 
-def test_under_trio_asyncio_code_that_asyncio_runs_can_await(server):
+def test_under_trio_asyncio_a_call_can_be_awaited_only_in_asyncio_code(server):
     """In a new process, because the import of trio_asyncio changes the event loops of asyncio."""
     if importlib.util.find_spec("trio_asyncio") is None:
         pytest.skip("trio-asyncio is not installed: " + installing("test"))
@@ -123,7 +123,7 @@ def test_under_anyio_on_asyncio_a_call_is_awaited(client):
 
 
 def test_a_coroutine_that_is_driven_by_hand_raises(client, server):
-    """Neither without a running event loop nor in a callback of one can it be driven."""
+    """Both without a running event loop and in a callback of a running one."""
 
     def drive():
         for call in calls_of(client):

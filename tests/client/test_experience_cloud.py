@@ -86,8 +86,8 @@ def test_the_ids_of_the_cookie_are_sent(edge, client):
 
 @pytest.mark.server
 @pytest.mark.parametrize("identity", [None, VisitorId(tnt_id="visitor-1")], ids=["new visitor", "common call"])
-def test_without_a_cookie_the_page_takes_over_the_supplemental_data_id(edge, client, identity):
-    """The notification of an on-device decision has the id, too."""
+def test_without_a_cookie_the_visitor_state_has_the_supplemental_data_id_that_was_sent(edge, client, identity):
+    """An on-device decision sends the id in its notification."""
     envelopes, sent = sent_during(edge, client, lambda: [client.get_offers(offers(id=identity)) for _ in range(2)])
     ids = [data_id(body) for body in sent]
     assert len(set(ids)) == 2
@@ -133,7 +133,7 @@ def test_a_notification_has_the_supplemental_data_id_of_the_visitor(edge, client
 
 
 @pytest.mark.server
-def test_a_failed_call_has_the_state_for_the_page():
+def test_the_answer_of_a_failed_call_has_the_visitor_state():
     with SocketServer(answer({}, status=500)) as server:
         with client_of(server, on_error="default") as client:
             envelope = client.get_offers(offers())
@@ -189,7 +189,7 @@ def envelope_of(*events, cloud_id="41782", cloud=None):
     return TargetDeliveryResponse(request=request, analytics_details=details or None)
 
 
-def test_the_url_has_the_form_of_the_guide():
+def test_the_url_has_the_form_of_adobes_guide():
     url = data_insertion_url(envelope_of("285408:0:0|2"), "myCustomRsid", "demo.sc.omtrdc.net")
     assert url == "https://demo.sc.omtrdc.net/b/ss/myCustomRsid/0/MOBILE-1.0/0?pe=tnt&tnta=285408%3A0%3A0%7C2&mid=41782"
 

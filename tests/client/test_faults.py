@@ -65,7 +65,7 @@ def test_every_fault_leads_to_one_error_or_an_answer(fault):
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.endless], ids=str)
 def test_the_client_works_after_every_fault(fault):
-    # A collection while deep JSON is parsed would run finalizers of earlier tests at the limit of recursion.
+    # A garbage collection while deep JSON is parsed would run finalizers of earlier tests near the recursion limit.
     gc.collect()
     faulty = fault.handler()
 
@@ -143,7 +143,7 @@ def test_a_long_error_body_is_truncated_and_escaped():
     assert len(caught.value.body) == 4096
 
 
-def test_a_gzip_bomb_is_refused_before_it_is_decompressed():
+def test_a_gzip_bomb_is_refused_before_it_is_decompressed_completely():
     with SocketServer(gzip_bomb(300)) as server, client_of(server) as client:
         gc.collect()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -180,7 +180,7 @@ def test_the_maximum_size_of_an_answer_is_an_option(limit):
     ],
     ids=str,
 )
-def test_unusual_values_are_passed_on(fields):
+def test_unusual_values_are_accepted(fields):
     with SocketServer(serve_json({**ANSWER, **fields})) as server, client_of(server) as client:
         envelope = client.get_offers(offers())
         client.get_attributes(["home"])
@@ -235,7 +235,7 @@ def test_unusual_but_valid_json_is_accepted(body):
 
 
 def test_a_failure_leaves_no_objects_behind():
-    quiet = SimpleNamespace(debug=lambda *_: None, error=lambda *_: None)  # the tests' own logger keeps every record
+    quiet = SimpleNamespace(debug=lambda *_: None, error=lambda *_: None)  # pytest keeps every log record
     options = {"retries": 1, "logger": quiet, "circuit_breaker": False}
     with SocketServer(answer(b"{", 500)) as server, client_of(server, **options) as client:
 

@@ -165,12 +165,12 @@ def test_a_call_that_waits_for_the_artifact_fails_if_the_name_is_unknown(edge: L
     released = threading.Event()
     errors: List[BaseException] = []
 
-    def wait_then_send(request: Any) -> Dict[str, str]:
+    def delay_request(request: Any) -> Dict[str, str]:
         released.wait(LONG / 1000)
         return {}
 
     options = {"decisioning_method": "hybrid", "cdn_base_path": "http://" + edge.domain}
-    with client_of(edge, **options, headers=wait_then_send) as client:
+    with client_of(edge, **options, headers=delay_request) as client:
         call = {**offers("home"), "force": {9: 1}, "callback": pytest.fail, "err_callback": errors.append}
         result = client.get_offers(call)
         released.set()

@@ -27,7 +27,7 @@ WITH_EACH_SEQUENCE = pytest.mark.parametrize("interim", INTERIM, ids=len)
 
 
 def answer_after(interim, message=None, separately=True):
-    """Return a handler that sends interim replies before each answer, which contains the visitor's id."""
+    """Return a handler that sends interim replies before each answer: ``message``, or else the request's ``echo``."""
 
     def handle(connection):
         while True:
@@ -42,7 +42,7 @@ def answer_after(interim, message=None, separately=True):
 
 
 def echo(request):
-    """Return the answer to ``request``, with the visitor's id and mbox."""
+    """Return an answer with the request id and the mbox of ``request``; the name of the mbox is its content, too."""
     body = json.loads(request.partition(b"\r\n\r\n")[2])
     name = body["execute"]["mboxes"][0]["name"]
     mbox = {"index": 0, "name": name, "options": [{"type": "html", "content": name}]}

@@ -24,7 +24,7 @@ def test_b3_a_thousand_calls_use_one_connection():
         assert len(server.requests) == 1000
 
 
-def test_b3_each_thread_uses_one_connection():
+def test_b3_each_thread_uses_one_connection_at_most():
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
         start = threading.Barrier(8)
 

@@ -52,8 +52,8 @@ FORMS = {
 def client(request):
     with LocalEdge() as edge:
         options = {"decisioning_method": request.param, "cdn_base_path": f"http://{edge.domain}"}
-        with client_of(edge, **options) as shared:
-            yield shared
+        with client_of(edge, **options) as running:
+            yield running
 
 
 @pytest.fixture(params=FORMS)
@@ -117,7 +117,7 @@ def test_a_mistake_in_an_option_of_a_client_is_an_error(kind, code, text):
 
 
 def in_form(client, form):
-    """Return functions by method name. Each makes its call of ``client`` in the given form."""
+    """Return functions by method name. Each calls the method of ``client`` in the given form."""
 
     def bind(name):
         if form == "blocking":
@@ -154,8 +154,8 @@ def test_a_harmless_mistake_is_logged_in_one_line(row, form, caplog):
         for _ in range(3):
             with contextlib.suppress(DeliveryError):
                 eval(code, {**NAMES, **calls})
-    lines = [(record.levelname, record.getMessage()) for record in caplog.records if record.levelno > logging.DEBUG]
-    assert lines == [(level, text)] * (3 if kind == "request as events" else 1)
+    # One kind is logged at each call, the others once.
+    assert lines_of(caplog) == [(level, text)] * (3 if kind == "request as events" else 1)
 
 
 def test_the_table_names_many_mistakes():
@@ -299,7 +299,7 @@ _CUSTOMER = CustomerId(id="customer-9", integration_code="crm", authenticated_st
 
 
 def echo_the_request(connection):
-    """Answer with status 400, and repeat what the visitor sent."""
+    """Answer with status 400. The body is the request itself, and the headers contain the visitor's id."""
     while True:
         raw = connection.read_request()
         if not raw:
@@ -409,6 +409,9 @@ def test_a_file_that_is_larger_than_the_limit_is_refused(artifact_file, caplog):
         assert not client.decisioning_engine.is_ready()
 
 
+# Options of a client
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
@@ -448,6 +451,9 @@ def test_an_organization_id_without_its_domain_is_logged(value, caplog):
         pass
     text = f"The option 'organization_id' is {value!r}, but should end with '@AdobeOrg'"
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [text]
+
+
+# A missing artifact, and one of another client
 
 
 @pytest.mark.parametrize("method", ["on-device", "hybrid"])
@@ -589,7 +595,7 @@ def test_the_error_of_plain_http_to_a_tls_server_names_the_option(on_error, auth
 
 
 class Outage:
-    """A handler that drops connections while ``lasts``."""
+    """A handler that drops connections while ``lasts`` is true."""
 
     def __init__(self):
         self.lasts = True
@@ -614,7 +620,7 @@ def client_with_method(method, server, **options):
 
 
 def try_calls(count, client, call):
-    """Call, and wait for the notifications. Return the number of calls that raised or have an error."""
+    """Make calls, and wait for their notifications. Return how many raised an error or got an answer with one."""
     failures = 0
     for _ in range(count):
         try:

@@ -254,12 +254,6 @@ def test_a_pool_manager_of_the_application_gets_every_request(target):
     assert target.connections == 1
 
 
-def test_the_deadline_applies_to_a_pool_manager():
-    with SocketServer(lambda connection: connection.hang()) as server, urllib3.PoolManager() as manager:
-        with client_of(server, pool_manager=manager, timeout=200) as client, pytest.raises(TimeoutError):
-            client.get_offers(offers())
-
-
 def test_socks_requires_its_extra(monkeypatch):
     real = builtins.__import__
 

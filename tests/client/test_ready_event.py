@@ -29,7 +29,7 @@ def run(script, **options):
 
 @pytest.fixture
 def create_has_returned(monkeypatch):
-    """Return an event. The threads that emit ``client_ready`` begin their wait when the test sets it."""
+    """Yield an event. The thread that emits ``client_ready`` begins its delay once the test has set this event."""
     has_returned = threading.Event()
 
     def start_later(emit):
@@ -149,7 +149,8 @@ def test_a_forked_child_without_calls_does_not_emit_client_ready():
     assert run(script) == "emitted\n"
 
 
-CHILD_OF = """
+#: Prints which processes emit ``client_ready``. A statement in place of LATER can delay the fork.
+FORKING_PROGRAM = """
     import logging, os, time, warnings
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
@@ -175,7 +176,7 @@ CHILD_OF = """
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no os.fork")
 @pytest.mark.parametrize("later, lines", [("", ["child", "parent"]), ("time.sleep(0.3)", ["parent"])])
 def test_a_child_that_was_forked_before_client_ready_emits_it_with_its_first_call(later, lines):
-    emitted = run(CHILD_OF.replace("LATER", later)).splitlines()
+    emitted = run(FORKING_PROGRAM.replace("LATER", later)).splitlines()
     assert sorted(emitted) == ["emitted in the " + where for where in lines]
 
 

@@ -77,7 +77,7 @@ def test_a_retry_after_that_is_zero_past_or_invalid_does_no_harm(retry_after):
         assert content(client.get_offers(offers())) == "<b>A</b>"
 
 
-def test_a_refused_connection_is_retried_and_then_raises_an_error_of_both_libraries():
+def test_a_refused_connection_is_retried_and_then_raises_an_error_that_is_also_one_of_urllib3():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
 

@@ -1,4 +1,4 @@
-"""Telemetry: what an entry has, which requests carry it, and that each one arrives once in spite of failures."""
+"""Telemetry: what an entry contains, which requests carry it, and that each entry arrives once despite failures."""
 
 import asyncio
 import gc
@@ -55,7 +55,7 @@ class Edge:
         self.entries = []
         #: The number of artifacts served, each with another ETag.
         self.downloads = 0
-        #: Ends the outcome "hang".
+        #: A delivery with the outcome "hang" waits until this event is set.
         self.healed = threading.Event()
 
     def __call__(self, connection):
@@ -194,7 +194,7 @@ def test_a_hybrid_call_names_the_method_that_decided(mbox, mode, method, edge, s
     assert (entry["mode"], entry["features"]["decisioningMethod"]) == (mode, method)
 
 
-def test_a_hybrid_call_without_the_edge_is_a_local_one_of_its_whole_duration(edge, server):
+def test_the_mode_of_a_hybrid_call_that_was_decided_without_the_edge_is_local(edge, server):
     edge.outcome = iter(["reset", "answer"]).__next__
     with client_of(server, "hybrid") as client:
         envelope = client.get_offers({"request": prefetch("remote")})
@@ -255,7 +255,7 @@ def test_an_unusable_token_is_not_handed_back(edge, server):
     assert ["telemetryServerToken" in entry or "request" in entry for entry in edge.entries] == [False] * 3
 
 
-# Which request carries it
+# Which requests carry entries
 
 
 def test_b57_the_next_call_carries_the_entry_of_the_last_one(edge, server):
@@ -369,8 +369,8 @@ def test_a_replaced_api_gets_no_telemetry(edge, server, monkeypatch):
 
 
 @pytest.mark.parametrize(("owner", "name"), [(HTTPConnectionPool, "ConnectionCls"), (urllib3, "PoolManager")])
-def test_a_test_that_replaces_parts_of_urllib3_gets_no_telemetry_alone(owner, name, edge, server, monkeypatch):
-    """A recorder, such as vcrpy, records the requests of the calls only."""
+def test_no_telemetry_is_sent_alone_while_parts_of_urllib3_are_replaced(owner, name, edge, server, monkeypatch):
+    """A recorder, such as vcrpy, then records only the requests of the calls."""
     with client_of(server) as client:
         monkeypatch.setattr(owner, name, type("Recorded", (getattr(owner, name),), {}))
         envelopes = [client.get_offers(offers()) for _ in range(2)]
@@ -461,7 +461,7 @@ def test_the_open_circuit_of_the_edge_stops_telemetry(server, caplog):
     assert server.requests == []
 
 
-def test_telemetry_that_is_not_answered_delays_the_end_by_its_limit_only(edge, server, monkeypatch, caplog):
+def test_telemetry_that_is_not_answered_does_not_delay_close_beyond_its_limit(edge, server, monkeypatch, caplog):
     monkeypatch.setattr(telemetry, "FINAL_SECONDS", 0.05)
     edge.outcome = lambda: "hang"
     client = client_of(server, "on-device")
@@ -472,7 +472,7 @@ def test_telemetry_that_is_not_answered_delays_the_end_by_its_limit_only(edge, s
     assert "Telemetry was not sent (DeadlineExceeded)" in caplog.text
 
 
-# Alone
+# Requests that contain only telemetry
 
 
 def test_records_are_sent_alone_after_a_while_by_a_thread_that_then_ends(edge, server, monkeypatch):
@@ -516,9 +516,9 @@ def test_a_timer_that_cannot_be_started_is_tried_again_later(edge, server, monke
     assert len(edge.ids()) == 3
 
 
-def test_a_record_that_is_added_while_the_timer_ends_gets_one(server):
+def test_the_timer_continues_if_a_record_is_added_while_it_ends(server):
     class Late(list):
-        """A list to which a record is added when the timer has noticed that none wait."""
+        """A list whose ``append`` adds a record, like another thread after the timer has found no records."""
 
         def append(self, token):
             super().append(token)
@@ -630,14 +630,14 @@ class Reopened(SocketServer):
 
 @pytest.mark.parametrize("is_enabled", [True, False])
 def test_each_entry_of_a_thousand_mixed_calls_arrives_once(is_enabled):
-    """A tenth of the requests fails: refused connections, resets, time-outs, status 500.
+    """A tenth of the requests fails, with a reset, a timeout or status 500. During 60 calls, the edge is down.
 
-    If an answer does not arrive in time, the edge gets the entry again, so entries are counted by their ids.
+    If an answer does not arrive in time, the edge gets the entry again. Such a repetition is not counted.
     """
     numbers = itertools.count(1)
 
     def arrived():
-        """Return how often each entry arrived, counted by its id, and by its timestamp if it is of a download."""
+        """Return the number of different entries by request id. Downloads share an id and differ in timestamp."""
         entries = {(entry["requestId"], entry["timestamp"]) for entry in edge.entries}
         return Counter(request_id for request_id, _ in entries)
 

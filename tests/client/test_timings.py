@@ -111,7 +111,7 @@ def test_the_first_byte_and_the_download_are_measured_from_the_request_and_from_
             connection.send(sent[-5:])
 
     with SocketServer(slow) as server, sender(server) as send:
-        # A busy machine may deliver all bytes at once. The next request is measured then.
+        # If a busy machine delivers all bytes at once, the next request is measured.
         timings = next(timings for timings in (send() for _ in range(100)) if timings.download >= PAUSE * 900)
     assert timings.first_byte >= PAUSE * 900
 

@@ -333,7 +333,7 @@ def test_an_encrypted_key_never_prompts_on_a_terminal(value, authority, tmp_path
     assert output.strip() == b"raised OptionError"
 
 
-def test_an_api_client_neither_prompts_nor_raises_foreign_errors(authority, tmp_path):
+def test_an_api_client_with_an_encrypted_key_and_no_password_raises_a_tls_error(authority, tmp_path):
     certificate, key, _ = authority.write_client_pair(tmp_path, b"secret")
     configuration = Configuration(host="https://localhost:1")
     configuration.cert_file, configuration.key_file = certificate, key
@@ -343,7 +343,7 @@ def test_an_api_client_neither_prompts_nor_raises_foreign_errors(authority, tmp_
             RESTClientObject(configuration).GET(configuration.host + "/")
 
 
-def test_errors_name_the_option_and_what_is_expected(tmp_path):
+def test_the_error_about_an_invalid_certificate_file_names_the_option(tmp_path):
     broken = tmp_path / "broken.pem"
     broken.write_text("no certificate")
     for option, arguments in (("ca_certs", (str(broken), None)), ("client_cert", (None, str(broken)))):
