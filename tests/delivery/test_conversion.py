@@ -145,7 +145,7 @@ def execute_request(**fields):
     return DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(**{"name": "home", **fields})]))
 
 
-#: A request with a value in one place, and the place as an error names it.
+#: A function that builds a request with a value in one place, and the name of that place in errors.
 PLACES = {
     "parameters": (
         lambda value: execute_request(parameters={"plan": value}),
@@ -384,10 +384,10 @@ def test_values_inside_an_option_may_be_of_any_type(option, value, expected):
     assert "other" not in repr(sorted(found)) + f"{found}"
 
 
-@pytest.mark.parametrize("timeout", [decimal.Decimal(500), Level.HIGH, NumpyScalar(500), "500"])
+@pytest.mark.parametrize("timeout", [decimal.Decimal(150), Level.HIGH, NumpyScalar(150), "150"])
 def test_the_timeout_of_a_call_may_be_a_number_of_any_type(timeout):
     settings = client_settings(REQUIRED, LOG)
-    assert call_options({"request": DeliveryRequest(), "timeout": timeout}, settings, LOG).timeout in (0.5, 0.15)
+    assert call_options({"request": DeliveryRequest(), "timeout": timeout}, settings, LOG).timeout == 0.15
 
 
 # Parts
@@ -442,7 +442,7 @@ def test_a_datetime_becomes_text_in_free_json_and_is_kept_in_a_field_of_that_typ
 )
 def test_keys_are_those_that_json_writes(key, name):
     (mbox,) = convert_request(execute_request(parameters={key: "x"})).execute.mboxes
-    assert mbox.parameters == {name: "x"} == json.loads(json.dumps({name: "x"}))
+    assert mbox.parameters == {name: "x"} == json.loads(json.dumps({key: "x"}))
 
 
 def test_mappings_and_tuples_become_dicts_and_lists():

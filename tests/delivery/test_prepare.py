@@ -268,9 +268,9 @@ def test_invalid_values_of_a_visitor_object_are_ignored(values):
     assert out.experience_cloud.analytics.supplemental_data_id is None
 
 
-@pytest.mark.parametrize("identity", [{"tnt_id": 5}, {"tntId": "x" * 200}])
-def test_ids_in_a_dict_are_sent_unchanged(identity):
-    assert request_to_send(DeliveryRequest(id=identity), target_cookie="PC#x#4000000000").id.tnt_id in (5, "x" * 200)
+@pytest.mark.parametrize(("identity", "tnt_id"), [({"tnt_id": 5}, 5), ({"tntId": "x" * 200}, "x" * 200)])
+def test_ids_in_a_dict_are_sent_unchanged(identity, tnt_id):
+    assert request_to_send(DeliveryRequest(id=identity), target_cookie="PC#x#4000000000").id.tnt_id == tnt_id
 
 
 def test_ids_in_the_request_have_priority_over_a_visitor_object():
@@ -299,8 +299,8 @@ def test_b27_the_default_consumer_is_the_global_mbox(given_, consumers):
     assert out.experience_cloud.analytics.supplemental_data_id == "0123456789ABCDEF-0123456789ABCDEF"
 
 
-def test_the_page_takes_over_the_new_supplemental_data_id():
-    """The other SDKs send one, too, without the cookie of the Experience Cloud visitor."""
+def test_the_visitor_state_has_the_new_supplemental_data_id():
+    """Like the other SDKs, this one sends an id even without the cookie of an Experience Cloud visitor."""
     first, second = prepare(), prepare(consumer_id="checkout", customer_ids={"crm": "77"})
     ids = [call.request.experience_cloud.analytics.supplemental_data_id for call in (first, second)]
     assert [re.fullmatch("[0-9A-F]{16}-[0-9A-F]{16}", each) is not None for each in ids] == [True, True]
@@ -322,7 +322,7 @@ def data_id_state(data_id, consumer):
     }
 
 
-def test_the_state_for_the_page_is_none_if_the_caller_gives_the_supplemental_data_id():
+def test_the_visitor_state_is_none_if_the_caller_gives_the_supplemental_data_id():
     cloud = ExperienceCloud(analytics=AnalyticsRequest(supplemental_data_id="AAAAAAAAAAAAAAAA-BBBBBBBBBBBBBBBB"))
     assert prepare(DeliveryRequest(experience_cloud=cloud)).visitor_state is None
 
@@ -375,7 +375,7 @@ def test_the_ids_of_a_visitor_who_opted_out_are_not_sent():
     assert "audienceManager" not in body["experienceCloud"]
 
 
-def test_a_visitor_cookie_of_another_organization_is_one_line_in_the_log(caplog):
+def test_a_visitor_cookie_of_another_organization_is_logged_once(caplog):
     caplog.set_level(logging.INFO, LOG.logger.name)
     log = Log()
     for _ in range(2):

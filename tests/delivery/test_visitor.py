@@ -4,7 +4,6 @@ import copy
 import json
 import pickle
 import re
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from target_python_sdk import AuthState, ExperienceCloudVisitor
 from target_python_sdk.errors import OptionError
 from target_python_sdk.types import AuthenticatedState, CustomerId
+from tests.support import switching_often
 
 ORGANIZATION = "1234567890@AdobeOrg"
 COOKIE = "-133|MCMID|41782|MCAAMLH-4000000000|9|MCAAMB-4000000000|blob-1|MCOPTOUT-4000000000s|NONE|MCAID|2C-4D"
@@ -46,7 +46,7 @@ def test_without_a_usable_cookie_there_are_no_ids(cookie):
     assert (one.experience_cloud_id, one.analytics_id, one.is_opted_out) == (None, None, False)
 
 
-def test_of_a_visitor_who_opted_out_there_are_no_ids():
+def test_a_visitor_who_opted_out_has_no_ids():
     one = visitor(COOKIE.replace("NONE", "global"))
     assert (one.experience_cloud_id, one.analytics_id, one.is_opted_out) == (None, None, True)
 
@@ -109,16 +109,11 @@ def test_the_state_has_no_id_before_the_first_consumer():
 
 def test_consumers_in_several_threads_get_the_same_id():
     one = visitor()
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(8) as pool:
-            ids = list(pool.map(one.get_supplemental_data_id, [f"mbox-{number}" for number in range(400)]))
-            again = list(pool.map(one.get_supplemental_data_id, ["hero"] * 100))
-    finally:
-        sys.setswitchinterval(interval)
+    with switching_often(), ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(one.get_supplemental_data_id, [f"mbox-{number}" for number in range(400)]))
+        again = list(pool.map(one.get_supplemental_data_id, ["hero"] * 100))
     assert len(set(ids)) == 1
-    assert len(set(again)) == 100  # of one consumer, no two calls share an id
+    assert len(set(again)) == 100  # no two calls for the same consumer share an id
 
 
 @given(st.lists(st.sampled_from("abcd"), max_size=12))
@@ -175,7 +170,7 @@ def test_a_visitor_continues_with_the_state_of_another_one():
     current = sdid(before)["supplementalDataIDCurrent"]
     assert after.get_supplemental_data_id("footer") == current
     assert after.get_supplemental_data_id("menu") != current
-    assert state == before.get_state()  # it was not changed
+    assert state == before.get_state()  # the given state was not changed
 
 
 def test_new_customer_ids_replace_those_of_a_state():

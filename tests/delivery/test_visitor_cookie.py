@@ -1,4 +1,4 @@
-"""The ``AMCV_…`` cookie of the Experience Cloud ID service, read under limits."""
+"""The ``AMCV_…`` cookie of the Experience Cloud ID service, parsed within limits."""
 
 import json
 import random
@@ -117,7 +117,7 @@ def test_other_cookies_and_long_headers_are_ignored(text):
 
 
 @pytest.mark.parametrize("reason", ["global", "true", "MCMID"])
-def test_of_a_visitor_who_opted_out_only_the_opt_out_is_read(reason):
+def test_the_ids_of_a_visitor_who_opted_out_are_not_read(reason):
     assert parse(VALUE.replace("s|NONE", f"s|{reason}")) == {"MCOPTOUT": reason}
 
 
@@ -138,7 +138,7 @@ def assert_harmless(text):
 @given(st.text(max_size=300))
 @example("\x00|\ud800%")
 @settings(max_examples=60)
-def test_no_cookie_raises(text):
+def test_parsing_never_raises(text):
     for each in (text, NAME + "=" + text, "-1|MCMID|" + text, "-1|MCMID-" + text + "|4", text + "|" + VALUE):
         assert_harmless(each)
 
