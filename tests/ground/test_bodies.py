@@ -176,7 +176,7 @@ def test_the_number_of_lists_and_objects_is_limited(opening):
 
 
 @pytest.mark.parametrize("value", [b"0", b"null", b'""', b"[]", b"{}"])
-def test_millions_of_small_values_are_refused_before_they_are_created(value):
+def test_half_a_million_small_values_are_refused(value):
     with pytest.raises(InvalidResponse, match="too many"):
         parse_json(b"[" + b",".join([value] * 500000) + b"]")
 
@@ -214,7 +214,7 @@ if messages._orjson is not None:  # .ci/run installs the extra "speedups" for th
     def test_orjson_and_python_render_the_same(model):
         quick, python = render_quickly(model), render_json(model)
         assert json.loads(quick) == json.loads(python)
-        if b"e+" not in python and b"e-" not in python:
+        if b"e+" not in python and b"e-" not in python:  # orjson writes exponents differently
             assert quick == python
 
 

@@ -78,7 +78,7 @@ def call(circuit_breaker, origin=ORIGIN, seconds=3.0):
 
 
 def expect_outcome(circuit_breaker, outcome, **options):
-    """Call, and check that ``outcome`` is returned or raised unchanged."""
+    """Make a call, and check that ``outcome`` is returned or raised unchanged."""
     circuit_breaker._send.outcome = outcome
     if isinstance(outcome, BaseException):
         with pytest.raises(type(outcome)) as caught:

@@ -75,7 +75,7 @@ async def async_generator(answer):
         (functools.partial(Methods.one_argument, None), {1}),
         ([].append, {1}),
         ([].clear, {0}),
-        ([].index, {0, 1, 2}),  # a default is a name, so the signature is unknown
+        ([].index, {0, 1, 2}),  # the default of a parameter is the name sys.maxsize, so the signature is unknown
         (len, {1}),
         (sorted, {1}),
         (print, {0, 1, 2}),

@@ -9,7 +9,7 @@ import pytest
 from target_tools import clock
 from target_tools.clock import Deadline
 
-#: Replaces the functions, and every module attribute that refers to one of them, as freezegun does.
+#: Like freezegun, replaces functions of ``time``, and every module attribute that refers to one of them.
 FREEZE = """
 import sys, time
 

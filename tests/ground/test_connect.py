@@ -97,7 +97,7 @@ def test_attempts_that_wait_or_are_refused_do_not_prevent_the_next(
 
 
 class PendingSocket(socket.socket):
-    """A socket that is connected once ``answer`` was called."""
+    """A socket whose connection is established when ``answer`` is called."""
 
     def connect(self, address):
         near, self.far = socket.socketpair()

@@ -28,7 +28,7 @@ IPV6_1, IPV6_2 = info("2001:db8::1", socket.AF_INET6), info("2001:db8::2", socke
 
 
 class System:
-    """A resolver that returns or raises ``result``, or hangs until ``release`` is set."""
+    """The system's resolver. It waits until ``release`` is set, then returns or raises ``result``."""
 
     def __init__(self, *result):
         self.result = result
@@ -262,7 +262,7 @@ def test_an_answer_without_addresses_is_a_failed_connection(result, system):
         find(Resolver())
 
 
-def test_the_number_of_cached_hosts_is_limited(system, monkeypatch):
+def test_the_number_of_cached_hosts_is_limited(system):
     resolver = Resolver()
     for number in range(dns.MAX_CACHED_HOSTS + 1):
         find(resolver, host=f"host{number}.example")

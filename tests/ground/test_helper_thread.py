@@ -2,7 +2,6 @@
 
 import _thread
 import threading
-import time
 
 import pytest
 
@@ -10,6 +9,7 @@ from target_tools.clock import Deadline
 from target_tools.concurrency import helper_thread
 from target_tools.concurrency.helper_thread import HelperThreads
 from target_tools.errors import ConnectionFailed, DeadlineExceeded
+from tests.support import eventually
 
 LONG = 20
 
@@ -60,9 +60,7 @@ def test_the_number_of_abandoned_functions_is_limited(monkeypatch):
     with pytest.raises(ConnectionFailed, match="3 abandoned attempts to connect are still running"):
         helpers.call(do_nothing, Deadline.after(LONG), do_nothing)
     release.set()
-    end = time.monotonic() + LONG
-    while helpers._abandoned_jobs and time.monotonic() < end:
-        time.sleep(0.01)
+    assert eventually(lambda: not helpers._abandoned_jobs)
     assert helpers.call(lambda: 5, Deadline.after(LONG), do_nothing) == 5
 
 

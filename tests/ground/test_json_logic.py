@@ -438,7 +438,7 @@ def test_a_fast_path_has_the_result_of_the_general_closure(name, path, other, is
     def rule(variable):
         return {name: [other, variable] if is_reversed else [variable, other]}
 
-    # A null default does not change the result, but no fast path applies to it.
+    # A null default does not change the result, but there is no fast path for variables with a default.
     assert compile_rule(rule({"var": path}))(data) is compile_rule(rule({"var": [path, None]}))(data)
 
 

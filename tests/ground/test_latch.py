@@ -165,7 +165,7 @@ def test_only_the_main_thread_waits_in_short_steps(in_main_thread, monkeypatch):
         thread.start()
         thread.join(WAIT)
         assert results == [True]
-    assert steps == [0.05 if in_main_thread else latch_module.STEP]
+    assert steps == [latch_module.MAIN_THREAD_STEP if in_main_thread else latch_module.STEP]
 
 
 # Signals that another thread receives while the main thread waits

@@ -1,4 +1,4 @@
-"""``LoopTurns``: hundreds of coroutines that start together share several turns of an event loop, in their order."""
+"""``LoopTurns`` spreads coroutines that start together over several turns of an event loop, in the order they start."""
 
 import asyncio
 import gc
@@ -14,7 +14,7 @@ from target_tools.concurrency.tasks import AsyncResult
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    """Let each use take a third of the time of a turn."""
+    """Make each use appear to take a third of the time of a turn."""
     times = itertools.count()
     monkeypatch.setattr(event_loops, "thread_seconds", lambda: next(times) * TURN_SECONDS / 2.9)
 
@@ -48,14 +48,14 @@ class Uses:
 
 
 async def let_turns_pass(uses):
-    """Let three turns of the event loop pass. Afterwards no coroutine must wait."""
+    """Let three turns of the event loop pass, and check that a new coroutine would not have to wait."""
     for _ in range(3):
         await asyncio.sleep(0)
     assert not uses.turns.must_wait()
     assert not uses.turns._is_turn_marked
 
 
-def test_coroutines_that_start_together_share_turns_in_their_order():
+def test_coroutines_that_start_together_are_spread_over_turns_in_their_order():
     async def main():
         uses = Uses()
         counting = asyncio.ensure_future(uses.count_turns())

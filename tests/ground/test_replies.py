@@ -32,7 +32,7 @@ FINAL = final_reply(b"Content-Length: 2", body=b"{}")
 
 
 class SocketReply:
-    """A reply that is read from one end of a socket pair, and the other end."""
+    """A reply that is written to one end of a socket pair and read from the other."""
 
     def __init__(self, data, method="POST", seconds=20.0, closes=True):
         self.near, self.far = socket.socketpair()

@@ -214,7 +214,7 @@ def test_an_idle_worker_checks_the_queue_without_a_wake_up(create_pool, monkeypa
 
 
 def make_idle(workers, count):
-    """Let ``count`` workers become idle, or a few more."""
+    """Run tasks until at least ``count`` workers are idle."""
     barrier = threading.Barrier(count)
     for task in [submit(workers, lambda: barrier.wait(LONG)) for _ in range(count)]:
         assert task.wait(LONG)

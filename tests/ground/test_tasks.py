@@ -200,10 +200,10 @@ def test_a_dropped_task_calls_the_callback_once(expires):
 
 
 def test_an_exception_of_a_callback_is_logged_and_does_not_change_the_result(caplog):
-    def outcomes(value):
+    def callback(value):
         raise RuntimeError("mine")
 
-    task = CallbackTask(lambda: "value", outcomes, None, Log(logging.getLogger("tests")))
+    task = CallbackTask(lambda: "value", callback, None, Log(logging.getLogger("tests")))
     result = task.result
     task.run()
     assert result.get(0) == "value"
