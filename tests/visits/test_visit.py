@@ -96,7 +96,7 @@ def test_offers_are_returned_by_name_and_cookies_stored(client: TargetClient) ->
     assert [cookie.name for cookie in visit.cookies()] == ["mbox", "mboxEdgeCluster"]
 
 
-def test_an_awaited_call_returns_the_same(client: TargetClient) -> None:
+def test_an_awaited_call_returns_the_offers_of_a_blocking_one(client: TargetClient) -> None:
     visit = visit_of(client)
     offers = asyncio.run(visit.offers_async("hero", page_load=True))
     assert offers["hero"].html == offers.page_load.html == "<b>A</b></script>"
@@ -144,12 +144,12 @@ def test_a_failed_call_returns_falsy_offers(on_error: str) -> None:
         assert asyncio.run(visit.attributes_async("flags")).as_object() == {}
 
 
-def test_views_are_a_list(client: TargetClient) -> None:
+def test_views_that_are_not_a_list_are_refused(client: TargetClient) -> None:
     with pytest.raises(OptionError, match=r"Invalid option 'views': expected a list of names.*pass views=\['cart'\]"):
         visit_of(client).offers(views="cart")
 
 
-def test_a_visit_without_a_client_says_what_to_pass() -> None:
+def test_the_error_of_a_visit_without_a_client_says_what_to_pass() -> None:
     with pytest.raises(OptionError, match="pass client=… to the integration"):
         visit_of(None).offers("hero")
 
@@ -251,7 +251,7 @@ SCOPE = {
 
 
 class Request:
-    """Has the attributes of a request of a framework."""
+    """A stand-in for a framework's request."""
 
     def __init__(self, **attributes: Any) -> None:
         vars(self).update(attributes)
@@ -295,11 +295,11 @@ def test_a_scope_needs_few_keys() -> None:
 
 
 @pytest.mark.parametrize("request_", [BROWSER, Request(environ=BROWSER)], ids=["environ", "request"])
-def test_a_visit_is_made_of_an_environ(request_: Any) -> None:
+def test_a_visit_can_be_created_from_an_environ(request_: Any) -> None:
     assert Visit.of(request_).url == "https://shop.example/"
 
 
-def test_another_object_is_no_request() -> None:
+def test_an_object_that_is_not_a_request_is_refused() -> None:
     with pytest.raises(OptionError, match="a request of Django, Flask"):
         Visit.of("https://shop.example/")
 
@@ -334,7 +334,7 @@ def test_without_consent_nothing_is_sent_and_no_cookie_is_set(
     assert visit.cookies() == [] == visit.cookie_headers()
 
 
-def test_a_call_without_consent_sends_no_notifications_of_its_own(on_device: TargetClient, edge: LocalEdge) -> None:
+def test_send_notifications_without_consent_sends_nothing(on_device: TargetClient, edge: LocalEdge) -> None:
     prefetched = visit_of(on_device).offers("hero", prefetch=True)
     before = len(edge.requests)
     request = DeliveryRequest(notifications=[prefetched["hero"].display()])
@@ -373,7 +373,7 @@ def test_the_answer_of_a_failed_call_says_that_consent_was_missing(edge: LocalEd
     assert offers.answer.meta["consent"] is False
 
 
-def test_a_hybrid_client_without_an_artifact_answers_without_offers(edge: LocalEdge) -> None:
+def test_without_consent_a_hybrid_client_without_an_artifact_returns_no_offers(edge: LocalEdge) -> None:
     options = {"decisioning_method": "hybrid", "artifact_location": f"http://{edge.domain}/nothing.json"}
     with client_of(edge, target_location_hint="35", polling_interval=0, **options) as client:
         answer = client.get_offers({"request": {"execute": {"mboxes": [{"name": "hero"}]}}, "consent": False})
@@ -429,7 +429,7 @@ def test_only_offers_can_be_displayed(client: TargetClient) -> None:
     awaitable.close()
 
 
-def test_a_function_that_returns_no_client_is_named() -> None:
+def test_the_error_names_a_function_that_returns_no_client() -> None:
     def no_client() -> Any:
         return None
 
@@ -461,7 +461,7 @@ def test_the_first_failure_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 class Response:
-    """Records what a framework's response would be given."""
+    """A stand-in for a framework's response, which keeps its headers and cookies."""
 
     def __init__(self, **headers: str) -> None:
         self.headers = headers
@@ -543,7 +543,7 @@ def test_the_response_varies_by_cookie(client: TargetClient, given: str, expecte
     assert ("Vary", expected) in visit.add_headers_to([("Vary", given)])
 
 
-def test_other_responses_do_not_change(client: TargetClient) -> None:
+def test_headers_do_not_change_without_a_call_or_if_cache_control_is_false(client: TargetClient) -> None:
     assert visit_of(client).add_headers_to([("X", "y")]) == [("X", "y")]
     visit = visit_of(client, cache_control=False)
     visit.options()
