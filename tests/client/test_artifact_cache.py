@@ -233,6 +233,9 @@ class Path:
     def __init__(self, value):
         self.value = value
 
+    def __repr__(self):
+        return f"Path({self.value!r})"
+
     def __fspath__(self):
         if isinstance(self.value, Exception):
             raise self.value
@@ -314,8 +317,8 @@ class FixedStore:
 
 @pytest.mark.parametrize(
     "value",
-    ["text", "", b"", b"\n\n", 1, {}, object(), [b"x"], ValueError("mine"), KeyError("mine"), OSError("mine"),
-     RecursionError("mine"), TimeoutError("mine")],
+    ["text", "", b"", b"\n\n", 1, {}, pytest.param(object(), id="object"), [b"x"], ValueError("mine"),
+     KeyError("mine"), OSError("mine"), RecursionError("mine"), TimeoutError("mine")],
     ids=repr,
 )  # fmt: skip
 def test_a_store_may_return_or_raise_anything(value):

@@ -179,7 +179,7 @@ def test_an_interim_reply_is_an_error(status):
 @pytest.mark.parametrize(
     "response",
     [None, {}, "text", object(), Mock(), SimpleNamespace(status="200"), SimpleNamespace(status=True, data=BODY)],
-    ids=repr,
+    ids=["None", "dict", "text", "object", "mock", "text as status", "True as status"],
 )
 def test_an_object_without_a_status_is_refused(response):
     with pytest.raises(OptionError, match=r"must return a urllib3 response, got \w+") as caught:
