@@ -21,10 +21,6 @@ def server():
         yield server
 
 
-def client_request(document):
-    return DeliveryRequest.from_dict(document)
-
-
 def serving(document):
     """Return a handler for all requests of a client that decides on-device."""
 
@@ -182,7 +178,7 @@ def test_artifact_geo_location_hint_and_notification_requests_have_the_headers()
         del options["artifact_payload"], options["target_location_hint"]
         with TargetClient.create(options) as client:
             request = request_json("execute", context={"geo": {"ipAddress": "12.21.1.40"}})
-            client.get_offers({"request": client_request(request)})
+            client.get_offers({"request": DeliveryRequest.from_dict(request)})
             assert client.flush(LONG)
             assert eventually(lambda: len(server.requests) == 4)
     # The requests for the artifact, the location hint and the geo location, and the notification.
@@ -196,7 +192,7 @@ def test_an_artifact_download_can_bypass_caches(bypass):
         options = on_device(None, server.domain, artifact_bypass_cache=bypass)
         del options["artifact_payload"]
         with TargetClient.create(options) as client:
-            client.get_offers({"request": client_request(request_json("execute"))})
+            client.get_offers({"request": DeliveryRequest.from_dict(request_json("execute"))})
             assert client.flush(LONG)
     by_path = {head[""].split()[1].partition("?")[0].rpartition("/")[2]: head for head in heads(server)}
     expected = {"cache-control": "no-cache", "pragma": "no-cache", "authorization": ""} if bypass else {}
