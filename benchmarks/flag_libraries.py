@@ -1,4 +1,4 @@
-"""The same flag in each library. It has two variations, each for half of the users: a limit, and on or off."""
+"""The same flag in each library. It has two variations, each for half of the users."""
 
 import importlib
 import json
@@ -12,8 +12,9 @@ from benchmarks.decision_worker import NoNetwork, name_of, on_device_client
 from benchmarks.line_protocol import Message
 from benchmarks.plan import CONFIGCAT, GROWTHBOOK, LAUNCHDARKLY, OPTIMIZELY
 
-#: The name of the flag. Its two variations: the limit, and whether the feature is enabled.
+#: The name of the flag.
 FLAG = "new-checkout"
+#: The limit of each variation, and whether the feature is enabled.
 LIMITS = {75: True, 150: False}
 
 

@@ -45,7 +45,7 @@ def find_valgrind() -> Union[str, NotRun]:
 
 
 def figures(plan: Plan) -> Section:
-    """Count the instructions of this checkout. They are notes, because there is no peer to compare them with."""
+    """Count the instructions of this checkout. The counts are notes, because there is no peer to compare them with."""
     if isinstance(plan.valgrind, NotRun):
         return Section([], [f"instructions: not counted, {plan.valgrind.reason}."])
     counts = count_instructions(plan.valgrind, ROOT, plan.calls or CALLS)

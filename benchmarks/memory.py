@@ -13,7 +13,7 @@ _PEERS = {IN_WORKER: "client created in each worker", FROZEN: "gc.freeze() befor
 
 
 def figures(plan: Plan) -> Section:
-    """Compare clients that are created before the fork with those that are not, and with ``gc.freeze``."""
+    """Compare a client created before the fork with one created in each worker, and with ``gc.freeze``."""
     section = Section([], [])
     for size in sorted({min(size, plan.activities) for size in ACTIVITIES}):
         title = f"memory: per preforked worker, {size:,} activities"

@@ -112,8 +112,8 @@ def wait_for(call: Callable[[str], Any], name: str) -> None:
 def longest_wait(call: Callable[[str], Any], artifacts: Artifacts, artifact: Path) -> float:
     """Return the longest time in seconds that this thread waits for the one that swaps the artifact.
 
-    A wait counts only as far as other threads of this process used the CPU meanwhile, because other processes delay
-    this thread, too. The heap of this process is frozen, because its own collections are not the SDK's.
+    A wait counts only to the extent that other threads of this process used the CPU meanwhile, because other processes
+    delay this thread, too. The existing objects are frozen, because collecting them is not the work of the SDK.
     """
     name = artifacts.replace(artifact)
     gc.freeze()

@@ -3,9 +3,9 @@
 There are thousands of browsers, but only these names. The rules are:
 
 - The User-Agent is trusted. A bot that claims to be Chrome is chrome.
-- A browser without a name here is the one that it is built on, with that version, because the engine determines how a
-  page looks. Samsung Internet, Brave, Vivaldi, Yandex, Silk and web views on Android are chrome; SeaMonkey is firefox;
-  Epiphany is safari.
+- A browser without a name here counts as the browser that it is built on, with the version of that browser, because
+  the engine determines how a page looks. Samsung Internet, Brave, Vivaldi, Yandex, Silk and web views on Android are
+  chrome; SeaMonkey is firefox; Epiphany is safari.
 - All browsers on iOS use the same engine, so only their own tokens count. Chrome, Firefox, Edge and Opera are
   recognized. Safari, other browsers, apps and pages inside apps have the name of the device, ipad or iphone (also for
   an iPod), so that an audience for iPhones holds for all of them. The version is that of Safari, or unknown.
@@ -41,7 +41,7 @@ def _by_token(names: Dict[str, Tuple[str, ...]]) -> Tuple[Tuple[str, str], ...]:
     return tuple((token, name) for name, tokens in names.items() for token in tokens)
 
 
-# The first match counts. Browsers whose User-Agent also contains the tokens of others come before those.
+# The first match counts, so a browser whose User-Agent contains the tokens of another one comes before that one.
 _USER_AGENT_TOKENS = _by_token({
     "edge": ("Edg/", "Edge/", "EdgA/", "EdgiOS/"),
     "opera": ("OPR/", "Opera Mini/", "OPiOS/", "OPT/", "OPX/", "Opera/", "Opera "),

@@ -229,7 +229,7 @@ class DeliveryError(TargetError):
 
 
 class _MaxRetryError(urllib3.exceptions.MaxRetryError):
-    """urllib3's error, which code written for 1.1.0 catches, without a pool."""
+    """urllib3's ``MaxRetryError`` without a pool. Code written for 1.1.0 catches it."""
 
     pool: Any = None
     url: Any = None

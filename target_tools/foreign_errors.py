@@ -8,7 +8,7 @@ from typing import Any, List, Set
 
 from target_tools.concurrency.threads import in_main_thread
 
-#: The top-level modules whose code a request runs.
+#: The top-level modules whose code runs during a request.
 _LIBRARIES = frozenset(
     (
         *("builtins", "contextvars", "encodings", "http", "io", "logging", "queue", "selectors", "socket", "ssl"),
@@ -20,8 +20,8 @@ _LIBRARIES = frozenset(
 def is_foreign(error: Exception) -> bool:
     """Return whether ``error`` belongs to the application and must be raised unchanged.
 
-    Such errors come from signal handlers, or were raised into this thread from outside, as job queues do to end a
-    job in time. Errors of replaced functions and of pool managers do not count.
+    A signal handler raises such an error, or another thread raises it in this one, as job queues do to end a job in
+    time. Errors of replaced functions and of pool managers do not count.
     """
     if isinstance(error, (MemoryError, RecursionError)):
         return True

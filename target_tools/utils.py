@@ -207,12 +207,12 @@ def create_uuid() -> str:
 
 
 def get_epoch_time(utc_datetime: Optional[datetime.datetime] = None) -> int:
-    """Return the whole seconds since 1970 until now or until a moment in UTC."""
+    """Return the whole seconds from 1970 until now, or until ``utc_datetime``."""
     return int(epoch_seconds() if utc_datetime is None else as_utc(utc_datetime).timestamp())
 
 
 def get_epoch_time_milliseconds(utc_datetime: Optional[datetime.datetime] = None) -> int:
-    """Return the whole milliseconds since 1970 until now or until a moment in UTC."""
+    """Return the whole milliseconds from 1970 until now, or until ``utc_datetime``."""
     if utc_datetime is None:
         return epoch_milliseconds()
     return (as_utc(utc_datetime) - as_utc(EPOCH_START)) // datetime.timedelta(milliseconds=1)

@@ -36,7 +36,7 @@ def _unlock_log_handlers() -> None:
 
 
 # pytest writes each log line to a file. A thread that does so during a fork would leave the child with a locked buffer,
-# and the child's next log line would wait for ever. ``logging`` itself replaces the locks of handlers in the child.
+# and the child's next log line would wait forever. ``logging`` itself replaces the locks of handlers in the child.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_lock_log_handlers, after_in_parent=_unlock_log_handlers, after_in_child=_LOCKED.clear)
 
@@ -134,6 +134,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
-    """Fail a test to which the guard refused something, even if the SDK caught the error."""
+    """Fail a test in which the guard refused a socket or a process, even if the SDK caught the error."""
     refused = guard.end()
     assert refused == [], refused

@@ -1,1 +1,1 @@
-"""Threads, waits, and what happens at a fork and at process exit."""
+"""Threads, waits, and the handling of forks and of the process exit."""

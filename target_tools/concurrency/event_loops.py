@@ -61,7 +61,7 @@ class WakeUps:
             loop.call_soon_threadsafe(self._complete, loop)
 
     def _complete(self, loop: Any) -> None:
-        self._is_scheduled = False  # before the futures are read, so that none of another thread is missed
+        self._is_scheduled = False  # first, so that no future that another thread adds is missed
         used = 0.0
         while self._futures and used < TURN_SECONDS:
             future = self._futures.popleft()

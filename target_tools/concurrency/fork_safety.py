@@ -39,7 +39,7 @@ from target_tools.clock import Deadline, monotonic
 MAX_WAIT = 0.05
 #: Seconds between two checks while waiting.
 POLL_INTERVAL = 0.0001
-#: Seconds after which an exiting thread is assumed gone, because the kernel may reuse its id.
+#: Seconds after which an exiting thread is assumed to be gone, because the kernel may reuse its id.
 EXIT_SECONDS = 1.0
 #: Number of exiting threads to keep track of.
 MAX_EXITING = 64
@@ -95,7 +95,7 @@ class _ForkGuard:
         #: Threads that are forking, and when each stops waiting at the latest.
         self.forking: Dict[int, float] = {}
         if hasattr(os, "register_at_fork"):
-            # The hooks that clear are C functions: Python runs no signal handler inside one, so none can be cut short.
+            # The methods ``clear`` are C functions: Python runs no signal handler inside one, so none is interrupted.
             os.register_at_fork(before=self.before_fork, after_in_parent=self.forking.clear)
             for inherited in (self.forking, self.open_sections, self.exiting):
                 os.register_at_fork(after_in_child=inherited.clear)  # the parent's other threads do not exist here
@@ -113,7 +113,7 @@ class _ForkGuard:
             register()
 
     def announce_exit(self) -> None:
-        """Announce that the current thread is about to exit. Returns once it may."""
+        """Announce that the current thread is about to exit, and wait until it may."""
         entry = (native_thread_id(), monotonic())
 
         def unregister() -> None:
@@ -152,7 +152,7 @@ class _ForkGuard:
 
 
 def _wait_while(condition: Callable[[], bool], deadline: Deadline) -> None:
-    # Wait on a lock that is never released. time.sleep may be gevent's even where threads are not patched.
+    # Wait on a lock that is never released. time.sleep may be gevent's even if threads are not patched.
     lock = _thread.allocate_lock()
     lock.acquire()
     while condition() and deadline.remaining() > 0:

@@ -77,7 +77,7 @@ class _Job(Generic[ResultT]):
 
     def abandon(self, abandoned_jobs: "Dict[int, _Job[Any]]") -> None:
         """Stop waiting. The function continues, and is undone when it returns."""
-        # Either thread may come second. Undoing twice does no harm.
+        # Both threads may undo the function, which does no harm.
         abandoned_jobs[id(self)] = self
         self._abandoned = True
         if self._finished:

@@ -1,6 +1,6 @@
 """Values that threads share without locks.
 
-A lock can stay locked for ever if a signal handler raises while it is held, or if the process forks then. Every
+A lock can stay locked forever if a signal handler raises while it is held, or if the process forks then. Every
 change of these values is one atomic dict or list operation instead.
 """
 

@@ -9,7 +9,7 @@ from typing import Dict
 
 from target_tools.clock import Deadline, monotonic
 
-#: Seconds that idle threads get to end.
+#: Seconds for which the exit waits for idle threads to end.
 IDLE_EXIT_SECONDS = 0.5
 
 
@@ -62,7 +62,7 @@ class _ExitCoordinator:
         self._participants.pop(id(participant), None)
 
     def _subscribe_to_mod_wsgi(self) -> None:
-        """In a sub-interpreter of mod_wsgi, drain when mod_wsgi announces the shutdown instead of in ``atexit``.
+        """In a sub-interpreter of mod_wsgi, drain when mod_wsgi announces its shutdown, and not in ``atexit``.
 
         mod_wsgi deletes the states of all threads before exit handlers run there. Waking a thread after that,
         or waiting for one, ends in a segmentation fault.

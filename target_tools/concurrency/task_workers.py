@@ -80,7 +80,7 @@ class WorkerPool(ExitParticipant):
         self._pending: Deque[CallbackTask] = deque()
         #: Tasks that were submitted and are not done. A task that moves between two collections is briefly in neither.
         self._unfinished: Dict[int, CallbackTask] = {}
-        #: One entry per idle worker. The thread that wakes the worker removes it afterwards, and so does the worker.
+        #: One entry per idle worker. The thread that wakes the worker, or the worker itself, removes the entry.
         self._idle: List[_WakeUp] = []
         #: The wake-up that was sent last.
         self._last_wake_up: Optional[_WakeUp] = None
@@ -342,7 +342,7 @@ class WorkerPool(ExitParticipant):
     def _run_next(self) -> bool:
         """Run the next pending task. Return False if there is none."""
         if not self.created_in_this_process():
-            return False  # a callback forked and returned in the child; the queue is the parent's
+            return False  # a callback forked and returned in the child; the queue belongs to the parent
         if len(self._pending) > 1:
             self._wake_more_workers()  # before taking a task, so that no task is lost if this raises
         task = self._take()

@@ -1,4 +1,4 @@
-"""Opens connections: in a thread that can be left behind, to the first of several addresses that answers (RFC 8305)."""
+"""Opens connections: in a helper thread if necessary, to the first of several addresses that answers (RFC 8305)."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from target_tools.http.tls import TlsContexts
 #: Seconds after which the next address is tried while the earlier attempts go on.
 ATTEMPT_SECONDS = 0.25
 
-#: Sends small segments at once, and probes a silent peer after a minute.
+#: The socket options: send small segments at once, and probe a silent peer after a minute.
 SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -40,7 +40,7 @@ class ConnectionOpener:
         self.helper_threads = HelperThreads()
 
     def run(self, act: Callable[[], None], undo: Callable[[], object], deadline: Deadline, in_thread: bool) -> None:
-        """Call ``act``, which opens a connection: in this thread, or in a helper thread that can be left behind.
+        """Call ``act``, which opens a connection: in this thread, or in a helper thread that the call can abandon.
 
         The main thread always uses a helper thread. Name lookups, TLS and urllib3 take locks, which an exception
         raised by a signal handler could leave locked. If ``in_thread`` is True, other threads use one, too. ``undo``

@@ -89,8 +89,8 @@ class Resolver:
     def addresses(self, host: str, port: int, deadline: Deadline, is_needed: bool = True) -> List[AddressInfo]:
         """Return the addresses of ``host`` in the order in which to try them.
 
-        ``is_needed`` is False if there is another host to try. Such hosts come from visitors' location hints, which
-        can name any host, so they may use only half of the simultaneous lookups.
+        ``is_needed`` is False if there is another host to try. In that case ``host`` comes from a visitor's location
+        hint, which can name any host, so these lookups may use only half of the limit.
 
         Raises ``ConnectionFailed`` if the resolver fails or returns no address, and ``socket.timeout`` if it does not
         answer before the deadline.

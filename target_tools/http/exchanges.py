@@ -3,7 +3,7 @@
 ``http.client`` reads the body. This module adds:
 
 * The timeout of each read is the time left for the call. A constant socket timeout would start again with each
-  read, so a slow server could make a call last for ever.
+  read, so a slow server could make a call last forever.
 * Interim replies (RFC 9110, section 15.2) are skipped; ``http.client`` skips only status 100.
 * Ambiguous framing (RFC 9112, section 6.3) is an error, or closes the connection after the reply.
 * Headers are parsed strictly; ``http.client`` uses the parser for e-mail.

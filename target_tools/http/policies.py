@@ -24,7 +24,7 @@ class RetryPolicy(NamedTuple):
     respect_retry_after: bool = True
 
     def with_urllib3(self, retry: "urllib3.Retry", limits: Iterable[object]) -> "RetryPolicy":
-        """Return the policy of urllib3's settings: the smallest number in ``limits`` is the number of retries."""
+        """Return the policy for urllib3's ``retry``. The smallest number in ``limits`` is the number of retries."""
         numbers = [limit for limit in limits if isinstance(limit, int)]
         return RetryPolicy(
             attempts=max(0, min(numbers, default=self.attempts - 1)) + 1,

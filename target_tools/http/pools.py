@@ -281,7 +281,7 @@ class PooledTlsConnection(PooledConnection, _Tls):  # type: ignore[misc]
 
     def _tunnel(self) -> None:
         # Overrides the private function of http.client that sends CONNECT; it is the same in Python 3.8 to 3.14.
-        # The timeout must be reduced by the time that the proxy took, because the TLS handshake sets none.
+        # The timeout must be reduced by the time that the proxy took, because the TLS handshake does not set it.
         exchange, began = self.exchange, monotonic()
         _Tls._tunnel(self)
         if exchange is not None:

@@ -59,9 +59,10 @@ _SHORT_CIRCUIT = frozenset({"and", "or"})
 def compile_rule(rule: Value, cache: Optional[ClosureCache] = None) -> Evaluate:
     """Return a function that evaluates ``rule`` for some data.
 
-    The function may return JavaScript values that JSON does not have: ``UNDEFINED``, NaN, infinities. If an
-    evaluation exceeds its limits, it raises ``InvalidRule`` or what ``limits.check_time`` of the data raises, and no
-    other exception. Raises ``InvalidRule`` for an invalid rule.
+    The function may return JavaScript values that JSON does not have: ``UNDEFINED``, NaN, infinities. If an evaluation
+    exceeds its limits, the function raises ``InvalidRule`` or the error of ``limits.check_time``, and nothing else.
+
+    Raises ``InvalidRule`` if ``rule`` is invalid.
     """
     return _RuleCompiler(cache or ClosureCache()).compile_rule(rule)
 

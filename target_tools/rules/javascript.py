@@ -24,7 +24,7 @@ from target_tools.errors import InvalidRule
 #: Maximum number of values, including nested ones, in an array that is converted to text.
 MAX_ITEMS = 1000000
 
-#: Up to this value every int has an exact double.
+#: A double represents every int up to this value exactly.
 MAX_SAFE_INTEGER = 2**53
 
 #: The whitespace that is allowed around numbers in text.

@@ -22,7 +22,7 @@ class Distributions(NamedTuple):
 
 
 def run(*command: object, cwd: Optional[Path] = None, **variables: str) -> str:
-    """Return the output of a command that must succeed. The environment has no setting of Python."""
+    """Return the output of a command that must succeed. Its environment has no variable ``PYTHON…``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
         [str(part) for part in command],

@@ -16,7 +16,7 @@ _TARGET = re.compile(r"/[!-~]*")
 
 
 def check_option_url(data: bytes) -> None:
-    """Check a text as a host, as the URL of an artifact, as that of a proxy, and as a list of hosts without proxy."""
+    """Check a text as a host, as the URL of an artifact, as the URL of a proxy, and as the value of NO_PROXY."""
     text = text_of(data)
     _check_server_domain(text)
     _check_artifact_url(text)

@@ -103,7 +103,7 @@ def check_page_url(data: bytes) -> None:
 
 
 def check_http_request(data: bytes) -> None:
-    """Check that the visits of an HTTP request are equal if a WSGI server and if an ASGI server receives it."""
+    """Check that an HTTP request results in the same visit under a WSGI server and under an ASGI server."""
     target, headers = _parsed_request(data)
     environ, scope = _environ(target, headers), _scope(target, headers)
     for proxies in (0, 1):

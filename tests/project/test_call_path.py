@@ -64,7 +64,7 @@ def test_few_modules_take_part_in_a_blocking_call(
         with TargetClient.create(options) as client:
             call = {"request": offers("a1-serverside-ab")["request"]}
             assert isinstance(call["request"], DeliveryRequest)
-            # A fixed bucket: other offers may involve other modules.
+            # A fixed visitor always gets the same offers. Other offers may involve other modules.
             call["request"].id = VisitorId(tnt_id="visitor-3.35_0")
             client.get_offers(call)
             used = modules_used_by(lambda: client.get_offers(call))

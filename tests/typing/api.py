@@ -1,4 +1,4 @@
-"""Every valid use of the SDK, for mypy and pyright. Never executed."""
+"""Valid uses of the SDK, for mypy and pyright. Never executed."""
 
 import asyncio
 import copy
@@ -206,7 +206,7 @@ def calls(client: TargetClient, request: DeliveryRequest) -> None:
 
 
 def experience_cloud(client: TargetClient, request: DeliveryRequest) -> None:
-    """A visitor that calls share, and the URL for Analytics."""
+    """A visitor for several calls, and the URL for Analytics."""
     visitor = ExperienceCloudVisitor("1234567890@AdobeOrg", b"MCMID|1", {"crm": "1"}, {})
     answer = client.get_offers(request=request, visitor=visitor, consumer_id="hero")
     assert_type(visitor.experience_cloud_id, Optional[str])

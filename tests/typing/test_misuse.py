@@ -68,7 +68,7 @@ def test_pyright_reports_each_mistake(root: Path) -> None:
 
 
 def test_the_names_of_the_options_are_complete() -> None:
-    """The types with these names cause the type checkers' messages about misspelled keys."""
+    """These types make type checkers name a misspelled key."""
     assert set(get_args(option_types.ClientOptionName)) == set(option_types.ClientOptions.__annotations__)
     for options in (option_types.CallOptions, option_types.CallbackOptions, option_types.AttributesOptions):
         assert set(get_args(option_types.CallOptionName)) == set(options.__annotations__)
