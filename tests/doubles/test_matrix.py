@@ -17,7 +17,7 @@ CELLS = [Cell(double, form, start) for double in ALL for form in FORMS for start
 
 @pytest.fixture(scope="session")
 def futures(request: pytest.FixtureRequest) -> "Iterator[Dict[Cell, Future[None]]]":
-    """The selected cells, which run at the same time."""
+    """The futures of the selected cells, which run in parallel."""
     selected = [item.callspec.params.get("cell") for item in request.session.items if hasattr(item, "callspec")]
     with run_in_parallel(cell for cell in selected if isinstance(cell, Cell) and not missing(cell.double)) as running:
         yield running

@@ -38,7 +38,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "opentelemetry.md"
 
 
 def recipe(name: str) -> Callable[[Observed], None]:
-    """Return the observer that a block of the page defines."""
+    """Return the observer that a block of ``docs/opentelemetry.md`` defines."""
     blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
     (block,) = [block for block in blocks if f"def {name}(" in block]
     names: Dict[str, Any] = {"Observed": Observed}
@@ -116,7 +116,7 @@ def data_of(path: str) -> str:
 
 
 def serve_wsgi(environ: Dict[str, Any], start_response: Callable[..., object]) -> List[bytes]:
-    """Serve a page, or what was recorded."""
+    """Serve a page, the metrics, or the recorded data."""
     calls = {"/blocking": blocking, "/callback": with_callback, "/awaited": lambda: asyncio.run(awaited())}
     path = environ["PATH_INFO"]
     body = page_of(calls[path]()) if path in calls else data_of(path)
@@ -125,7 +125,7 @@ def serve_wsgi(environ: Dict[str, Any], start_response: Callable[..., object]) -
 
 
 async def serve_asgi(scope: Any, receive: Any, send: Any) -> None:
-    """Serve a page whose call is awaited, or what was recorded."""
+    """Serve a page whose call is awaited, the metrics, or the recorded data."""
     body = page_of(await awaited()) if scope["path"] == "/awaited" else data_of(scope["path"])
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -1,1 +1,1 @@
-"""Integrations with task queues and servers, tested without a real one."""
+"""The integrations, tested without a real broker or web server."""

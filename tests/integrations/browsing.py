@@ -21,7 +21,7 @@ ACTIVITIES: Dict[str, Any] = {
 }
 
 
-class Called(NamedTuple):
+class ReceivedCall(NamedTuple):
     """The visitor, the session and the page of a call, as the edge received them."""
 
     visitor: str
@@ -29,10 +29,10 @@ class Called(NamedTuple):
     url: str
 
 
-def calls_since(edge: LocalEdge, count: int) -> List[Called]:
+def calls_since(edge: LocalEdge, count: int) -> List[ReceivedCall]:
     """Return the calls after the first ``count`` requests of the edge."""
     return [
-        Called(
+        ReceivedCall(
             request.body.get("id", {}).get("tntId", ""),
             request.query["sessionId"],
             request.body["context"]["address"]["url"],

@@ -880,7 +880,7 @@ def test_install_in_a_child_logs_an_error(app, factory, monkeypatch, caplog):
 
 
 def test_lost_displays_are_published_with_their_ids(app_with_worker, edge):
-    """A client decides on-device; the second attempt to report what it displayed succeeds."""
+    """The client fails to send its display notifications. The task that sends them again succeeds."""
     with SocketServer(replies(BUSY, OK)) as server:
         options = {"decisioning_method": "on-device", "polling_interval": 0, "artifact_payload": edge.rules}
         factory = Factory(server, target_location_hint="35", telemetry_enabled=False, **options)

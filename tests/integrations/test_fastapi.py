@@ -45,7 +45,7 @@ VIEWS = [awaiting, with_a_default_value, blocking]
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_gets_the_visit(view: Callable[..., Any], client: TargetClient, edge: LocalEdge) -> None:
-    """The cookies of its calls are set, also by the thread of a blocking view, and identify the visitor."""
+    """The cookies of the view's calls are set, even if it runs in another thread, and identify the visitor."""
     before = len(edge.requests)
     browser = TestClient(application_of(view, client=client))
     first, second = (browser.get(f"/{view.__name__}") for _ in range(2))
@@ -67,7 +67,7 @@ def test_the_page_is_served_if_the_edge_is_down(view: Callable[..., Any]) -> Non
 
 
 def test_the_view_and_its_dependencies_share_the_visit(client: TargetClient) -> None:
-    """Dependencies can add to it. The dependency has no parameter in the OpenAPI document."""
+    """A dependency can change the visit. The visit adds no parameter to the OpenAPI document."""
 
     async def refuse(visit: CurrentVisit) -> None:
         visit.consent = False

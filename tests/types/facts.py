@@ -43,7 +43,7 @@ def fields_of(name: str) -> List[Dict[str, Any]]:
 
 
 def enforced_limits(row: Dict[str, Any]) -> List[str]:
-    """Return the limits that are enforced for a row."""
+    """Return the kinds of the limits that are enforced for a row."""
     return list(row.get("enforced", row.get("schema", {})))
 
 

@@ -1,4 +1,4 @@
-"""Values from users are checked against 1.1.0's limits, with its texts; values from the network are not checked."""
+"""Values from users are checked against the limits of 1.1.0, with its error texts. Values from the network are not."""
 
 import enum
 from typing import Any, Tuple

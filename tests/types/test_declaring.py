@@ -16,13 +16,13 @@ from target_tools.typing_compat import Annotated
 
 
 class Fruit(Model):
-    """A closed set."""
+    """A closed set of values."""
 
     APPLE = "apple"
 
 
 class Worm(Model):
-    """Something inside."""
+    """A nested model."""
 
     name: Optional[str] = None
     """Its name."""
