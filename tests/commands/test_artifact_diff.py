@@ -95,7 +95,7 @@ def test_repeated_ids_are_used_once(run: Run, save: Save) -> None:
         "artifact", "diff", *files, "--visitors", save("visitor-3\nvisitor-3\nvisitor-1\n", "ids.txt"), "--json"
     )
     visitors = [each["visitor"] for each in json.loads(result.out)["visitors"]]
-    assert len(visitors) == len(set(visitors))
+    assert len(visitors) == len(set(visitors)) > 0
 
 
 def test_an_empty_file_of_ids_is_an_error(run: Run, save: Save) -> None:

@@ -274,6 +274,7 @@ def test_an_observed_call_leaves_no_reference_cycle(edge):
                 with pytest.raises(HttpStatusError):
                     call(client, offers())
             assert eventually(lambda: not any(error() for error in errors))
+            assert len(errors) == 2
         finally:
             gc.enable()
 
