@@ -26,7 +26,7 @@ def add_parser(commands: "Commands") -> None:
     """Add the command and its arguments."""
     parser = add_command(commands, "diff", "describe the changes and count the affected visitors", EXAMPLES, run)
     parser.add_argument("old", help="a file of activities, or a rules.json")
-    parser.add_argument("new", help="another such file, after the change")
+    parser.add_argument("new", help="a file of either kind, after the change")
     add_client_argument(parser, "the client code for bucketing; default: that of each file")
     parser.add_argument(
         "--simulate", type=positive, default=10000, metavar="N",

@@ -57,7 +57,7 @@ def add_parser(commands: "Commands") -> None:
     edge.add_argument(
         "--organization-id", metavar="ID", type=non_empty, help="such as 1234567890@AdobeOrg; required without --edge"
     )
-    edge.add_argument("--timeout", type=positive, metavar="MS", help="the longest time in milliseconds; default: 3000")
+    edge.add_argument("--timeout", type=positive, metavar="MS", help="the time limit in milliseconds; default: 3000")
     add_id_arguments(parser)
     add_attribute_arguments(parser)
     output = parser.add_mutually_exclusive_group()

@@ -110,7 +110,7 @@ def options_from_message(args: Sequence[Any], kwargs: Mapping[str, Any], log: Lo
         options["request"] = DeliveryRequest.from_dict(message["request"])
         message_from_options(options, log)  # prepares the call, to raise any error here instead of in the client
     except _UNUSABLE as error:  # not SoftTimeLimitExceeded, which is retried
-        raise _invalid(f"a request of notifications ({type(error).__name__})") from None
+        raise _invalid(f"a request with notifications ({type(error).__name__})") from None
     return options
 
 
