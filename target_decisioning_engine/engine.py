@@ -66,7 +66,7 @@ class TargetDecisioningEngine:
         """Decide a request. ``status`` is 206 if the edge has to decide some of it.
 
         Notifications are passed to ``send_notification_func`` in another thread. Raises ``ArtifactNotAvailable``,
-        and ``OptionError`` for an invalid request.
+        ``DeadlineExceeded``, and ``OptionError`` for an invalid request.
         """
         return self._require_runtime().decide(target_options)
 

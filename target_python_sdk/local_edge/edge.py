@@ -183,7 +183,7 @@ class LocalEdge:
     def domain(self) -> str:
         """``host:port`` for the option ``server_domain``. The client must have ``secure=False``.
 
-        Raises ``TargetError`` before the first ``start``, which selects a free port.
+        If ``port`` is 0, this raises ``TargetError`` before the first ``start``, which selects a free port.
         """
         if not self.port:
             raise TargetError("The local edge has no port yet. Call start() first, or use it in a with block")

@@ -33,7 +33,7 @@ class Offers(Mapping[str, Offer]):
         error: Optional[TargetError] = None,
     ) -> None:
         self._names = tuple(dict.fromkeys(mboxes))
-        #: The answer, which is None only if the client did not accept the call: it is closed, or its queue is full.
+        #: The answer. None only if the client is closed, its queue is full, or the call was lost to a fork or an exit.
         self.answer = answer
         #: The error of a call that failed. Then all offers are falsy, except those that a hybrid call still decided.
         self.error: Optional[Exception] = error if answer is None else answer.error

@@ -212,7 +212,7 @@ class Visit(BrowserRequest):
             return no_attributes(error)
 
     def display(self, *offers: Offer) -> None:
-        """Report in the background that these prefetched offers were shown. Offers without content are skipped."""
+        """Report in the background that these prefetched offers were shown. Skip offers with nothing to report."""
         self.notify(*reportable(Offer.display, offers))
 
     def click(self, *offers: Offer) -> None:
