@@ -307,7 +307,7 @@ class ClientCalls:
         options: Options,
         convert: Callable[[TargetDeliveryResponse], ResultT],
     ) -> ResultT:
-        """Return the result of a call that a worker executes. If many calls start at once, prepare it later."""
+        """Return the result of a call that a worker executes. If many calls start together, prepare the call later."""
         loop, turns = self._turns.current()
         if turns.must_wait():
             options = deep_copy(options)  # the caller can change the request in the meantime
@@ -320,7 +320,7 @@ class ClientCalls:
             del result  # breaks the cycle of error, traceback and result
 
     async def _build_options(self, build: Callable[[], Options]) -> Options:
-        """Return the options of an awaited call that starts at once. If many calls start together, build them later."""
+        """Build the options of an awaited call now, or later if many calls start together."""
         loop, turns = self._turns.current()
         return await turns.build(loop, build)
 

@@ -361,7 +361,7 @@ class Visit(BrowserRequest):
     # Requests
 
     async def _in_turn(self, build: Callable[[], Any]) -> Any:
-        """Return the options of an awaited call. If many calls start together, build them later."""
+        """Build the options of an awaited call now, or later if many calls start together."""
         client = self.client
         return await client._build_options(build) if isinstance(client, ClientCalls) else build()
 
