@@ -2,7 +2,7 @@
 
     .venv/bin/python scripts/make_option_tables.py
 
-Names, types and meanings are those of ``target_python_sdk/delivery/option_types.py``, defaults and units those of
+Names, types and meanings are those of ``target_python_sdk/delivery/option_types.py``, and defaults are those of
 ``target_python_sdk/delivery/options.py``. A test fails if the page has other tables.
 """
 

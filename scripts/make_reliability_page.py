@@ -1,4 +1,4 @@
-"""Write the table of ``docs/reliability.md`` from ``docs/reliability.json``, ``docs/soak.json`` and
+"""Write the tables of ``docs/reliability.md`` from ``docs/reliability.json``, ``docs/soak.json`` and
 ``docs/performance.json``::
 
     .venv/bin/python scripts/make_reliability_page.py [--record OUTPUT …]

@@ -198,7 +198,7 @@ def _array_to_text(array: Sequence[Value]) -> str:
             pieces.append("" if isinstance(value, ARRAY) or is_nullish(value) else to_string(value))
         if not waiting:
             return ",".join(pieces)
-    raise InvalidRule("an array holds too much to be turned into text")
+    raise InvalidRule("an array has too many values to be converted to text")
 
 
 def code_units(text: str) -> str:
