@@ -527,12 +527,6 @@ def test_awaiting_a_blocking_call_raises_a_type_error(client):
         asyncio.run(wrong())
 
 
-@pytest.mark.parametrize("options", [None, {}, {"client": "acmeclient", "organization_id": "1234567890@AdobeOrg"}])
-def test_calling_the_constructor_of_a_client_is_an_error(options):
-    with pytest.raises(OptionError, match=r"^Please use TargetClient\.create static method instead$"):
-        TargetClient(options)
-
-
 # TLS
 
 

@@ -100,7 +100,7 @@ def test_the_reply_of_a_proxy_to_connect_belongs_to_the_connection(authority):
     assert timings.tls > 0
 
 
-def test_the_first_byte_and_the_download_are_measured_from_the_request_and_from_the_first_byte():
+def test_the_first_byte_is_timed_from_the_request_and_the_download_from_the_first_byte():
     sent = response(BODY)
 
     def slow(connection):
