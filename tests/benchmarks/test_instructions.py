@@ -60,7 +60,7 @@ def test_a_workload_runs(workload: str) -> None:
 
 
 @pytest.mark.process
-def test_a_workload_uses_the_packages_of_the_given_folder(tmp_path: Path) -> None:
+def test_a_workload_fails_if_the_given_folder_has_no_packages(tmp_path: Path) -> None:
     worker = [sys.executable, "benchmarks/instruction_worker.py", str(tmp_path), "call", "1"]
     done = subprocess.run(
         worker, cwd=str(ROOT), env=clean_environment(), capture_output=True, text=True, timeout=60, check=False

@@ -106,7 +106,7 @@ def test_a_wrong_last_column_is_found(shown_by: str) -> None:
     assert problem_of(Row("1.1.1", "Behavior", "The same", shown_by))
 
 
-def test_tests_of_classes_and_in_conditions_are_found() -> None:
+def test_tests_in_classes_and_conditions_are_found() -> None:
     """A test may be a method, or defined only if a library is installed."""
     tree = ast.parse("class TestA:\n    def test_b(self): ...\nif True:\n    def test_c(): ...\n")
     assert list(_named_tests(tree)) == ["TestA::test_b", "test_c"]

@@ -47,7 +47,7 @@ def test_only_variable_values_are_replaced() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES_ON_INSTALLATION)
-def test_the_installation_shows_the_version(root: Path, page: str) -> None:
+def test_the_pages_on_installation_show_the_version(root: Path, page: str) -> None:
     """Adobe's 1.1.0 has the same name, so readers compare the version."""
     package_info = (root / page).read_text(encoding="utf-8").split("pip show target-python-sdk\n", 1)[1]
     assert package_info.splitlines()[:2] == ["Name: target-python-sdk", f"Version: {target_python_sdk.__version__}"]
