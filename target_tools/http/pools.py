@@ -134,7 +134,8 @@ class PooledConnection(_Plain):  # type: ignore[misc]
         try:
             exchange.opener.run(self._open_or_close, self.close, exchange.opening, self.opens_in_helper_thread)
         except (BrokenPipeError, ConnectionResetError) as error:
-            # urlopen ignores these errors, because the server may have replied before it closed the connection.
+            # Raise another class, because urlopen ignores these two: after a request, the server may have replied
+            # before it closed the connection.
             raise ConnectionAbortedError(str(error)) from error
 
     def _open_or_close(self) -> None:
