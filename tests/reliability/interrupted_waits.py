@@ -127,7 +127,7 @@ def storm(domain, count, workers):  # noqa: PLR0915 - one scenario in order
     from target_tools.concurrency import task_workers  # noqa: PLC0415 - one program interrupts this import
 
     task_workers.IDLE_SECONDS = 10 * HANG_SECONDS
-    # No worker takes the place of one that opens a connection: it would be idle, but still there, at the end.
+    # Workers that open connections are not replaced, because the additional workers would still exist at the end.
     task_workers.MAX_BLOCKED = 0
     client = make_client(
         domain, max_workers=workers, timeout=HANG_SECONDS * 1000, queue_timeout=2 * HANG_SECONDS * 1000
@@ -153,7 +153,7 @@ def storm(domain, count, workers):  # noqa: PLR0915 - one scenario in order
     turn = [0]
 
     def until_the_signal():
-        # A function, because in Python 3.13 a signal between two iterations escaped the ``try`` around a loop.
+        # The loop is in a function, because in Python 3.13 a signal between two iterations escaped a ``try`` around it.
         while limit.armed:
             turn[0] += 1
             operations[turn[0] % 4]()

@@ -31,7 +31,7 @@ ARTIFACT = artifact()
 FLAGS = {"name": "flags", "options": [{"type": "json", "content": {"color": "red"}}], "metrics": []}
 ARTIFACT["rules"]["mboxes"]["flags"] = [{**ARTIFACT["rules"]["mboxes"]["home"][0], "consequence": FLAGS}]
 ARTIFACT["localMboxes"].append("flags")
-#: The scope of a request of a browser.
+#: The ASGI scope of a browser's request.
 BROWSER = {
     "type": "http",
     "path": "/",
@@ -133,7 +133,7 @@ def test_t30_calls_are_spread_over_many_turns_of_the_event_loop(
 
 
 def test_t30_the_calls_of_visits_are_spread_over_many_turns(hanging_resolver, monkeypatch, figure):
-    """Server-side, on-device and hybrid. Calls that need the edge end at their deadline, the others with an offer."""
+    """The calls use all three methods. Those that need the edge end at their deadline, the others with an offer."""
     local = {"decisioning_method": "hybrid", "artifact_payload": ARTIFACT, "polling_interval": 0}
     client_options = {"timeout": SHORT, "queue_timeout": 1000, "logger": Quiet(), **local}
     longest, began = {}, time.monotonic()

@@ -35,7 +35,7 @@ def hang(connection):
     connection.hang()
 
 
-# Patching after the import is a separate case: urllib3 keeps the class of TLS contexts that it found.
+# Patching after the import is a separate case, because urllib3 keeps the class of TLS contexts that it has imported.
 @pytest.mark.parametrize(
     ("when", "scheme"),
     [("before", "http"), ("before", "https"), ("after", "http"), ("after", "https")],

@@ -161,7 +161,7 @@ SHIFTS = [answer_the_request_before, answer_the_first_request_twice, send_a_surp
 
 @pytest.mark.parametrize("shift", SHIFTS, ids=lambda shift: shift.__name__)
 def test_t35_after_the_first_answer_of_a_connection_no_shifted_answer_is_used(shift, figure):
-    """The first answer on a connection may come from a recording, so it may have an unknown request id.
+    """The SDK accepts a wrong request id in the first answer on a connection, because tests replay recorded answers.
 
     No visitor gets another visitor's answer, and the connection is not used again.
     """

@@ -128,7 +128,7 @@ def check_deadline(client, figure, name, kinds=(DeadlineExceeded,)):
 
 @pytest.mark.parametrize("name", STALLS)
 def test_t1_a_call_to_a_stalling_server_ends_at_its_deadline(name, figure):
-    # An attempt that ends shortly before the deadline is not repeated, and the call ends with its status.
+    # An attempt that ends shortly before the deadline is not repeated, and the call ends with the status of the answer.
     kinds = (DeadlineExceeded, HttpStatusError) if name == "503 repeatedly" else (DeadlineExceeded,)
     with SocketServer(STALLS[name]) as server, client_of(server, **IMPATIENT) as client:
         check_deadline(client, figure, name, kinds)
@@ -473,7 +473,8 @@ def test_t21_calls_end_in_time_while_callbacks_hold_all_workers(how, figure):
     assert sorted((number, error) for number, error, _ in received) == list(enumerate(errors))
     assert {thread for _, _, thread in received} <= set(blocked_threads)
     assert stats["failures"] == count
-    assert thread_peak.max_threads <= workers + 2 + 1 + workers  # the server has one to accept, and one per connection
+    # The server has a thread that accepts connections, and one for each connection.
+    assert thread_peak.max_threads <= workers + 2 + 1 + workers
 
 
 def error_of_expired_call(result, how):
