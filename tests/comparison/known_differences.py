@@ -1514,7 +1514,7 @@ NEWER: Dict[str, Sequence[str]] = {
     ),
 }  # fmt: skip
 
-#: Attributes whose declared type differs, by class and name: it is the schema's type now (Types: the wire).
+#: Attributes whose declared type differs, by class and name. This SDK declares the schema's type (Types: the wire).
 RETYPED = {("TelemetryEntry", "execution"): ("int", "float")}
 
 MODELS: List[D] = [
@@ -1754,7 +1754,7 @@ KNOWN_DIFFERENCES = [
 ]  # fmt: skip
 
 #: Words with which ``docs/migrating-from-1.1.md`` describes the differences, by the number or topic of the entries.
-#: Entries with a number ``B…`` that is not here are described where the guide has that number.
+#: For a number ``B…`` that is missing here, the guide contains the number itself.
 DESCRIBED: Dict[str, Tuple[str, ...]] = {
     "B15": ("`Object of type datetime is not JSON serializable`", "A value that JSON cannot hold"),
     "B29": ("An empty `id` is sent", "A request that asks for nothing"),

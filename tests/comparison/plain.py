@@ -2,7 +2,7 @@
 
 =====================  ==========================================================
 a UUID                 the place of its first occurrence, so that equal ones stay equal
-supplemental data ids  the same: ``<data id of …>``
+supplemental data ids  as for a UUID: ``<data id of …>``
 seconds of the epoch   the distance from the start of the scenario, in minutes: ``<now+1860s>``
 milliseconds           this distance in milliseconds: ``<now+0ms>``
 the server's port      ``<server>``

@@ -68,7 +68,7 @@ def run(python: str, *arguments: str) -> Any:
 
 
 def _environment(python: str) -> Dict[str, str]:
-    """Return the environment variables: with this checkout for our interpreter, without it for 1.1.0's."""
+    """Return the environment variables of a process. Only our own interpreter gets this checkout on its path."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV"))}
     ours = {"PYTHONPATH": str(ROOT)} if python == sys.executable else {}
     return {

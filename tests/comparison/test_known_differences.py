@@ -90,7 +90,7 @@ def test_no_whole_outcome_is_excused() -> None:
     assert [each for each in outcomes if each.theirs != each.ours and is_excused(each, KNOWN_DIFFERENCES)] == []
 
 
-#: Scenarios in which 1.1.0 sent a last request and this SDK intentionally does not.
+#: Scenarios whose last request in 1.1.0 is one that this SDK intentionally does not send.
 UNSENT = {
     "deciding: on-device, an unknown mbox, executed",
     "deciding: on-device, not a browser's audience",
