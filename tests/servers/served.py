@@ -64,7 +64,7 @@ def decide(_):
 
 
 def decide_slowly(query):
-    """Decide after a pause, during which the worker serves no other request."""
+    """Decide after a pause, which keeps the worker busy."""
     time.sleep(0.1)
     return decide(query)
 

@@ -186,7 +186,7 @@ def run_into_limit(kind):
 
 @app.task
 def call_twice(pause=0.1):
-    """Make a call without and one with a callback, with the client of this process."""
+    """Make a call without a callback and a call with one, with the client of this process."""
     options = {**offers(), "decisioning_method": "server-side"}
     blocking, with_callback = (
         target.client.get_offers(options),
