@@ -84,7 +84,7 @@ class Shop:
         return self.results.pop(request_id)
 
     def callbacks(self, request_id: str) -> Dict[str, Any]:
-        """Return the options of a call that returns at once."""
+        """Return the options with which a call returns at once, and its outcome is stored."""
         return {
             "callback": functools.partial(self.on_answer, request_id),
             "err_callback": functools.partial(self.on_error, request_id),

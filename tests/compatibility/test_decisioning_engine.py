@@ -726,7 +726,7 @@ def test_initialize_waits_at_most_maximum_wait_ready_seconds():
 def test_b44_times_are_seconds(create_engine):
     """1.1.0's defaults are accepted. The error about a value that is not a number names the option."""
     document = artifact()
-    for interval, wait in ((None, None), (300, -1), (86400000, 86400000)):  # the last pair: milliseconds by mistake
+    for interval, wait in ((None, None), (300, -1), (86400000, 86400000)):  # the last pair is in milliseconds
         create_engine(artifact_payload=document, polling_interval=interval, maximum_wait_ready=wait)
     traced = request_for("home")
     traced.request = DeliveryRequest.from_dict({**traced.request.to_dict(), "trace": {"authorization_token": "t"}})

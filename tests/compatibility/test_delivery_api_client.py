@@ -1008,7 +1008,8 @@ def test_an_application_can_use_the_pool():
     with ApiClient() as client:
         pool = client.pool
         assert client.pool is pool
-        assert pool.apply_async(divmod, (7,), {}).get  # returns a result object although the call fails
+        with pytest.raises(TypeError):
+            pool.apply_async(divmod, (7,), {}).get(20)
         assert pool.apply_async(int, ("12",), {"base": 8}, callback=received.append).get(20) == 10
         failed = pool.apply_async(int, ("x",), error_callback=lambda error: received.append(type(error)))
         with pytest.raises(ValueError, match="invalid literal"):
