@@ -172,7 +172,7 @@ def test_a_stream_resumes_after_the_last_event_that_the_browser_has_seen(edge: L
         (Stream(edge, "?after=0"), 1),
         (Stream(edge, "?after=1"), 2),
         (Stream(edge, **{"Last-Event-ID": "2"}), 3),
-        (Stream(edge, **{"Last-Event-ID": "900"}), 1),  # of an earlier edge on this port
+        (Stream(edge, **{"Last-Event-ID": "900"}), 1),  # the id is from an earlier edge on this port
     ):
         assert stream.read()[0] == first
         stream.close()

@@ -202,7 +202,7 @@ def test_connections_are_limited(monkeypatch: pytest.MonkeyPatch, caplog: pytest
 
 
 @pytest.mark.server
-def test_a_defect_is_answered_with_500(
+def test_an_unexpected_exception_is_answered_with_500(
     edge: LocalEdge, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("target_python_sdk.local_edge.edge.parse_request", lambda _: 1 / 0)

@@ -141,7 +141,7 @@ def test_a_lasting_problem_is_reported_once(watched_file: WatchedFile) -> None:
     assert (watched_file.loaded, watched_file.reports[2:]) == (["0"], [None])
 
 
-def test_a_defect_is_reported(watched_file: WatchedFile, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_exception_is_reported(watched_file: WatchedFile, caplog: pytest.LogCaptureFixture) -> None:
     reloader = FileReloader(watched_file.path, lambda: 1 // 0 and None, watched_file.reports.append)
     watched_file.path.write_text("1")
     reloader.check()

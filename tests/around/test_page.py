@@ -61,7 +61,7 @@ def test_the_files_of_the_page_have_a_strict_policy(path: str) -> None:
 
 
 def test_every_file_of_the_page_is_loaded_from_the_edge() -> None:
-    """The addresses in the page exist, and the page has no script or style inline."""
+    """The addresses in the page exist, and the page has no inline scripts or styles."""
     with LocalEdge() as edge:
         page = ask(edge, "GET", "/", **HTML).body.decode()
         addresses = set(re.findall(r'(?:src|href)="([^#"]*)"', page))

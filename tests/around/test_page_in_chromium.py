@@ -278,7 +278,7 @@ def test_the_problem_of_the_file_stays_shown_after_a_restart(
 
 
 @pytest.mark.parametrize("edge", [hostile_activities()], ids=["hostile"], indirect=True)
-def test_hostile_names_do_not_run_and_do_not_break_the_layout(watched_page: WatchedPage) -> None:
+def test_hostile_names_run_no_scripts_and_do_not_break_the_layout(watched_page: WatchedPage) -> None:
     page = watched_page.page
     page.locator("#visitor-id").fill(HOSTILE[1])
     page.get_by_role("button", name="Explain").click()

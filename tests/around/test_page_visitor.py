@@ -176,7 +176,7 @@ def test_visitors_are_split_by_the_shares() -> None:
     assert [(each["name"], each["expected"]) for each in found["experiences"]] == [("A", 0.6), ("B", 0.3)]
     parts = [*found["experiences"], {**location["withoutOffer"], "expected": 0.1}]
     assert sum(each["visitors"] for each in parts) == found["reached"] == VISITORS
-    # 0.025 is five standard deviations. The ids of the visitors are always the same, so the result is, too.
+    # 0.025 is five standard deviations. The ids of the visitors are always the same, so the result never changes.
     assert [abs(each["share"] - each["expected"]) < 0.025 for each in parts] == [True] * 3
 
 

@@ -73,7 +73,7 @@ def test_the_parameters_of_a_link_become_a_qa_mode(link: Any, expected: Optional
     assert qa_mode_of(link) == expected
 
 
-def test_lists_in_a_link_are_cut() -> None:
+def test_long_lists_in_a_link_are_truncated() -> None:
     many = ",".join(map(str, range(1, MAX_ITEMS + 50)))
     found = qa_mode_of(f"?at_preview_token=a&at_preview_index={many}&at_preview_evaluate_as_true_audience_ids={many}")
     assert found is not None
