@@ -768,7 +768,7 @@ DECIDING: List[D] = [
     D(
         "B38",
         "deciding: on-device, an unknown mbox, executed|deciding: on-device, default content, executed"
-        "|deciding: on-device, not a *'s audience|deciding: on-device, empty content, executed",
+        "|deciding: on-device, outside a *'s audience|deciding: on-device, empty content, executed",
         "requests.0",
         "No notification is sent if nothing else was displayed.",
         r'"notifications": \[{[^\]]*"target-global-mbox"[^\]]*\][^\]]*"target-global-mbox"[^\]]*\][^\]]*\]',

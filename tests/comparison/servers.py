@@ -131,7 +131,7 @@ def _answer_each(connection: Any) -> None:
 
 
 def _refusal(status: int, **more: Any) -> bytes:
-    return response({"status": status, "message": "told by the edge"}, status, **more)
+    return response({"status": status, "message": "sent by the edge"}, status, **more)
 
 
 def _with(**changes: Any) -> bytes:

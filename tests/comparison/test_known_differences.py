@@ -93,8 +93,8 @@ def test_no_whole_outcome_is_excused() -> None:
 #: Scenarios whose last request in 1.1.0 is one that this SDK intentionally does not send.
 UNSENT = {
     "deciding: on-device, an unknown mbox, executed",
-    "deciding: on-device, not a browser's audience",
-    "deciding: on-device, not a page's audience",
+    "deciding: on-device, outside a browser's audience",
+    "deciding: on-device, outside a page's audience",
     "odd answers: another host",
     "options and events: options of get_attributes: a callback that is not callable",
     "options and events: options of get_attributes: names are a text",

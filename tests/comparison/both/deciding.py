@@ -53,8 +53,8 @@ ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
     "JSON, prefetched": decision(prefetch_fields(mbox("flags"))),
     "two mboxes, prefetched": decision(prefetch_fields(mbox(index=1), mbox("flags", index=2))),
     "mboxes without index": decision(prefetch_fields(mbox(index=None), mbox("flags", index=None))),
-    "half of the visitors, the first": decision(prefetch_fields(mbox("split"))),
-    "half of the visitors, the second": decision(
+    "half of the visitors, visitor-1": decision(prefetch_fields(mbox("split"))),
+    "half of the visitors, visitor-2": decision(
         lambda: {**prefetch_fields(mbox("split"))(), "id": visitor("visitor-2")}
     ),
     "half of the visitors, by third party id": decision(
@@ -87,15 +87,15 @@ ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
     "macros": decision(prefetch_fields(mbox("macros", parameters={"color": "blue"}))),
     "no macros in the parameters": decision(prefetch_fields(mbox("macros"))),
     "a browser's audience": decision(execute_fields(mbox("firefox"), user_agent=FIREFOX)),
-    "not a browser's audience": decision(execute_fields(mbox("firefox"), user_agent=CHROME)),
+    "outside a browser's audience": decision(execute_fields(mbox("firefox"), user_agent=CHROME)),
     "a platform's audience": decision(execute_fields(mbox("linux"), user_agent=FIREFOX)),
     "a page's audience": decision(execute_fields(mbox("path"), **page("https://shop.example.com/Products/a?b=c#d"))),
-    "not a page's audience": decision(execute_fields(mbox("path"), **page("https://shop.example.com/"))),
+    "outside a page's audience": decision(execute_fields(mbox("path"), **page("https://shop.example.com/"))),
     "a parameter's audience": decision(prefetch_fields(mbox("color", parameters={"color": "BLUE"}))),
-    "not a parameter's audience": decision(prefetch_fields(mbox("color", parameters={"color": "red"}))),
+    "outside a parameter's audience": decision(prefetch_fields(mbox("color", parameters={"color": "red"}))),
     "a parameter that is missing": decision(prefetch_fields(mbox("color"))),
     "a number's audience": decision(prefetch_fields(mbox("age", parameters={"age": "18"}))),
-    "not a number's audience": decision(prefetch_fields(mbox("age", parameters={"age": "17"}))),
+    "outside a number's audience": decision(prefetch_fields(mbox("age", parameters={"age": "17"}))),
     "text that is not a number": decision(prefetch_fields(mbox("age", parameters={"age": "old"}))),
     "a property's rule": decision(prefetch_fields(mbox("ours-only")), {"property_token": "tok-1"}),
     "another property's rule": decision(prefetch_fields(mbox("ours-only")), {"property_token": "tok-9"}),
@@ -132,13 +132,13 @@ ON_DEVICE: Dict[str, Callable[[Environment], Any]] = {
         env.on_device().get_offers,
         {"request": request(id=visitor(), **prefetch_fields(mbox())()), "session_id": SESSION},
     ),
-    "server-side for once": lambda env: env.offers(
+    "server-side for one call": lambda env: env.offers(
         request(id=visitor()), env.on_device(), decisioning_method="server-side"
     ),
     "telemetry on": lambda env: [
         env.offers(request(id=visitor(), **prefetch_fields(mbox())()), env.on_device(telemetry_enabled=True))["meta"],
     ],
-    "a server-side client, on-device for once": lambda env: env.offers(decisioning_method="on-device"),
+    "a server-side client, on-device for one call": lambda env: env.offers(decisioning_method="on-device"),
     "downloaded": lambda env: env.offers(request(id=visitor(), **prefetch_fields(mbox())()), downloading_client(env)),
     "downloaded, with a remote mbox": lambda env: env.offers(
         request(id=visitor(), **prefetch_fields(mbox(index=1), mbox("loyalty", index=2))()), downloading_client(env)
@@ -190,8 +190,8 @@ HYBRID: Dict[str, Callable[[Environment], Any]] = {
     "a remote view": hybrid(prefetch_fields(views=[api.ViewRequest(name="account")])),
     "all views": hybrid(prefetch_fields(views=[api.ViewRequest()])),
     "page load": hybrid(lambda: {"execute": api.ExecuteRequest(page_load=api.RequestDetails())}),
-    "on-device for once": hybrid(prefetch_fields(mbox("loyalty")), decisioning_method="on-device"),
-    "a server-side client, hybrid for once": lambda env: env.offers(decisioning_method="hybrid"),
+    "on-device for one call": hybrid(prefetch_fields(mbox("loyalty")), decisioning_method="on-device"),
+    "a server-side client, hybrid for one call": lambda env: env.offers(decisioning_method="hybrid"),
     "attributes of a remote mbox": lambda env: as_json(
         env.on_device(decisioning_method="hybrid")
         .get_attributes(["loyalty"], {"request": request(id=visitor()), "session_id": SESSION})
@@ -204,7 +204,7 @@ HYBRID: Dict[str, Callable[[Environment], Any]] = {
 A_WHILE = 1.5
 
 
-def polling_as_usual(seconds: float) -> Callable[[Environment], Any]:
+def with_default_interval(seconds: float) -> Callable[[Environment], Any]:
     """Return a scenario with a given artifact and the default ``polling_interval``: a decision after some seconds."""
 
     def scenario(env: Environment) -> Any:
@@ -215,7 +215,7 @@ def polling_as_usual(seconds: float) -> Callable[[Environment], Any]:
     return scenario
 
 
-def events_of_polling_as_usual(env: Environment) -> Any:
+def events_with_default_interval(env: Environment) -> Any:
     """Return the events of the artifact."""
     event_types: Any = []
     names = ("artifact_download_succeeded", "artifact_download_failed")
@@ -230,7 +230,7 @@ def location(env: Environment) -> str:
     return f"http://{env.edge}/acmeclient/production/v1/rules.json"
 
 
-def stand_alone_polling_as_usual(env: Environment) -> Any:
+def stand_alone_with_default_interval(env: Environment) -> Any:
     """Decide with an engine without a client, and the default ``polling_interval``."""
     package = importlib.import_module("target_decisioning_engine")
     configs = importlib.import_module("target_decisioning_engine.types.decisioning_config")
@@ -276,9 +276,9 @@ def stand_alone(env: Environment) -> Any:
 SCENARIOS = {
     **{"on-device, " + name: scenario for name, scenario in ON_DEVICE.items()},
     **{"hybrid, " + name: scenario for name, scenario in HYBRID.items()},
-    "on-device, polling as usual": polling_as_usual(0),
-    "on-device, polling as usual, after a while": polling_as_usual(A_WHILE),
-    "on-device, polling as usual, events": events_of_polling_as_usual,
+    "on-device, default polling interval": with_default_interval(0),
+    "on-device, default polling interval, after a while": with_default_interval(A_WHILE),
+    "on-device, default polling interval, events": events_with_default_interval,
     "the engine alone": stand_alone,
-    "the engine alone, polling as usual": stand_alone_polling_as_usual,
+    "the engine alone, default polling interval": stand_alone_with_default_interval,
 }

@@ -139,7 +139,7 @@ def with_callback(env: Environment) -> Any:
 ATTRIBUTES: Dict[str, Callable[[Environment], Any]] = {
     "of one mbox": attributes,
     "of two": lambda env: attributes(env, ("flags", "more-flags")),
-    "of one that is asked for already": lambda env: attributes(
+    "of one that is already requested": lambda env: attributes(
         env, delivery_request=request(execute=execute(mbox("flags")))
     ),
     "of one that is prefetched": lambda env: attributes(
