@@ -386,10 +386,13 @@ def _poll_function(reference: "weakref.ref[ArtifactSource]", log: Log) -> Callab
 
 
 def _handle_outcome(reference: "weakref.ref[ArtifactSource]", handle: Handler, outcome: PollOutcome) -> Optional[float]:
-    """Pass ``outcome`` to the source, if it still exists.
+    """Pass ``outcome`` to the source, or only to observers if the source has stopped or does not exist any more.
 
     A separate function, because an exception's traceback references the frame that it was raised in. A local variable
     of that frame would keep the source alive.
     """
     source = reference()
-    return None if source is None or source._poller.stopped else handle(source, outcome)
+    if source is None or source._poller.stopped:
+        outcome.pass_on()
+        return None
+    return handle(source, outcome)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from urllib3 import HTTPResponse
 
 from target_python_sdk import TargetClient
-from tests.support import ANSWER_BYTES, installing
+from tests.support import ANSWER_BYTES, LONG, installing
 
 #: Cookies and headers before the mutation. ``Host`` is not among them, because the frameworks check it.
 COOKIES = (
@@ -123,7 +123,7 @@ def variables(headers: Dict[str, str]) -> Dict[str, str]:
 @pytest.mark.parametrize("count", [120, pytest.param(10_000, marks=pytest.mark.fuzz)])
 def test_mutated_requests_are_answered(application: Callable[[TargetClient], Any], count: int) -> None:
     manager = RecordingManager()
-    options: Dict[str, Any] = {"pool_manager": manager, "telemetry_enabled": False}
+    options: Dict[str, Any] = {"pool_manager": manager, "telemetry_enabled": False, "timeout": LONG}
     with TargetClient.create(client="acmeclient", organization_id="1234567890@AdobeOrg", **options) as client:
         send = application(client)
 

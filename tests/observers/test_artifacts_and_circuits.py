@@ -116,6 +116,23 @@ def test_the_observation_of_a_download_ends_after_its_event():
     assert len({thread for _, thread in order}) == 1
 
 
+def test_a_download_that_a_close_interrupts_is_observed():
+    started, closing, seen = threading.Event(), threading.Event(), []
+
+    class SlowCdn(Cdn):
+        def request(self, method, url, **options):
+            started.set()
+            closing.wait(LONG / 1000)
+            return super().request(method, url, **options)
+
+    options = {"decisioning_method": "on-device", "cdn_base_path": "http://127.0.0.1:9", "polling_interval": 0}
+    client = server_side(SlowCdn(good()), seen.append, **options, target_location_hint="35")
+    assert started.wait(LONG / 1000)
+    client.close()
+    closing.set()
+    assert eventually(lambda: [(each.kind, each.status) for each in seen] == [("artifact", 200)])
+
+
 def test_changes_of_a_circuit_are_observed():
     seen = []
     down = Cdn(*[answer_of(503)] * 2)
