@@ -141,7 +141,7 @@ class Exposure(NamedTuple):
     """``on-device`` or ``server-side``."""
 
 
-#: An observer: a callable that takes an ``Observed``. It may have a method ``start``; see ``docs/observing.md``.
+#: An observer: a callable that takes an ``Observed``. It may have a method ``start``, which returns a ``Finish``.
 Observer = Callable[[Observed], object]
 #: What ``start`` of an observer returns: the callable for the ``Observed`` of this call, or None to skip the call.
 Finish = Optional[Callable[[Observed], object]]

@@ -106,6 +106,7 @@ class _Installations:
         return self.by_task.get((task.name, id(task.app))) or self.by_task.get((task.name, None))
 
 
+#: The latest installation of each task.
 INSTALLATIONS = _Installations()
 
 
