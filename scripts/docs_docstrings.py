@@ -1,14 +1,20 @@
-"""An extension of Griffe that converts the reStructuredText in docstrings to Markdown, for the reference."""
+"""An extension of Griffe for the reference.
+
+It converts the reStructuredText in docstrings to Markdown, and completes or simplifies signatures.
+"""
 
 import ast
 import re
 from itertools import takewhile
-from typing import Any, Union
+from pathlib import Path
+from typing import Any, List, Union
 
 import griffe
 
 #: A role, such as ``:meth:`~package.Class.method` ``, and the last part of its target.
 ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):`~?(?:[\w.]*\.)?(\w+)`")
+#: The start of a parameter's description. Its further lines are indented.
+PARAMETER = re.compile(r"^:param ([\w*]+):", re.MULTILINE)
 #: A paragraph that ends with two colons, and the indented block after it.
 LITERAL_BLOCK = re.compile(r"^(.*)::\n\n((?: {4}.*(?:\n|\Z)|\n)+)", re.MULTILINE)
 
@@ -21,15 +27,53 @@ def fenced(match: "re.Match[str]") -> str:
 
 
 def to_markdown(docstring: str) -> str:
-    """Return a docstring without roles and literal blocks."""
-    return LITERAL_BLOCK.sub(fenced, ROLE.sub(r"`\1`", docstring))
+    """Return a docstring without roles, descriptions of parameters and literal blocks."""
+    return LITERAL_BLOCK.sub(fenced, PARAMETER.sub(r"- `\1`:", ROLE.sub(r"`\1`", docstring)))
 
 
 def comment_of(attribute: griffe.Object) -> str:
     """Return the text of the comment with ``#:`` in the lines before an attribute."""
-    above = attribute.lines_collection[attribute.filepath][: (attribute.lineno or 1) - 1]
+    above = attribute.lines_collection[Path(str(attribute.filepath))][: (attribute.lineno or 1) - 1]
     comment = takewhile(lambda line: line.startswith("#:"), (line.strip() for line in reversed(above)))
     return "\n".join(line[2:].strip() for line in reversed(list(comment)))
+
+
+def public_bases(cls: griffe.Class) -> List[Union[str, griffe.Expr]]:
+    """Return the bases of a class, with the bases of its private ones in their place."""
+    bases: List[Union[str, griffe.Expr]] = []
+    for base in cls.bases:
+        private = cls.module.classes.get(str(base)) if str(base).startswith("_") else None
+        bases += private.bases if private else [base]
+    return bases
+
+
+def constructor(named_tuple: griffe.Class) -> griffe.Function:
+    """Return the constructor of a ``NamedTuple``, whose parameters are the fields."""
+    keyword = griffe.ParameterKind.positional_or_keyword
+    fields = [
+        griffe.Parameter(name, annotation=field.annotation, kind=keyword, default=field.value)
+        for name, field in named_tuple.attributes.items()
+        if "property" not in field.labels
+    ]
+    parameters = griffe.Parameters(griffe.Parameter("self", kind=keyword), *fields)
+    return griffe.Function("__init__", parameters=parameters, parent=named_tuple)
+
+
+def simplify(attribute: griffe.Attribute) -> None:
+    """Remove a value that is not part of the API: the one that ``__init__`` sets, a cast, an object of a private class.
+
+    Such an object is usually a descriptor. Its type parameter is that of the attribute.
+    """
+    value = attribute.value
+    is_set_by_init = "instance-attribute" in attribute.labels and "class-attribute" not in attribute.labels
+    if not is_set_by_init and not str(value).startswith(("_", "cast(")):
+        return
+    attribute.value = None
+    if isinstance(value, griffe.ExprCall) and isinstance(value.function, griffe.ExprSubscript):
+        optional = griffe.ExprName("Optional", parent=attribute.parent)
+        is_required = str(value.function.left) == "_RequiredKey"
+        type_ = value.function.slice
+        attribute.annotation = type_ if is_required else griffe.ExprSubscript(optional, type_)
 
 
 class Markdown(griffe.Extension):
@@ -47,3 +91,11 @@ class Markdown(griffe.Extension):
             obj.docstring = griffe.Docstring(text, parent=obj) if text else None
         if obj.docstring is not None:
             obj.docstring.value = to_markdown(obj.docstring.value)
+        if isinstance(obj, griffe.Attribute):
+            simplify(obj)
+
+    def on_class(self, *, cls: griffe.Class, **kwargs: Any) -> None:
+        """Show the fields of a ``NamedTuple`` as its signature, and no private bases."""
+        cls.bases = public_bases(cls)
+        if "NamedTuple" in map(str, cls.bases):
+            cls.set_member("__init__", constructor(cls))
