@@ -16,7 +16,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"by default all: {', '.join(known)}")
     parser.add_argument("--seconds", type=int, default=120, help="the time for each target (default: 120)")
     parser.add_argument("--replay", nargs="+", metavar="FILE", type=Path, help="check these files with one target")
-    parser.add_argument("--merge", action="store_true", help="add generated inputs that reach more code to the corpus")
+    parser.add_argument("--merge", action="store_true", help="choose the generated inputs of the corpus again")
     options = parser.parse_args(arguments)
     names = options.targets or known
     for name in names:
@@ -49,7 +49,8 @@ def _merge(names: List[str]) -> int:
     from tests.fuzzing.merging import merge
 
     for name in names:
-        print(f"{name}: {merge(name)} inputs added to the corpus", flush=True)
+        removed, added = merge(name)
+        print(f"{name}: {removed} inputs removed from the corpus, {added} added", flush=True)
     return 0
 
 

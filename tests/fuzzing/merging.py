@@ -1,9 +1,9 @@
-"""Adds to the corpus the generated inputs that reach code which the corpus does not reach."""
+"""Chooses the inputs of the corpus: as few generated ones as possible that reach all code which any of them reaches."""
 
-import shutil
+import re
 import sys
 from types import FrameType
-from typing import Any, Callable, Set, Tuple
+from typing import Any, Callable, Dict, List, Set, Tuple
 
 from tests.fuzzing import CORPUS, GENERATED
 from tests.fuzzing.targets import TARGETS
@@ -11,20 +11,40 @@ from tests.fuzzing.targets import TARGETS
 #: A step from one line to another one in a file.
 Step = Tuple[str, int, int]
 _PACKAGES = tuple(f"{CORPUS.parents[2]}/{package}/" for package in ("target_tools", "target_python_sdk"))
+#: The fuzzer names an input by its hash. The corpus has the first characters of it.
+_HASH, _LENGTH = re.compile(r"[0-9a-f]{12,}"), 12
 
 
-def merge(name: str) -> int:
-    """Copy the generated inputs that reach new code to the corpus, the smallest first. Return their number."""
-    check, reached, added = TARGETS[name].check, set(), 0
-    for path in (CORPUS / name).iterdir():
-        reached |= steps(check, path.read_bytes())
-    for path in sorted((GENERATED / name).iterdir(), key=lambda file: file.stat().st_size):
-        new = steps(check, path.read_bytes()) - reached
-        if new:
-            reached |= new
-            added += 1
-            shutil.copy(str(path), str(CORPUS / name / path.name[:12]))
-    return added
+def merge(name: str) -> Tuple[int, int]:
+    """Replace the generated inputs in the corpus of a target. Return how many were removed and added.
+
+    Inputs whose name is not a hash stay: they were written for a purpose, or broke a property.
+    """
+    folder = CORPUS / name
+    paths = [*folder.iterdir(), *(GENERATED / name).glob("*")]
+    generated = {path.name[:_LENGTH]: path.read_bytes() for path in paths if _HASH.fullmatch(path.name)}
+    written = [path.read_bytes() for path in folder.iterdir() if not _HASH.fullmatch(path.name)]
+    chosen = _fewest(TARGETS[name].check, written, generated)
+    removed = {path.name for path in folder.iterdir() if _HASH.fullmatch(path.name)}.difference(chosen)
+    added = [key for key in chosen if not (folder / key).exists()]
+    for key in removed:
+        (folder / key).unlink()
+    for key in added:
+        (folder / key).write_bytes(generated[key])
+    return len(removed), len(added)
+
+
+def _fewest(check: Callable[[bytes], None], written: List[bytes], generated: Dict[str, bytes]) -> List[str]:
+    """Return the keys of inputs that together reach all code: each time the one with the most new steps."""
+    reached: Set[Step] = set().union(*(steps(check, data) for data in written))
+    new = {key: steps(check, data) - reached for key, data in generated.items()}
+    chosen = []
+    while any(new.values()):
+        best = max(new, key=lambda key: (len(new[key]), -len(generated[key]), key))
+        chosen.append(best)
+        gained = new.pop(best)
+        new = {key: found - gained for key, found in new.items()}
+    return chosen
 
 
 def steps(check: Callable[[bytes], None], data: bytes) -> Set[Step]:
