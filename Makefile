@@ -113,7 +113,8 @@ docs: $(call with,docs) ## build the documentation into site/
 
 site: docs $(call with,test) $(call with,browser) $(call with,site) ## build the documentation, and check its spelling, links, widths and accessibility
 	$(PY) -m codespell_lib docs README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md samples scripts $(PACKAGES)
-	$(PY) -m pytest -q -p no:cacheprovider tests/site
+	@command -v chromium >/dev/null || { echo "Chromium is not installed, so the pages cannot be checked"; exit 1; }
+	$(PY) -m pytest -q -p no:cacheprovider -n 2 tests/site
 
 dist: $(DIST)/.installed ## build the source distribution and the wheel into dist/, reproducibly
 	@rm -rf dist

@@ -1,10 +1,11 @@
-"""Each page of the built site, in light and in dark mode: its requests, links, width and accessibility."""
+"""Each page of the built site: its requests, its links, and in light and dark mode its width and accessibility."""
 
 import functools
 import http.server
 import threading
+from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Set
+from typing import Any, FrozenSet, Iterator, List, Optional, Set, Tuple
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -17,31 +18,23 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason=instal
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
-DOCS = ROOT / "docs"
+DOCS, SITE = ROOT / "docs", ROOT / "site"
 PAGES = sorted(page.relative_to(DOCS).with_suffix(".html").as_posix() for page in DOCS.rglob("*.md"))
-#: Pages that together have each kind of element. Only these are checked for contrast: all pages have the same colors,
-#: and the check takes most of the time of axe.
-SAMPLES = ("index.html", "options.html", "getting-started.html", "concepts.html", "calls.html", "reference/client.html")
 WIDTHS = (400, 800, 1280)
-SCHEMES = ("light", "dark")
+#: The color schemes of the theme, by the preference of the browser.
+SCHEMES = {"light": "default", "dark": "slate"}
+SCHEME = "document.body.dataset.mdColorScheme"
+SWITCH = "[data-md-component=palette] label:visible"
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 #: The targets of links, and of the files that the page loads.
 LINKS = "Array.from(document.querySelectorAll('[href], [src]'), element => element.href || element.src)"
+#: The entries of the reference without a text.
+EMPTY_ENTRIES = """
+    Array.from(document.querySelectorAll('.doc-contents'))
+        .filter(contents => !contents.textContent.trim())
+        .map(contents => contents.parentElement.querySelector('.doc-heading').id)
+"""
 END_OF_TRANSITIONS = "Promise.allSettled(document.getAnimations().map(animation => animation.finished))"
-IDS = "Array.from(document.querySelectorAll('[id]'), element => element.id)"
-
-
-class Visited(NamedTuple):
-    """The observations of a page."""
-
-    problems: List[str]
-    links: List[str]
-    ids: Set[str]
-    overflows: Dict[str, int]
-    """The pixels by which the page is wider than the window, by color scheme and width of the window."""
-    backgrounds: Set[str]
-    """The background colors in light and dark mode."""
-    violations: List[str]
-    """Serious and critical findings of axe."""
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -52,11 +45,10 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site(root: Path) -> Iterator[str]:
+def site() -> Iterator[str]:
     """The origin of a server of the built site."""
-    folder = root / "site"
-    assert (folder / "index.html").is_file(), "the site is not built: run make docs"
-    handler = functools.partial(Handler, directory=str(folder))
+    assert (SITE / "index.html").is_file(), "the site is not built: run make docs"
+    handler = functools.partial(Handler, directory=str(SITE))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -71,14 +63,11 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def visit(browser: Any, site: str) -> Callable[[str], Visited]:
-    """A function that opens a page once and returns the observations."""
-    watched = [
-        WatchedPage(browser, site, WIDTHS[-1], color_scheme=scheme, reduced_motion="reduce") for scheme in SCHEMES
-    ]
-    for each in watched:
-        each.page.on("response", functools.partial(_note_failure, each))
-    return functools.lru_cache(maxsize=None)(functools.partial(_visit, watched))
+def watched(browser: Any, site: str) -> WatchedPage:
+    """A page that also collects the replies with an error."""
+    created = WatchedPage(browser, site, WIDTHS[0], reduced_motion="reduce")
+    created.page.on("response", functools.partial(_note_failure, created))
+    return created
 
 
 def _note_failure(watched: WatchedPage, response: Any) -> None:
@@ -86,30 +75,38 @@ def _note_failure(watched: WatchedPage, response: Any) -> None:
         watched.problems.append(f"status {response.status}: {response.url}")
 
 
-def _visit(watched: List[WatchedPage], name: str) -> Visited:
-    overflows, backgrounds, violations, problems = {}, set(), [], []
-    for each, scheme in zip(watched, SCHEMES):
-        page = each.page
-        page.goto(f"{each.origin}/{name}")
-        for width in WIDTHS:
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_has_no_problem_in_light_and_dark_mode(name: str, watched: WatchedPage) -> None:
+    """The page asks no other host, writes nothing to the console, has no dead link, fits and is accessible."""
+    page, backgrounds = watched.page, set()
+    watched.problems.clear()
+    page.goto(f"{watched.origin}/{name}")
+    problems = [f"dead link: {link}" for link in sorted(set(page.evaluate(LINKS))) if _is_dead(link, watched.origin)]
+    problems += [f"no docstring: {entry}" for entry in page.evaluate(EMPTY_ENTRIES)]
+    for widths in (WIDTHS, WIDTHS[::-1]):
+        for width in widths:
             page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate(END_OF_TRANSITIONS)
-            overflows[f"{scheme} {width}"] = each.overflow()
-        backgrounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-        violations += [f"{scheme}: {violation}" for violation in _violations(page, name, scheme)]
-        problems += each.problems
-        each.problems.clear()
-    links, ids = page.evaluate(LINKS), set(page.evaluate(IDS))
-    return Visited(problems, links, ids, overflows, backgrounds, violations)
+            problems += [f"{page.evaluate(SCHEME)}, {width} px: {each}" for each in _problems_of_view(watched)]
+        backgrounds.add(page.evaluate(BACKGROUND))
+        # The browser stores the choice, so the next page begins in the other mode.
+        if widths == WIDTHS:
+            page.locator(SWITCH).click()
+    problems += watched.problems
+    assert not problems, "\n".join(problems)
+    assert len(backgrounds) == len(SCHEMES)
 
 
-def _violations(page: Any, name: str, scheme: str) -> List[str]:
-    """Return the serious findings: in light mode those of all rules, in dark mode those of contrast."""
-    contrast = {"color-contrast": {"enabled": name in SAMPLES}}
-    if scheme == "dark" and name not in SAMPLES:
-        return []
-    rules = {"runOnly": ["color-contrast"]} if scheme == "dark" else {"rules": contrast}
-    found = axe.Axe().run(page, options={"resultTypes": ["violations"], **rules}).response["violations"]
+def _problems_of_view(watched: WatchedPage) -> List[str]:
+    """Return the problems with the present size and mode. The widest window shows all parts of a page."""
+    watched.page.evaluate(END_OF_TRANSITIONS)
+    pixels = watched.overflow()
+    problems = [f"{pixels} px too wide"] if pixels else []
+    return problems + _violations(watched.page) if watched.page.viewport_size["width"] == WIDTHS[-1] else problems
+
+
+def _violations(page: Any) -> List[str]:
+    """Return the serious and critical findings of axe."""
+    found = axe.Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{violation['id']}: {node['html']} {node['failureSummary']}"
         for violation in found
@@ -118,43 +115,36 @@ def _violations(page: Any, name: str, scheme: str) -> List[str]:
     ]
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_the_page_has_no_error_and_sends_no_request_to_another_host(
-    name: str, visit: Callable[[str], Visited]
-) -> None:
-    """The console is empty, and the site answers each request."""
-    assert visit(name).problems == []
+def _is_dead(link: str, origin: str) -> bool:
+    """Return whether a link leads to no file of the site, or to no place in its page."""
+    url = urlsplit(link)
+    path = SITE / unquote(url.path.lstrip("/"))
+    if f"{url.scheme}://{url.netloc}" != origin:
+        return False
+    if not path.exists():
+        return True
+    return bool(url.fragment) and path.suffix == ".html" and unquote(url.fragment) not in _ids(path)
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_the_page_is_not_wider_than_its_window(name: str, visit: Callable[[str], Visited]) -> None:
-    assert [window for window, pixels in visit(name).overflows.items() if pixels] == []
+@functools.lru_cache(maxsize=None)
+def _ids(path: Path) -> FrozenSet[str]:
+    """Return the ids of the elements of a page."""
+    ids: Set[str] = set()
+
+    class Parser(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: List[Tuple[str, Optional[str]]]) -> None:
+            ids.update(value for name, value in attrs if name == "id" and value)
+
+    Parser().feed(path.read_text(encoding="utf-8"))
+    return frozenset(ids)
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_the_page_is_accessible_in_light_and_dark_mode(name: str, visit: Callable[[str], Visited]) -> None:
-    visited = visit(name)
-    assert visited.violations == []
-    assert len(visited.backgrounds) == len(SCHEMES)
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_the_target_of_every_internal_link_exists(
-    name: str, site: str, root: Path, visit: Callable[[str], Visited]
-) -> None:
-    """The file exists, and the page contains the anchor."""
-    dead = []
-    for link in set(visit(name).links):
-        url = urlsplit(link)
-        path = url.path.lstrip("/")
-        if f"{url.scheme}://{url.netloc}" != site:
-            continue
-        is_alive = (root / "site" / unquote(path)).exists()
-        if is_alive and url.fragment and path in PAGES:
-            is_alive = unquote(url.fragment) in visit(path).ids
-        if not is_alive:
-            dead.append(link)
-    assert dead == []
+@pytest.mark.parametrize("preference", SCHEMES)
+def test_the_first_visit_is_in_the_preferred_mode(preference: str, browser: Any, site: str) -> None:
+    watched = WatchedPage(browser, site, WIDTHS[-1], color_scheme=preference)
+    watched.page.goto(f"{site}/index.html")
+    assert watched.page.evaluate(SCHEME) == SCHEMES[preference]
+    assert watched.problems == []
 
 
 def test_the_search_finds_a_page(browser: Any, site: str) -> None:
