@@ -31,6 +31,7 @@ from typing import Any, Callable, Deque, List, Optional, Tuple, Union
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ProtocolError
 from urllib3.util import SKIP_HEADER
 from urllib3.util import connection as urllib3_connection
 
@@ -134,9 +135,9 @@ class PooledConnection(_Plain):  # type: ignore[misc]
         try:
             exchange.opener.run(self._open_or_close, self.close, exchange.opening, self.opens_in_helper_thread)
         except (BrokenPipeError, ConnectionResetError) as error:
-            # Raise another class, because urlopen ignores these two: after a request, the server may have replied
+            # Wrap the error, because urlopen ignores these two classes: after a request, the server may have replied
             # before it closed the connection.
-            raise ConnectionAbortedError(str(error)) from error
+            raise ProtocolError("Connection aborted.", error) from error
 
     def _open_or_close(self) -> None:
         try:
