@@ -1,7 +1,8 @@
 """Creates, flushes and closes clients under asyncio.
 
 These steps block: they import modules, read files, wait for a server or for other threads. Each runs in a separate
-thread, and the event loop waits for its result. A cancelled coroutine only stops waiting.
+thread while the coroutine awaits its result, so other tasks can run. Cancelling the coroutine ends only its wait,
+not the step. If it was creating a client, the client is closed.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class Telemetry:
         self._location_hint = location_hint
         self._is_open = is_open
         self._waiting: Deque[Record] = deque(maxlen=MAX_RECORDS)
-        #: Number of requests with entries that the edge has refused since it last accepted one.
+        #: Number of requests with entries that the edge has refused since entries were last accepted or dropped.
         self._refusals = 0
         #: Monotonic times: the timer sends nothing before the first one; no timer is started before the second one.
         self._next_attempt = self._next_timer_start = 0.0
@@ -241,7 +241,10 @@ class Telemetry:
                 return
 
     def _send_alone(self, deadline: Deadline) -> bool:
-        """Send the oldest records in one request. Return False if it failed; then they wait again."""
+        """Send the oldest records in one request. If it fails, let them wait again and return False.
+
+        Records that the edge would also refuse later are dropped instead.
+        """
         records, is_done = take(self._waiting, MAX_ALONE), False
         try:
             settings = self._settings

@@ -127,7 +127,7 @@ class Shop:
         return {**serve.environment(self.edge.domain), **chosen}
 
     def until(self, condition: Callable[[], bool], what: str) -> float:
-        """Wait until the condition is true, and return the seconds.
+        """Wait until the condition is true, and return the seconds that it took.
 
         Raises ``DemoFailed`` after ``TIMEOUT`` seconds, or if the server ends.
         """
@@ -177,7 +177,7 @@ class Shop:
         return set(self._seen.values()) == {greeting}
 
     def stop(self) -> float:
-        """Stop the server, and return the seconds."""
+        """Stop the server, and return the seconds that it took."""
         began = time.monotonic()
         in_time = serve.stop(self._process, self.stop_signal, TIMEOUT)
         if not in_time:
@@ -199,11 +199,11 @@ class Shop:
         return sorted(self._seen)
 
     def expected(self) -> Dict[str, int]:
-        """Return the notifications that the edge should have. Each page has a greeting, products and flags."""
+        """Return how many notifications of each type the edge should have. A page has a greeting, products, flags."""
         return {"display": 3 * self._pages, "click": self._clicks}
 
     def recorded(self) -> Dict[str, int]:
-        """Return the notifications that the edge has; each id counts once."""
+        """Return how many notifications of each type the edge has; each id counts once."""
         types = {notification["id"]: notification["type"] for notification in self.edge.notifications}
         return {kind: list(types.values()).count(kind) for kind in ("display", "click")}
 

@@ -225,7 +225,9 @@ def _log_cookie(cookie: str, log: Log) -> None:
         if log.first_time("cookie with its name"):
             log.warning("The option 'target_cookie' contains 'mbox=': it must be the value of the cookie only")
     elif log.first_time("unreadable cookie"):
-        log.info("A target_cookie is not a cookie of Target and is ignored. Later ones are ignored without a message")
+        log.info(
+            "The option 'target_cookie' is not a Target cookie and is ignored. Later ones are ignored without a message"
+        )
 
 
 def _visitor(option: str, value: "Visitor") -> "Visitor":

@@ -52,7 +52,7 @@ def valid_values(values: Any) -> VisitorValues:
 
 
 def visitor_customer_ids(visitor: Visitor) -> List[CustomerId]:
-    """Return the customer ids in the visitor's state, in the spelling of VisitorAPI.js or in 1.1.0's."""
+    """Return the customer ids in the visitor's state, from the key that VisitorAPI.js uses or from 1.1.0's key."""
     found: List[CustomerId] = []
     state = visitor_state(visitor)
     for organization in state.values() if isinstance(state, Mapping) else ():

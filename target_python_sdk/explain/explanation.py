@@ -185,7 +185,7 @@ class Explanation(NamedTuple):
         return [rule for location in self.locations for rule in location.rules]
 
     def to_dict(self) -> Dict[str, Any]:
-        """Return the explanation as JSON."""
+        """Return the explanation as a dict of JSON values."""
         value: Dict[str, Any] = _as_json(self)
         return value
 

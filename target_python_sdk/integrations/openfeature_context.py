@@ -56,7 +56,8 @@ class CallContext(NamedTuple):
 def read_context(given: Optional[EvaluationContext], settings: ContextSettings) -> CallContext:
     """Return the parts of a call that ``given`` describes.
 
-    Raises ``InvalidContextError``, which names the place and not the value, and ``TargetingKeyMissingError``.
+    Raises ``InvalidContextError`` for an invalid targeting key or attribute. The message names it without its value.
+    Raises ``TargetingKeyMissingError`` if the context must name the visitor but does not.
     """
     private = settings.private_attributes
     attributes: Mapping[str, Any] = {} if given is None else given.attributes

@@ -290,7 +290,7 @@ class LocalEdge:
         return self._access.cors_headers(head.headers)
 
     def _publish_request(self, head: RequestHead, reply: Reply, seconds: float) -> None:
-        # The page itself shows a mistake in its form (status 400). Refused requests are published.
+        # A page request is published only above status 400: the page itself shows a mistake in its form (400).
         if _is_page(head.path) and reply.status <= 400:
             return
         data = {"method": head.method, "path": head.path, "status": reply.status}

@@ -206,7 +206,7 @@ class ConnectionHandler(BaseHTTPRequestHandler):
     def _send_stream(self, parts: ByteStream) -> None:
         self.server.add_stream(self.request)
         self.wfile.flush()
-        with contextlib.closing(parts):  # a log record of a lost connection can keep a reference
+        with contextlib.closing(parts):  # close it at once: a logged traceback could keep it alive
             for part in parts:
                 self.wfile.write(part)
                 self.wfile.flush()

@@ -1,8 +1,8 @@
 """Name lookups that end at a deadline.
 
 ``getaddrinfo`` cannot be interrupted, so each lookup runs in a separate thread. Calls for the same host share a
-lookup and wait for it until their deadlines. Addresses are cached briefly. If the resolver fails or hangs, an
-older address is used.
+lookup and wait for it until their deadlines. Addresses are cached briefly. If the resolver fails or hangs, older
+addresses are used, unless it reports that the name does not exist.
 """
 
 import contextlib
@@ -27,11 +27,11 @@ Key = Tuple[str, int]
 
 #: Seconds for which a cached answer is used without another lookup.
 FRESH_SECONDS = 10.0
-#: Seconds for which a cached answer is used if the resolver fails.
+#: Seconds for which a cached answer is used if the resolver fails or hangs.
 STALE_SECONDS = 3600.0
 #: Seconds that a call waits for the resolver if there is a cached answer.
 PATIENCE_SECONDS = 0.5
-#: Seconds after which a waiting thread enters ``blocking``.
+#: Seconds that a thread waits for a lookup before it enters the resolver's ``blocking`` context.
 BLOCKING_SECONDS = 0.25
 #: Maximum number of simultaneous lookups.
 MAX_LOOKUPS = 32
@@ -75,7 +75,7 @@ class _Lookup:
 class Resolver:
     """Finds the addresses of hosts, for one client in one process.
 
-    ``blocking`` is entered by a thread that has waited for ``BLOCKING_SECONDS`` and goes on waiting.
+    A thread that has waited for ``BLOCKING_SECONDS`` enters ``blocking`` for the rest of its wait.
     """
 
     def __init__(self, blocking: Callable[[], ContextManager[object]] = contextlib.nullcontext) -> None:

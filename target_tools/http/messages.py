@@ -65,7 +65,7 @@ def _origin_text(origin: Origin) -> str:
 
 
 def is_invalid_ipv6(host: str) -> bool:
-    """Return whether ``host`` contains a colon, as only IPv6 addresses may, and is not one."""
+    """Return whether ``host`` contains a colon but is not an IPv6 address. Other hosts contain no colon."""
     if ":" not in host:
         return False
     import ipaddress  # noqa: PLC0415 - slow to import
@@ -104,10 +104,11 @@ class HttpRequest(NamedTuple):
 
 
 class Timings(NamedTuple):
-    """Durations of an exchange in milliseconds, and its sizes on the wire in bytes, with heads.
+    """Durations of an exchange in milliseconds, and its sizes on the wire in bytes, including headers.
 
     After a retry, they are those of the last attempt. ``dns``, ``connect`` and ``tls`` are None for a step that was not
-    part of this exchange: on a kept-alive connection, on one of a pool manager, or if the address was known.
+    part of this exchange, for example on a kept-alive connection or if the address was known. With a pool manager they
+    are always None, ``first_byte`` includes opening the connection, and the sizes are those of the bodies.
     """
 
     #: The name lookup.

@@ -394,7 +394,7 @@ LOGGED: List[Tuple[str, str, str, str]] = [
     ("Cookie header", "get_offers(request=request, target_cookie='a=b; mbox=session#s#9999999999')", "WARNING",
      "The option 'target_cookie' contains 'mbox=': it must be the value of the cookie only"),
     ("cookie of another kind", "get_offers(request=request, target_cookie='a=b')", "INFO",
-     "A target_cookie is not a cookie of Target and is ignored. Later ones are ignored without a message"),
+     "The option 'target_cookie' is not a Target cookie and is ignored. Later ones are ignored without a message"),
     ("request as events", "get_offers(events=request)", "INFO",
      "The option 'events' of a call is a DeliveryRequest; it is used as 'request'"),
     ("notification of nothing", "send_notifications(request={'notifications': [{'type': 'click', 'tokens': ['t']}]})", "WARNING",

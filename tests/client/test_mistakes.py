@@ -216,7 +216,7 @@ def test_a_cookie_that_is_not_from_target_is_logged_once(cookie, client, call, c
         assert call(client, {**offers(), "target_cookie": cookie}).session_id
     lines = [record.getMessage() for record in caplog.records if "target_cookie" in record.getMessage()]
     assert len(lines) == 1
-    assert lines[0].startswith("A target_cookie is not a cookie of Target and is ignored.")
+    assert lines[0].startswith("The option 'target_cookie' is not a Target cookie and is ignored.")
 
 
 @pytest.mark.parametrize("start", ["", "mboxEdgeCluster=35; "])

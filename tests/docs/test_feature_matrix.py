@@ -1,4 +1,4 @@
-"""``docs/feature-matrix.md``: every row has a test that exists or a reason."""
+"""Every row of ``docs/feature-matrix.md`` names an existing test or gives a reason why there is none."""
 
 import ast
 import json

@@ -200,7 +200,7 @@ def signal_in_other_thread():
         raise Interrupted
 
     def send():
-        time.sleep(0.1)  # by now the main thread waits; if it does not yet, the handler runs anyway
+        time.sleep(0.1)  # gives the main thread time to start its wait
         signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
 
     previous_handler = signal.signal(signal.SIGUSR1, interrupt)

@@ -1,4 +1,4 @@
-"""Blocking, callback and awaited calls have the same answers and errors. Exactly one callback runs, once."""
+"""Blocking, callback and awaited calls have the same answers and errors. The matching callback runs exactly once."""
 
 import asyncio
 import contextvars

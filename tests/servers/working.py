@@ -114,7 +114,8 @@ class Worker(Process):
     """``with Worker(broker.new_settings(), edge) as worker:`` runs a worker that is ready for tasks.
 
     ``flags`` go to ``celery worker``, ``client`` are options of the client under test. ``install`` has the arguments
-    of the integration's ``install``; None means a client at module level. ``hung`` is a server that never answers.
+    of the integration's ``install``; None means a client at module level. ``hung`` is the address of a server
+    that never answers.
     """
 
     def __init__(
@@ -181,7 +182,7 @@ class Worker(Process):
         return self.records(*kinds)
 
     def shut_down(self, seconds=HANG_SECONDS):
-        """Do a warm shutdown; return the seconds. Fail with the log if the log has an error."""
+        """Do a warm shutdown; return the seconds that it took. Fail with the log if the log has an error."""
         elapsed = self.stop(signal.SIGTERM, seconds)
         assert self.popen.returncode == 0, self.failure(f"it ended with {self.popen.returncode}")
         assert "Traceback" not in self.log, self.failure("a traceback")

@@ -182,7 +182,7 @@ def _clause(clause: Clause) -> Json:
 
 
 def delivery_request(content: EdgeContent, visitor: Visitor) -> DeliveryRequest:
-    """Return the request for the location in the form, or for all locations of the content."""
+    """Return the request for the location in the form; without one, for ``MAX_LOCATIONS`` mboxes and views at most."""
     artifact = content.artifact
     all_locations = [("mbox", name) for name in artifact.mboxes] + [("view", name) for name in artifact.views]
     requested = [visitor.location] if visitor.location[0] else all_locations

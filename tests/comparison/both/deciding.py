@@ -216,7 +216,7 @@ def with_default_interval(seconds: float) -> Callable[[Environment], Any]:
 
 
 def events_with_default_interval(env: Environment) -> Any:
-    """Return the events of the artifact."""
+    """Return the types of the artifact's events."""
     event_types: Any = []
     names = ("artifact_download_succeeded", "artifact_download_failed")
     events = {name: lambda event: event_types.append(event["type"]) for name in names}
@@ -231,7 +231,7 @@ def location(env: Environment) -> str:
 
 
 def stand_alone_with_default_interval(env: Environment) -> Any:
-    """Decide with an engine without a client, and the default ``polling_interval``."""
+    """Decide with the engine alone, without a client, and with the default ``polling_interval``."""
     package = importlib.import_module("target_decisioning_engine")
     configs = importlib.import_module("target_decisioning_engine.types.decisioning_config")
     requests = importlib.import_module("target_decisioning_engine.types.target_delivery_request")
