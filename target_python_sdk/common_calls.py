@@ -20,7 +20,7 @@ from target_python_sdk.delivery.prepare import (
     numbered,
     state_of_data_id,
 )
-from target_python_sdk.notifications import Method, notification_request, queue_notifications, render_common
+from target_python_sdk.notifications import Method, notification_request, queue_notifications
 from target_python_sdk.prepared_call import build_envelope
 from target_python_sdk.runtime import Runtime
 from target_python_sdk.types import DeliveryRequest, ExecuteRequest, PrefetchRequest, TargetDeliveryResponse
@@ -107,8 +107,7 @@ def decide_common_call(
     if runtime.telemetry is not None:
         runtime.telemetry.add(request, began)
     if displays:
-        pending = notification_request(prepared)
-        queue_notifications(pending, displays, runtime, send_notifications, render=render_common)
+        queue_notifications(notification_request(prepared), displays, runtime, send_notifications)
     envelope = build_envelope(prepared, response, DecisioningMethod.ON_DEVICE, remote, current.stale)
     runtime.on_device_latency.add(monotonic() - began)
     return envelope

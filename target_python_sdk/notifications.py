@@ -6,12 +6,12 @@ and circuit breaker. ``flush``, ``close`` and the exit of the process wait for i
 ``send_notification_error``. The first one of an outage is also logged.
 """
 
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Sequence
 
 from target_python_sdk.decisioning.offer import Display
 from target_python_sdk.delivery.exchange import delivery_request, notification_response
-from target_python_sdk.delivery.prepare import PreparedRequest, default_experience_cloud, render_request
+from target_python_sdk.delivery.prepare import PreparedRequest, render_request
 from target_python_sdk.delivery.redaction import personal_values
 from target_python_sdk.delivery.replaced_api import REPLACEMENTS
 from target_python_sdk.events import SEND_NOTIFICATION_ERROR, SendNotificationError
@@ -22,7 +22,7 @@ from target_tools.clock import Deadline
 from target_tools.concurrency.tasks import CallbackTask
 from target_tools.errors import ClientClosed, DeliveryError, HttpStatusError, QueueFull
 from target_tools.http.breaker import is_outage
-from target_tools.http.messages import parse_json, quote, render_json, render_quickly
+from target_tools.http.messages import parse_json, quote, render_quickly
 from target_tools.schema.model import copy_with, deep_copy
 
 if TYPE_CHECKING:  # few applications have observers
@@ -30,8 +30,6 @@ if TYPE_CHECKING:  # few applications have observers
 
 #: A method of a client that takes the options of a call.
 Method = Callable[[Dict[str, Any]], Any]
-#: Returns the JSON of a request with displays.
-Render = Callable[[Sequence[Display], DeliveryRequest], bytes]
 
 
 def notification_request(prepared: PreparedRequest) -> PreparedRequest:
@@ -56,44 +54,12 @@ def copy_with_displays(prepared: PreparedRequest, displays: Sequence[Display]) -
     return prepared.with_request(deep_copy(with_displays(prepared.request, displays)))
 
 
-def render_displays(displays: Sequence[Display], request: DeliveryRequest) -> bytes:
-    """Return the JSON of ``with_displays(request, displays)``, usually without creating models for the displays."""
-    if request.notifications or request.qa_mode or request.preview:
-        return render_quickly(with_displays(request, displays))
-    others = ",".join([_display_json(display) for display in displays])
-    return b'%s,"notifications":[%s]}' % (render_quickly(request)[:-1], others.encode("ascii"))
-
-
-def render_common(displays: Sequence[Display], request: DeliveryRequest) -> bytes:
-    """Return the same as ``render_displays``, but faster, for the request of a common call.
-
-    It has only ids, a context and ``default_experience_cloud``.
-    """
-    sent: Any = request  # type checkers do not know which parts it has
-    ids = f'"requestId":{quote(sent.request_id)}'
-    if sent.impression_id is not None:
-        ids += f',"impressionId":{quote(sent.impression_id)}'
-    return b'{%b,"id":%b,"context":%b,"experienceCloud":%b,"notifications":[%b]}' % (
-        ids.encode("ascii"),
-        render_quickly(sent.id),
-        render_quickly(sent.context),
-        _cloud_template() % sent.experience_cloud.analytics.supplemental_data_id.encode("ascii"),
-        ",".join([_display_json(display) for display in displays]).encode("ascii"),
-    )
-
-
-@lru_cache(maxsize=1)
-def _cloud_template() -> bytes:
-    return render_json(default_experience_cloud("%b"))
-
-
-def queue_notifications(  # noqa: PLR0917 - the parts of a notification
+def queue_notifications(
     prepared: PreparedRequest,
     displays: Sequence[Display],
     runtime: Runtime,
     replaced_send: Optional[Method] = None,
     visitor: Any = None,
-    render: Render = render_displays,
 ) -> None:
     """Let a worker send the notifications of a request and of ``displays``.
 
@@ -101,7 +67,7 @@ def queue_notifications(  # noqa: PLR0917 - the parts of a notification
     dropped at once. Raises ``OptionError`` for a request that JSON cannot hold.
     """
     if replaced_send is None:
-        body = render_request(prepared.request, runtime.settings, partial(render, displays))
+        body = render_request(prepared.request, runtime.settings, partial(_render, displays))
         report: Callable[..., None] = partial(_report_failure_of_body, prepared, body, runtime)
         observation = runtime.observation
         if observation is not None:
@@ -116,6 +82,14 @@ def queue_notifications(  # noqa: PLR0917 - the parts of a notification
         send = partial(replaced_send, {**options, "target_location_hint": prepared.cluster})
         report = partial(_report_failure, prepared, runtime)
     runtime.workers.submit(CallbackTask(send, None, report, runtime.log))
+
+
+def _render(displays: Sequence[Display], request: DeliveryRequest) -> bytes:
+    """Return the JSON of ``with_displays(request, displays)``, usually without creating models for the displays."""
+    if request.notifications or request.qa_mode or request.preview:
+        return render_quickly(with_displays(request, displays))
+    others = ",".join([_display_json(display) for display in displays])
+    return b'%s,"notifications":[%s]}' % (render_quickly(request)[:-1], others.encode("ascii"))
 
 
 def _display_json(display: Display) -> str:
