@@ -89,9 +89,9 @@ class Transport:
         Raises ``ConnectionFailed``, ``TlsError``, ``DeadlineExceeded``, ``InvalidResponse`` and its subclasses,
         and ``TransportError`` for other errors of a pool manager or a replaced function of urllib3.
         """
-        manager = self._settings.pool_manager
-        proxy = None if manager is not None else self._proxy(request.origin)
+        manager, proxy = self._settings.pool_manager, None
         if manager is None:
+            proxy = self._proxy(request.origin)
             parts = urllib3_parts()
             if parts != self._replacements.own:  # a mock, a recorder or an APM tool has replaced parts of urllib3
                 manager = self._replacements.manager(parts, proxy, self._opener.tls)
