@@ -160,7 +160,7 @@ class ApiClient:
     def deserialize(self, response: Any, response_type: Optional[TypeName]) -> Any:
         """Parse ``response.data``, which is JSON, as a value of a type.
 
-        Types have their names in ``openapi_types``: ``DeliveryResponse``, ``list[View]``, ``dict(str, int)``.
+        Types are named as in ``openapi_types``: ``DeliveryResponse``, ``list[View]``, ``dict(str, int)``.
         Unknown keys are ignored. Raises ``InvalidResponse`` for the wrong structure.
         """
         return parse_body(response.data, "object" if response_type is None else response_type)

@@ -1,7 +1,7 @@
 """Converts values to JSON and parses JSON as models and other values.
 
-Types have the schema's names, as in ``openapi_types``: ``DeliveryResponse``, ``list[MboxRequest]``,
-``dict(str, object)``, ``int``, ``datetime``.
+Types are named as in ``openapi_types``: ``DeliveryResponse``, ``list[MboxRequest]``, ``dict(str, object)``, ``int``,
+``datetime``.
 """
 
 import datetime

@@ -19,7 +19,7 @@ def create_referring_context(address: Optional[Address]) -> PageContext:
 
 
 def create_mbox_context(mbox_request: Optional[MboxRequest]) -> Dict[str, Any]:
-    """Return the parameters of an mbox: ``a.b`` as an entry of ``a``, and each text in lower case as well."""
+    """Return the parameters of an mbox. ``a.b`` becomes an entry of ``a``; each text is added in lower case as well."""
     return nest_parameters((None if mbox_request is None else mbox_request.parameters) or {})
 
 

@@ -1,9 +1,9 @@
-"""The foundation: HTTP, threads and the rule language. Independent of clients, except for some modules of 1.1.0."""
+"""The foundation: HTTP, threads and the rule language. Only modules kept for 1.1.0 import ``target_python_sdk``."""
 
 from typing import TYPE_CHECKING, Any
 
 if not TYPE_CHECKING:  # a type checker would take every name for a module
-    #: Importing target_tools of 1.1.0 imported these modules, too.
+    #: The modules that ``import target_tools`` also imported in 1.1.0.
     _OLD_MODULES = (
         "client_info", "constants", "hashing", "messages", "perf_tool", "response_helpers", "types", "utils",
     )  # fmt: skip

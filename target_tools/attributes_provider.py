@@ -39,7 +39,7 @@ class AttributesProvider:
             raise AttributeNotFound(attribute_not_exist(key, mbox_name)) from None
 
     def as_object(self, mbox_name: Optional[str] = None) -> Dict[str, Any]:
-        """Return a copy of the values of one mbox, ``{}`` if it has none. Without a name, return all by mbox."""
+        """Return a copy of the values of one mbox (``{}`` if it has none) or, without a name, those of each mbox."""
         if mbox_name is not None:
             return dict(self.indexed.get(mbox_name, {}))
         return {name: dict(offers) for name, offers in self.indexed.items()}

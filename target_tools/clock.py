@@ -13,10 +13,10 @@ from typing import Any, Callable, NamedTuple, Tuple
 
 
 def _real_monotonic() -> Callable[[], float]:
-    """Return the monotonic clock behind a wrapper, out of reach of freezegun.
+    """Return the real monotonic clock, in a wrapper that freezegun does not replace.
 
-    freezegun replaces each module attribute that is ``time.monotonic``. A module that is imported while time is frozen
-    finds ``time.monotonic`` itself replaced. Deadlines and circuits must use the real time.
+    Deadlines and circuits must use the real time. freezegun replaces each module attribute that is ``time.monotonic``,
+    and also ``time.monotonic`` itself, which matters if this module is imported while time is frozen.
     """
     if not isinstance(time.monotonic, types.BuiltinFunctionType) and hasattr(time, "clock_gettime"):
         return functools.partial(time.clock_gettime, time.CLOCK_MONOTONIC)
@@ -28,7 +28,7 @@ _ISO_8601 = r"(?a)(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?:([Z
 
 #: Seconds on the monotonic clock.
 monotonic = _real_monotonic()
-#: Seconds of CPU time of the current thread; seconds on the monotonic clock where the system does not count them.
+#: Seconds of CPU time of the current thread; the monotonic clock on systems that do not measure CPU time per thread.
 thread_seconds: Callable[[], float] = getattr(time, "thread_time", monotonic)
 
 
@@ -43,7 +43,7 @@ def epoch_milliseconds() -> int:
 
 
 def timestamp_problem(timestamp: float) -> str:
-    """Return the problem with a timestamp in milliseconds that is in 1970 or earlier; empty if it is later."""
+    """Describe the problem if a timestamp in milliseconds is before 1971; return an empty text if it is later."""
     if timestamp >= 3.1536e10:
         return ""
     hint = ", which may be seconds" if timestamp >= 1e8 else ""
@@ -57,7 +57,7 @@ def utc_offset_minutes() -> float:
 
 @functools.lru_cache(maxsize=4)
 def _utc_offset_minutes(quarter: float, zone: Tuple[str, str]) -> float:
-    """Return the offset in the given quarter of an hour since 1970. Offsets change only at the start of one."""
+    """Return the offset for ``quarter``, the number of quarter hours since 1970. Offsets change only between two."""
     seconds = time.localtime(quarter * 900).tm_gmtoff or 0
     return seconds / 60 if seconds % 60 else seconds // 60  # an int is serialized without a fraction
 

@@ -303,9 +303,9 @@ class HttpStatusError(DeliveryError, ApiException):
         return self.message if self.request_id is None else f"{self.message}{_request_line(self.request_id)}\n"
 
     def mask(self, values: Iterable[str]) -> None:
-        """Replace ``values``, also as JSON and URLs quote them, in the message. The attribute ``body`` keeps them.
+        """Replace ``values`` in the message, including their quoted forms in JSON and URLs. ``body`` is not changed.
 
-        The keys of a JSON body stay. Values of fewer than four characters are replaced only as whole words.
+        The keys of a JSON body are not masked. Values of fewer than four characters are masked only as whole words.
         """
         body, reason = self.body or "", self.reason or ""
         pattern = _pattern_of(values, f"{reason} {body}")
@@ -318,7 +318,7 @@ class HttpStatusError(DeliveryError, ApiException):
         return http_message(self.status, self.reason, None, None)
 
 
-#: Shorter values are masked only as whole words, because they occur inside ordinary words.
+#: Shorter values are masked only as whole words, because they also occur inside ordinary words.
 _MIN_LENGTH_INSIDE_WORDS = 4
 #: Matches a key of a JSON object, or else a string, because a string may contain what looks like a key. Compiled on
 #: first use.
@@ -326,7 +326,7 @@ _JSON_KEY_OR_TEXT = r'(?s)([{,]\s*"(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*(?:"|\\
 
 
 def _pattern_of(values: Iterable[str], text: str) -> Optional[Pattern[str]]:
-    """Return the pattern of those quoted forms of ``values`` that ``text`` contains; None if there are none."""
+    """Return a pattern for the forms of ``values``, plain and quoted, that ``text`` contains; None if it has none."""
     lower = text.lower()
     found = {form for value in values for form in _quoted_forms(value) if form.lower() in lower}
     if not found:
@@ -339,7 +339,7 @@ def _pattern_of(values: Iterable[str], text: str) -> Optional[Pattern[str]]:
 
 
 def _quoted_forms(value: str) -> Set[str]:
-    """Return ``value``, and how JSON, JSON inside a JSON text, and URLs quote it."""
+    """Return ``value`` itself, and its forms in JSON, in JSON inside a JSON text, and in URLs."""
     once = {json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
     twice = {json.dumps(form, ensure_ascii=False)[1:-1] for form in once}
     in_url = quote(value, "", errors="replace")
@@ -347,7 +347,7 @@ def _quoted_forms(value: str) -> Set[str]:
 
 
 def _mask_body(body: str, pattern: Pattern[str]) -> str:
-    """Mask a body, except the keys if it is JSON. A long body was truncated, so it cannot be parsed."""
+    """Mask a body, except its keys if it is JSON. Uses no JSON parser, because a long body was truncated."""
     if not body.lstrip().startswith(("{", "[")):
         return pattern.sub("***", body)
     parts, end = [], 0
@@ -363,7 +363,7 @@ class RedirectRefused(HttpStatusError):
 
 
 class TransportError(DeliveryError):
-    """A replacement, a hook or a pool manager raised while sending. ``__cause__`` is its exception."""
+    """A replaced function, a hook or a pool manager raised an exception while sending; see ``__cause__``."""
 
 
 class InvalidResponse(DeliveryError, ValueError):

@@ -81,5 +81,5 @@ class EventProvider:
 
 
 def target_event(event_type: str, payload: Optional[Mapping[str, Any]] = None) -> Event:
-    """Return the event of that type with ``payload``."""
+    """Return the event of type ``event_type`` with the keys of ``payload``."""
     return Event(payload or {}, type=event_type)

@@ -1,4 +1,4 @@
-"""Tells errors of the application from those of the libraries that the SDK calls."""
+"""Distinguishes errors of the application from those of the libraries that the SDK calls."""
 
 import signal
 import traceback

@@ -4,7 +4,8 @@ The variant is x86-32 over UTF-16 code units, little-endian, with seed 0. The te
 ``{client}.{activity}.{visitor}.{salt}``.
 
 If the package ``mmh3`` is installed (the extra ``speedups``), it computes the hash. Otherwise this module does, with
-the same result. MurmurHash3 mixes each block of two code units alone ("premixing" here) before it chains the blocks.
+the same result. MurmurHash3 mixes each block of two code units separately (called "premixing" here) before it chains
+the blocks.
 Ids consist of few different pairs of characters, so premixed blocks are kept in a table, and only the chaining remains.
 A visitor is premixed only once and an activity is chained only once, however often they are combined.
 """
@@ -18,7 +19,7 @@ MAX_BLOCKS = 8192
 
 
 def _find_native_hash() -> Optional[Callable[[bytes, int], int]]:
-    """Return the function of ``mmh3`` for a text and a seed, whose result is a signed 32-bit number."""
+    """Return the hash function of ``mmh3``, or None. It returns a signed 32-bit number for a text and a seed."""
     try:
         from mmh3 import hash as native  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - optional
     except ImportError:

@@ -110,7 +110,7 @@ class JsonReader:
             except ValueError as error:
                 raise InvalidResponse(f"the answer is not JSON: {error}") from None
             else:
-                # A number can continue after the decoded text: the parser reads the beginning "1e+" of one as 1.
+                # A number can continue after the decoded text: from "1e+", the beginning of "1e+5", the parser reads 1.
                 if end + 2 < len(self._text) or not self._decode_more():
                     break
         start, self._at = self._at, end
@@ -246,7 +246,7 @@ class JsonReader:
             self._turn.pause_if_over()
 
     def _fail_after(self, before: str, comma: int = 0) -> NoReturn:
-        """Raise the parser's error for ``before`` followed by the rest of the text.
+        """Raise the error that the parser raises for ``before``, which stands for the text read so far, and the rest.
 
         If ``before`` ends with a comma, ``comma`` is the position of that comma in the document.
         """

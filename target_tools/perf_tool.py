@@ -15,7 +15,10 @@ class _PerfTool:
         self.timings: Dict[str, float] = {}
 
     def time_start(self, _id: str, increment_timer: bool = False) -> str:
-        """Start or restart the stopwatch ``_id``, or a new one with a number appended. Return its name."""
+        """Start or restart the stopwatch ``_id``, and return its name.
+
+        With ``increment_timer``, start a new one, whose name is ``_id`` and a number.
+        """
         name = _id
         if increment_timer:
             number = self.timing_ids[_id] = self.timing_ids.get(_id, 0) + 1

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def target_options() -> Mapping[str, Any]:
-    """Return the options of the fixture ``target``. Override it to choose, for example, a decisioning method."""
+    """Return the options of the client ``target``. Override this fixture to set, for example, a decisioning method."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""Finds mistakes in audiences that no engine reports, because the conditions are valid JSON-logic that never matches.
+"""Finds mistakes in audiences that no engine reports, because the conditions are valid JSON-logic.
 
 ::
 
@@ -6,7 +6,7 @@
     ...     print(finding)
     activities[0].audience.==[0]: unknown attribute 'user.browsertype'; did you mean 'user.browserType'?
 
-A finding is true of all visitors whose page has an ordinary URL with a host. Each comparison is checked by itself.
+A finding applies to all visitors whose page has an ordinary URL with a host. Each comparison is checked by itself.
 """
 
 import re
@@ -63,7 +63,7 @@ ATTRIBUTES: Tuple[str, ...] = (
     *(f"{group}.{name}" for group, names in _GROUPS.items() for name in names),
     *(name for name in LocationContext.getters if name not in {*_GROUPS, "mbox", *RequestContext.internal}),
 )
-#: Names that other parts of Target use, and the attributes that they mean: too different for ``suggestion``.
+#: Names that other parts of Target use, and the attributes that they mean. ``suggestion`` would not find these.
 _OTHER_NAMES = {"geo.stateCode": "geo.region", "geo.state": "geo.region", "user.os": "user.platform"}
 #: Names that applications may use by mistake for ``mbox``, the group of the parameters.
 _PARAMETER_GROUPS = frozenset({"mboxParameters", "param", "parameter", "parameters", "params"})

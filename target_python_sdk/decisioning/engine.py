@@ -314,7 +314,7 @@ class DecisionBuilder:
             decided = [self._mbox_response(rule, mbox, mode, response_type, trace) for rule in matches]
             if not decided:
                 decided.append(response_type(index=mbox.index, name=name))
-            if trace is not None:  # complete only after all responses
+            if trace is not None:  # the trace is complete only after all responses of the mbox
                 for response in decided:
                     response.trace = trace.as_dict()
             responses += decided

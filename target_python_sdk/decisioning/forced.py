@@ -170,7 +170,7 @@ def _for_every_visitor(rule: CompiledRule) -> CompiledRule:
 
 
 def experience_key(meta: Mapping[str, Json], position: int) -> Any:
-    """Return what identifies an experience within its activity: its id, or else its name, or else its position.
+    """Return the key of an experience within its activity: its id, else its name, else its position.
 
     :param meta: The metadata of a rule of the experience.
     :param position: The position among the activity's rules at the location, counted from 0.

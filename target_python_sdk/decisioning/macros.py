@@ -7,8 +7,8 @@ HTML and the text of actions may contain macros. Unknown macros are kept. The ot
 * ``${mbox.name}`` and ``${view.name}`` by the name of the location
 * ``${mbox.colour}`` and ``${colour}`` by a parameter of the request
 
-Parameters often come from the visitor. If the client escapes macros, the values that they insert into HTML are plain
-text: they cannot contain tags, and cannot end an attribute in quotation marks.
+Parameters often come from the visitor. If the client escapes macros, their values are plain text in HTML: a value
+cannot contain tags, and cannot end an attribute in quotation marks.
 """
 
 import re
@@ -28,7 +28,7 @@ _HTML_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&qu
 #: Attributes of a requested location that macros can name.
 _DETAILS = ("name", "index", "key")
 
-#: A requested location. A page load is requested as its global mbox.
+#: A requested location. A page load is decided as the global mbox.
 Details = Union[MboxRequest, ViewRequest]
 
 #: Returns the content of an option, given the ``meta`` of its rule and the requested location. Each call returns new

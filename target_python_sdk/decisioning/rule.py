@@ -143,7 +143,7 @@ class CompiledRule:
 
 
 class RuleSource:
-    """The text of the rules of one artifact, and what they have in common."""
+    """The text of one artifact, and the settings and the closure cache that its rules share."""
 
     __slots__ = ("_client", "_names", "_text", "cache", "escape_macros", "response_tokens")
 

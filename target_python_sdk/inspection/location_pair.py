@@ -129,8 +129,8 @@ class LocationPair(NamedTuple):
         Returns None if there are too many combinations of buckets.
         """
         atoms = self._atoms()
-        # Shares of visitors, each with the buckets that all of these visitors have. A share is divided by the atoms of
-        # an activity when a decision depends on the bucket in this activity.
+        # Shares of visitors, each with the buckets that these visitors have. If a decision needs the bucket in another
+        # activity, the share is divided among the atoms of that activity.
         stack: List[Tuple[float, Dict[Any, float]]] = [(1.0, {})]
         same_experience = same = 0.0
         combinations = 0
@@ -158,7 +158,10 @@ class LocationPair(NamedTuple):
         return same_experience, same
 
     def _atoms(self) -> Dict[Any, List[Tuple[float, float]]]:
-        """Return, for each activity, groups of buckets that match the same rules: one bucket, and the group's share."""
+        """Return the atoms of each activity: groups of buckets that match the same rules.
+
+        An atom is given as one of its buckets and its share of all buckets.
+        """
         rules: Dict[Any, List[BucketedRule]] = {}
         for rule in self._rules():
             rules.setdefault(rule.rule.activity.id, []).append(rule)
@@ -224,7 +227,7 @@ def _atoms_of(rules: Sequence[BucketedRule]) -> List[Tuple[float, float]]:
 
 
 def _ranges(limits: Set[float]) -> Iterator[Tuple[int, int]]:
-    """Yield the ranges between the limits, in hundredths. A comparison has one result for all buckets of a range."""
+    """Yield the ranges between the limits, in hundredths. A comparison has the same result in a whole range."""
     starts = {0}
     for limit in limits:
         hundredths = round(limit * 100, 6)

@@ -110,7 +110,7 @@ class Geo(Model):
     """The ISO 3166-1 code of two letters. A name is accepted, too, as in 1.1.0."""
 
     state_code: Optional[str] = None
-    """The part of the country, by the second half of its ISO 3166-2 code."""
+    """The state or region: the second half of its ISO 3166-2 code, such as ``CA``."""
 
     city: Annotated[Optional[str], MaxLength(50)] = None
     """The city's name."""

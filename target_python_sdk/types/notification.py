@@ -65,7 +65,7 @@ class NotificationAllOf(Model):
     """The view."""
 
     page_load: Optional[NotificationPageLoad] = None
-    """The page load; set it to an empty value for a notification of the page load."""
+    """The page load. An empty ``NotificationPageLoad`` is enough to report it."""
 
 
 class Notification(NotificationAllOf, RequestDetails):

@@ -121,7 +121,10 @@ class LoopTurns:
                 self._woken -= 1
 
     async def build(self, loop: Any, function: Callable[[], ResultT]) -> ResultT:
-        """Call ``function`` in a turn that is not used up, and return its result for a call in the same turn."""
+        """Call ``function`` in a turn that is not used up, and return its result.
+
+        The call that is made with the result then begins in the same turn.
+        """
         if self.must_wait():
             await self.wait(loop)
         with self.use(loop):

@@ -65,7 +65,7 @@ class Histogram:
         return list(accumulate(map(int, self._counts), max)), int(self._nanoseconds) / 1e9
 
     def _count(self) -> None:
-        """Count the new durations together, which takes few steps for each of them."""
+        """Count the new durations as one batch, which is faster than one by one."""
         batch = sorted(take(self._new, len(self._new)))
         for bound, counter in zip((*self._bounds, math.inf), self._counts):
             counter.add(bisect_right(batch, bound))

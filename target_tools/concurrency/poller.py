@@ -14,9 +14,9 @@ from target_tools.concurrency.threads import start_thread, thread_name
 
 
 class Poller(ExitParticipant):
-    """Calls ``poll`` repeatedly, and waits between two calls for the seconds that the first one returned.
+    """Calls ``poll`` repeatedly. Each call returns the seconds to wait before the next one, or None to end the thread.
 
-    Ends when ``poll`` returns None or ``stop`` is called.
+    Calling ``stop`` also ends it.
 
     ``poll`` must not raise. It must not refer to the owner of the poller: the thread would keep the owner alive.
     """

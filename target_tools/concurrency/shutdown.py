@@ -47,8 +47,8 @@ class _ExitCoordinator:
         self.begun = False
         self._subscribed = False
         self._participants: Dict[int, weakref.ref[ExitParticipant]] = {}
-        # Exit handlers run in reverse order. The process's first finalizer registers the exit handler of ``weakref``.
-        # Creating one here makes that handler run after ours, because finalizers stop workers and close connections.
+        # Finalizers stop workers and close connections, so they must run after our exit handler. ``weakref`` registers
+        # its exit handler with the first finalizer, and exit handlers run in reverse order: create a finalizer first.
         weakref.finalize(self, int)
         atexit.register(self._drain_all)
 

@@ -265,8 +265,8 @@ class WorkerPool(ExitParticipant):
             self._start_worker()
             return
         wake_up.set()
-        # Not before the signal is sent: if a signal handler prevents that, no worker is on its way, and the next
-        # caller has to find this one in the list.
+        # Only after the signal is sent: if a signal handler raises before, no worker is on its way, and the next
+        # caller must find this one in the list.
         self._last_wake_up = wake_up
         with contextlib.suppress(ValueError):  # another caller woke the same worker, or the worker was faster
             self._idle.remove(wake_up)

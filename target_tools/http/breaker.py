@@ -51,7 +51,7 @@ class CircuitChange(NamedTuple):
     calls: int
     #: The last failure: the name of an error class, or a status.
     cause: str
-    #: The time that the circuit was open; None at its opening.
+    #: The time that the circuit was open, in seconds; None if it has just opened.
     seconds: Optional[float] = None
     #: The message of the last failure; empty for a status.
     text: str = ""
@@ -201,7 +201,7 @@ class CircuitBreaker:
         return circuit
 
     def _watch(self, request: HttpRequest, deadline: Deadline, late_counts: bool, report: _Report) -> HttpReply:
-        """Send and report the outcome, unless it shows nothing about the origin, like a signal handler's exception."""
+        """Send, and report the outcome if it says something about the origin. A signal handler's exception does not."""
         try:
             reply = self._send(request, deadline)
         except DeliveryError as error:
@@ -240,7 +240,7 @@ class CircuitBreaker:
         if probe is None:
             raise _refusal(outage, "waiting for the attempts under way")
         try:
-            # A timeout renews the cooldown only if the probe has this much time: with more time it might succeed.
+            # A timeout of a probe that had less time does not renew the cooldown: with more it might have succeeded.
             counts = deadline.remaining() >= min(self._patience, PROBE_SECONDS) / 2
             report = functools.partial(self._conclude, circuit, outage)
             return self._watch(request, deadline.at_most(PROBE_SECONDS), counts, report)

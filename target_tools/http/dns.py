@@ -123,9 +123,10 @@ class Resolver:
         raise ConnectionFailed(f"no connection to {host}: {reason}", "opening") from lookup.error
 
     def known_addresses(self, host: str, port: int) -> List[AddressInfo]:
-        """Return the addresses that need no lookup: of an IP address, or cached a moment ago. Else an empty list."""
+        """Return the addresses if ``host`` is an IP address or was looked up a moment ago, else an empty list."""
         resolve = socket.getaddrinfo
-        literal = _literal(host, port) if resolve.__module__ == "socket" else None  # pass all hosts to a replacement
+        # A replaced getaddrinfo gets all hosts, including IP addresses.
+        literal = _literal(host, port) if resolve.__module__ == "socket" else None
         if literal is not None:
             return [literal]
         cached = self._cache.get((host, port))

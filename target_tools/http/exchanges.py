@@ -1,6 +1,6 @@
-"""One request and its reply on a connection: the state, and reading the reply within the deadline of its call.
+"""The state of one request and its reply on a connection. Reads the reply within the deadline of the call.
 
-``http.client`` reads the body. This module adds:
+``http.client`` reads the body, with these changes:
 
 * The timeout of each read is the time left for the call. A constant socket timeout would start again with each
   read, so a slow server could make a call last forever.

@@ -34,7 +34,7 @@ except ImportError:  # Pyodide has no such module until a program loads it
 else:
     _UNTRUSTED += (SSLError,)
 
-#: Errors of urllib3 that wrap another one, as their last argument.
+#: Errors of urllib3 whose last argument can be the error that they wrap.
 _WRAPPERS = (urllib3_errors.ProtocolError, urllib3_errors.ProxyError, urllib3_errors.SSLError)
 #: urllib3's errors about the framing and the encoding of a reply.
 _MALFORMED = (

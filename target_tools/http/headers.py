@@ -40,7 +40,7 @@ Headers = Union[Mapping[str, str], HeadersCallable]
 def check_headers(headers: Mapping[str, str], source: str = "") -> Dict[str, str]:
     """Return a copy of ``headers``. Raises ``OptionError`` for a name or value that must not be sent.
 
-    ``source`` is put in front of the problem if the headers are not the option itself.
+    ``source`` says where the headers come from if they are not the option itself; the message begins with it.
     """
     if not isinstance(headers, Mapping):
         _refuse(f"{source}expected {_EXPECTED}, got {type(headers).__name__}")

@@ -29,7 +29,7 @@ READ_SIZE = 65536
 MAX_DEPTH = 100
 #: Maximum number of lists and objects in an answer. An empty one takes 2 bytes of text and 100 bytes of memory.
 MAX_BRACKETS = 200000
-#: Maximum number of values for each allowed list or object. A number takes 2 bytes of text and 40 bytes of memory.
+#: Maximum number of values, as a multiple of ``MAX_BRACKETS``. A number takes 2 bytes of text and 40 bytes of memory.
 VALUES_PER_BRACKET = 2
 #: Maximum number of concatenated gzip members; real servers send one.
 MAX_MEMBERS = 16
@@ -65,7 +65,7 @@ def _origin_text(origin: Origin) -> str:
 
 
 def is_invalid_ipv6(host: str) -> bool:
-    """Return whether ``host`` contains a colon but is not an IPv6 address. Other hosts contain no colon."""
+    """Return whether ``host`` contains a colon but is not an IPv6 address. Only IPv6 addresses may contain colons."""
     if ":" not in host:
         return False
     import ipaddress  # noqa: PLC0415 - slow to import
@@ -201,8 +201,8 @@ def parse_json(body: bytes, max_brackets: int = MAX_BRACKETS) -> Any:
 
     The document may contain ``max_brackets`` lists and objects, and twice as many values in all, so that the
     result takes at most a small multiple of the memory of its text. Raises ``InvalidResponse`` for other encodings,
-    NaN and Infinity, integers of more than ``MAX_DIGITS`` digits, fractions and powers that a float cannot represent,
-    and nesting that could exceed the recursion limit elsewhere.
+    NaN and Infinity, integers of more than ``MAX_DIGITS`` digits, other numbers too large for a float, and nesting
+    deeper than ``MAX_DEPTH``, which could exceed the recursion limit of code that walks the result.
     """
     try:
         text = body[3:].decode() if body.startswith(codecs.BOM_UTF8) else body.decode()
@@ -291,7 +291,7 @@ def _find_orjson() -> Any:
 
 _orjson = _find_orjson()
 if _orjson is not None:
-    # Pass the values that ``render_json`` refuses or renders differently to _sent_fields.
+    # orjson passes the values that ``render_json`` refuses or renders differently to _sent_fields.
     _ORJSON_OPTIONS = _orjson.OPT_PASSTHROUGH_DATETIME | _orjson.OPT_PASSTHROUGH_DATACLASS
     _ORJSON_OPTIONS |= _orjson.OPT_PASSTHROUGH_SUBCLASS
 
@@ -305,10 +305,10 @@ def render_json(value: Union[Json, Model]) -> bytes:
 
 
 def render_quickly(model: Model) -> bytes:
-    """Return the same as ``render_json``, by ``orjson`` if it is installed.
+    """Return ``model`` as compact JSON, rendered by ``orjson`` if it is installed, otherwise by ``render_json``.
 
-    ``orjson`` writes ``1e16`` where Python writes ``1e+16``, U+007F without an escape, and ``null`` for infinity and
-    NaN, which ``conversion`` refuses.
+    ``orjson`` writes ``1e16`` where Python writes ``1e+16``, and does not escape U+007F. It would write ``null`` for
+    infinity and NaN, but ``delivery.conversion`` refuses requests that contain them.
     """
     if _orjson is not None:
         try:
@@ -350,7 +350,7 @@ def _other_text(value: Any) -> str:
 
 
 def _generate_renderer(cls: Type[Model]) -> Callable[[Any], str]:
-    """Generate the function that renders the models of a class. It contains no loop, because most calls use it."""
+    """Generate the function that renders the models of a class. It has no loop over the fields, to be fast."""
     lines = ["def render(model):", "  fields, text = model.__dict__, ''", "  try:"]
     for name, wire_name in cls.attribute_map.items():
         lines.append(f"    value = fields[{name!r}]")

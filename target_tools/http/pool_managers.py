@@ -1,8 +1,8 @@
-"""Creates pools and pool managers, and handles those of the application and those with replaced parts of urllib3.
+"""Creates pools and pool managers, reads the responses of pool managers, and detects replaced parts of urllib3.
 
-An application can supply a pool manager. Most replaced functions take effect anyway, since our pools and
-connections derive from urllib3's. A replaced ``PoolManager`` or connection class would not, because our own
-transport does not use it; requests then go through a pool manager made of the replacements.
+An application can supply a pool manager, and tests and monitors can replace parts of urllib3. Most replaced functions
+take effect, because our pools and connections derive from urllib3's. A replaced ``PoolManager`` or connection class
+would have no effect on our transport, so requests then go through a pool manager made of the replaced parts.
 """
 
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple
@@ -32,9 +32,9 @@ class Urllib3Replacements:
     """Detects replaced parts of urllib3 that 1.1.0's requests passed through and our own transport does not."""
 
     def __init__(self) -> None:
-        #: The parts if they were urllib3's own at the last check. Not those at import, when a patch may be active.
+        #: The parts at the last check if all were urllib3's own, else empty. Unset at import: a patch may be active.
         self.own: Tuple[Any, ...] = ()
-        #: The parts if one of them was replaced at the last check, and a manager made of them for each proxy.
+        #: The parts at the last check if one of them was replaced, and a pool manager made of them for each proxy.
         self._replaced: Tuple[Any, ...] = ()
         self._managers: Dict[Optional[Proxy], Any] = {}
 
@@ -167,7 +167,7 @@ def read_response(response: Any, request: HttpRequest, deadline: Deadline, began
 
 
 def _body(response: Any, max_bytes: int, deadline: Deadline) -> Tuple[bytes, bool]:
-    """Return the body, and whether the response had it already."""
+    """Return the body, and whether the response had already read it."""
     parts: List[bytes] = []
     size = 0
     try:

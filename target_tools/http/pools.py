@@ -41,9 +41,9 @@ from target_tools.concurrency.fork_safety import OpenSSLSection
 from target_tools.http.connect import connect
 from target_tools.http.exchanges import EXCHANGE, DeadlineReader, Exchange, StrictResponse, set_socket_timeout
 
-#: The folder in the code objects of urllib3. In a frozen application it is not that of ``urllib3.__file__``.
+#: The folder that urllib3's code objects name. In a frozen application ``urllib3.__file__`` is in another folder.
 _URLLIB3 = os.path.dirname(urllib3.add_stderr_logger.__code__.co_filename) + os.sep
-#: Libraries whose sockets are real ones.
+#: Modules whose ``socket`` class opens real connections, unlike that of a test double.
 _SOCKET_MODULES = ("socket", "gevent", "eventlet")
 #: Bytes to send at once: one TLS record, so that the deadline is checked between records.
 SEND_SIZE = 16384

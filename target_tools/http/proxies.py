@@ -32,7 +32,7 @@ class Proxy(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Return the URL without the credentials, which urllib3 would split differently if they contain a backslash."""
+        """Return the URL without the credentials: urllib3 misreads a URL whose credentials contain a backslash."""
         return f"{self.scheme}://{Origin(self.scheme, self.host, self.port).netloc}"
 
     def __repr__(self) -> str:
@@ -49,7 +49,7 @@ class Proxy(NamedTuple):
 
 
 def parse_proxy(text: str, headers: Optional[Mapping[str, str]] = None) -> Proxy:
-    """Parse the URL of a proxy; ``host:port`` means an HTTP proxy. Raises ValueError for other text."""
+    """Parse the URL of a proxy; ``host:port`` means an HTTP proxy. Raises ValueError if the URL is not supported."""
     parts = urllib.parse.urlsplit(text if "://" in text else "http://" + text)
     scheme = parts.scheme.lower()
     host = parts.hostname or ""
@@ -61,9 +61,10 @@ def parse_proxy(text: str, headers: Optional[Mapping[str, str]] = None) -> Proxy
 
 
 def proxy_from_environment(origin: Origin, headers: Optional[Mapping[str, str]]) -> Optional[Proxy]:
-    """Return the proxy for ``origin`` by the current HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
+    """Return the proxy for ``origin`` according to HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, or None.
 
-    The standard library reads them. It ignores HTTP_PROXY in a CGI process, where a request could set it.
+    The standard library reads these variables. In a CGI process it ignores HTTP_PROXY, because the header ``Proxy`` of
+    a request sets it.
     """
     from urllib.request import getproxies, getproxies_environment, proxy_bypass  # noqa: PLC0415 - slow to import
 

@@ -25,7 +25,7 @@ UNSENT_PHASES = frozenset({"opening", "refused"})
 class RetryBudget:
     """Tokens for retries. A retry costs one token, and each call adds a tenth of one.
 
-    The count is not exact if several threads use it, which is enough to limit a rate.
+    If several threads use it, the count can be slightly wrong. That is good enough to limit a rate.
     """
 
     CAPACITY = 10.0

@@ -120,7 +120,7 @@ class _ContextKey(NamedTuple):
     pid: int
     #: The id of the only user if the context is not shared.
     owner: Optional[int]
-    #: gevent and eventlet replace the class.
+    #: The class ``ssl.SSLContext``, which gevent and eventlet replace.
     kind: Any
     verify: bool
     ca_certs: Optional[str]
@@ -173,8 +173,8 @@ def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> 
     # Do not use urllib3's function, which uses the class that it found when it was imported. gevent and eventlet
     # replace the class, and the setters of the old one then recurse without end.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if not hasattr(urllib3, "BaseHTTPResponse"):  # 1.26
-        context.check_hostname = False  # it checks names itself, and does not pass on IP addresses
+    if not hasattr(urllib3, "BaseHTTPResponse"):  # urllib3 1.26
+        context.check_hostname = False  # 1.26 checks host names itself, and does not pass IP addresses to the context
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if client_cert is not None:  # first, to fail fast while a renewed pair of files is incomplete
         _load_client_cert(context, client_cert)

@@ -1,6 +1,6 @@
 """Sends one request and returns its reply, within the deadline.
 
-Redirects are never followed, and no more is read than the request allows. Every failure is a
+Redirects are never followed, and replies are read up to the request's ``max_bytes``. Every failure is a
 :class:`~target_tools.errors.DeliveryError`. An exception that a signal handler raises passes unchanged, and the
 connection that it interrupted is closed.
 """

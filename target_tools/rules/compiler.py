@@ -7,8 +7,9 @@ evaluation does not read the rule again.
     >>> is_adult({"age": "40"})
     True
 
-An object with one key is an operation. An array evaluates its items. Any other JSON value is a constant. Operators and
-results are those of json-logic-js, without ``log``. Three differences protect against malicious rules and data:
+An object with one key is an operation. An array evaluates to the results of its items. Any other JSON value is a
+constant. Operators and results are those of json-logic-js, without ``log``. Three differences protect against malicious
+rules and data:
 
 * Unknown operators, and rules that are too large or nested too deeply, are rejected at compile time, even in branches
   that are never evaluated.

@@ -297,7 +297,7 @@ def greater_or_equal(left: Value, right: Value) -> bool:
 
 
 def _texts(left: Value, right: Value) -> Optional[Tuple[str, str]]:
-    """Return the text of both values if each is text or an object, else None: they are compared as numbers."""
+    """Return the texts of both values if each is text or an object; else None, because they are compared as numbers."""
     if _is_text_or_object(left) and _is_text_or_object(right):
         return to_string(left), to_string(right)
     return None

@@ -1,4 +1,4 @@
-"""The declaration of a model's fields: what an annotation says about a field, and how to read it.
+"""Declares the fields of models by annotations, and generates their constructors.
 
 A type is declared as a class body of annotated fields. The annotation holds everything the
 schema says about a field, so readers, type checkers and the base class all use the same
@@ -52,7 +52,7 @@ class Constraint:
     """A limit for values that application code sets. ``requirement`` is 1.1.0's wording of it."""
 
     requirement: ClassVar[str]
-    #: The values that the limit can be applied to.
+    #: Names the values that the limit applies to, for error messages.
     kind: ClassVar[str] = "text"
     #: Returns whether a value violates the limit.
     rejects: Callable[[Any], bool]
@@ -242,7 +242,10 @@ def _type_name(kind: Any) -> str:
 def generate_constructor(
     cls: type, fields: Mapping[str, Field], set_fields: Optional[Callable[[Any, Dict[str, Any]], None]]
 ) -> Callable[..., None]:
-    """Return an ``__init__`` for ``cls``: one parameter per field, validation, and assignments or ``set_fields``."""
+    """Return an ``__init__`` for ``cls``, with one parameter per field.
+
+    It validates the arguments and sets the attributes: all at once by ``set_fields`` if given, otherwise one by one.
+    """
     checked = [field for field in fields.values() if field.is_checked]
     lines = [f"def __init__(self, {', '.join(f'{name}=None' for name in fields)}):"]
     lines += [f"    if not ({field.validation_expression}): _check_{field.name}({field.name})" for field in checked]

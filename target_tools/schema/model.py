@@ -1,8 +1,8 @@
 """Base class of the Delivery API's types. :mod:`target_tools.schema.fields` describes how their fields are declared.
 
 Values that application code sets are validated, on construction and on assignment. Values that a server sends are not
-validated, so that older clients keep working when the API grows, with one exception: where the schema declares an
-object or a list, the value must be one, or null.
+validated, so that older clients keep working when the API grows. One thing is still required: a field that the schema
+declares as an object or a list must be one, or null.
 """
 
 import datetime
@@ -30,7 +30,7 @@ from target_tools.schema.fields import Field, declared_fields, field_hints, gene
 from target_tools.typing_compat import Json, dataclass_transform
 
 ModelT = TypeVar("ModelT", bound="Model")
-#: A value of a field, or a part of one.
+#: The value of a field, or a value nested in it.
 Value = Union[Json, datetime.datetime, enum.Enum, "Model", List["Model"]]
 Check = Callable[[Any], None]
 Load = Callable[[Any], Any]
@@ -77,7 +77,7 @@ class _BuiltOnFirstUse:
 
 
 @dataclass_transform()
-class Model:  # noqa: PLW1641  a value that can change has no hash
+class Model:  # noqa: PLW1641  mutable, so not hashable
     """A JSON object of the Delivery API, with its fields as attributes.
 
     ``from_dict(data)`` parses JSON objects; ``to_dict(by_alias=True, exclude_none=True)`` returns the object to send.
@@ -93,7 +93,7 @@ class Model:  # noqa: PLW1641  a value that can change has no hash
     discriminator: ClassVar[None] = None
     """Always ``None``. Kept for compatibility with 1.1.0."""
 
-    #: Whether the constructor sets ``__dict__`` as a whole. That is faster for models that every call reads as a dict.
+    #: Whether the constructor sets ``__dict__`` in one step. Faster for models whose ``__dict__`` every call reads.
     _is_read_as_dict: ClassVar[bool] = False
 
     _names: ClassVar[Dict[str, str]] = {}
@@ -273,7 +273,7 @@ def _deep_copy(value: Any) -> Any:
         return _create(value.__class__, fields)
     if isinstance(value, (list, tuple)):
         return [one if one.__class__ in _LEAVES else _deep_copy(one) for one in value]
-    if isinstance(value, (dict, Mapping)):  # the check of a Mapping is slow
+    if isinstance(value, (dict, Mapping)):  # dict first: isinstance is slow for abstract classes
         return {name: one if one.__class__ in _LEAVES else _deep_copy(one) for name, one in value.items()}
     return value
 
@@ -307,7 +307,7 @@ def _validating_setattr(self: Model, name: str, value: Value) -> None:
 
 
 def _build_init(cls: Type[Model]) -> None:
-    # Setting all fields at once also bypasses a validating ``__setattr__``: the values have just been validated.
+    # Setting all fields at once also bypasses a validating ``__setattr__``; the constructor has validated the values.
     set_fields = _set_fields if cls._is_read_as_dict or cls.__setattr__ is not object.__setattr__ else None
     cls.__init__ = generate_constructor(cls, fields_of(cls), set_fields)  # type: ignore[method-assign]
 
@@ -322,7 +322,7 @@ _BUILDERS = {
 
 
 def _loader(kind: Any) -> Optional[Load]:
-    """Return the function that loads JSON values of type ``kind``; None if they stay as they are."""
+    """Return the function that loads JSON values of type ``kind``; None if they need no conversion."""
     origin = get_origin(kind)
     if origin is list:
         return _list_loader(_loader(get_args(kind)[0]))
@@ -379,7 +379,8 @@ def _to_plain(value: Value, by_alias: bool, exclude_none: bool) -> Any:
     if value.__class__ in _LEAVES:
         plain = value
     elif isinstance(value, Model):
-        is_overridden = value.__class__.to_dict is not Model.to_dict and not (by_alias or exclude_none)  # by a subclass
+        # A subclass may override to_dict. Its method is called only where to_dict() without arguments was called.
+        is_overridden = value.__class__.to_dict is not Model.to_dict and not (by_alias or exclude_none)
         plain = value.to_dict() if is_overridden else _model_to_dict(value, by_alias, exclude_none)
     elif isinstance(value, (list, tuple)):
         plain = [item if item.__class__ in _LEAVES else _to_plain(item, by_alias, exclude_none) for item in value]

@@ -1,4 +1,4 @@
-"""Lets pydantic, and so FastAPI, validate and serialize our types. Imported by pydantic only."""
+"""Lets pydantic, and so FastAPI, validate and serialize our types. Imported only when pydantic asks for a schema."""
 
 from typing import Any, Callable
 
@@ -6,7 +6,7 @@ from pydantic_core import core_schema
 
 
 def schema_for(cls: type, load: Callable[[Any], Any], dump: Callable[[Any], Any]) -> core_schema.CoreSchema:
-    """Return the schema of ``cls``: an instance is taken as it is, a JSON object is read by ``load``."""
+    """Return a schema that accepts instances of ``cls`` unchanged and reads other values with ``load``."""
 
     def validate(value: Any) -> Any:
         return value if isinstance(value, cls) else load(value)
