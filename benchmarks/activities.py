@@ -16,7 +16,7 @@ _FEW = 10
 _CROWD = 100
 #: Warm-up calls per mbox, after which most of the offers have been read.
 _CALLS_PER_MBOX = 2.5
-#: The peer and the artifact of ``ours`` and ``theirs``.
+#: The peer to run and its artifact, by ``ours`` and ``theirs``, the two columns of a figure.
 _Runs = Dict[str, Tuple[str, Path]]
 
 

@@ -1,4 +1,4 @@
-"""A flag with ``get_attributes``, compared with optimizely-sdk and, without a goal, with other libraries."""
+"""A flag with ``get_attributes``, compared with optimizely-sdk and with other libraries. Only the former has goals."""
 
 import sys
 from contextlib import ExitStack

@@ -15,7 +15,7 @@ Call = Callable[[], object]
 
 
 def server_side_call() -> Call:
-    """Return a ``get_offers`` call whose exchange is replaced: it prepares the request and shapes the answer."""
+    """Return a ``get_offers`` call without a network: it prepares the request and processes a fixed answer."""
     from benchmarks.artifacts import CLIENT, HINT  # noqa: PLC0415
     from benchmarks.decision_worker import NoNetwork  # noqa: PLC0415
     from benchmarks.workload import ANSWER, ORGANIZATION, SESSION, delivery_request  # noqa: PLC0415

@@ -40,7 +40,7 @@ def old_release() -> Union[OldRelease, NotRun]:
 
 
 def optimizely() -> Union[Library, NotRun]:
-    """Install optimizely-sdk, the peer of our flags."""
+    """Install optimizely-sdk, the main peer of the benchmark ``flags``."""
     package = f"optimizely-sdk=={_OPTIMIZELY_VERSION}"
     found = python_with(f"optimizely-{_OPTIMIZELY_VERSION}", (package,), "from optimizely import optimizely")
     return found if isinstance(found, NotRun) else Library(found)

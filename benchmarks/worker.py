@@ -47,8 +47,9 @@ def sdk_call(settings: Message) -> Call:
 def old_sdk_call(settings: Message) -> Call:
     """Return a ``get_offers`` call of 1.1.0.
 
-    1.1.0 reads the certificates and the host only from a default configuration. It reads
-    certifi's bundle for every call, so it gets that bundle with our authority added.
+    1.1.0 reads the certificates and the host only from a default configuration. By default it
+    loads certifi's bundle for every call. To keep that cost, it gets this bundle with the
+    server's authority added.
     """
     sdk_of(OLD)
     if settings["tls"]:

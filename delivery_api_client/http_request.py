@@ -58,7 +58,7 @@ def http_request(
 
 
 def seconds(timeout: Timeout) -> float:
-    """Return the time limit of a whole call. A pair, for connecting and for reading, is added up."""
+    """Return the time limit of a whole call: a number, or the sum of a pair for connecting and for reading."""
     if isinstance(timeout, tuple) and len(timeout) == 2:
         return min(MAX_MILLISECONDS / 1000, sum(seconds(part) for part in timeout))
     if timeout is None or timeout == 0:  # as in 1.1.0

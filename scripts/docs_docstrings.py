@@ -27,7 +27,7 @@ def fenced(match: "re.Match[str]") -> str:
 
 
 def to_markdown(docstring: str) -> str:
-    """Return a docstring without roles, descriptions of parameters and literal blocks."""
+    """Return a docstring with its roles, parameter descriptions and literal blocks converted to Markdown."""
     return LITERAL_BLOCK.sub(fenced, PARAMETER.sub(r"- `\1`:", ROLE.sub(r"`\1`", docstring)))
 
 
@@ -60,9 +60,10 @@ def constructor(named_tuple: griffe.Class) -> griffe.Function:
 
 
 def simplify(attribute: griffe.Attribute) -> None:
-    """Remove a value that is not part of the API: the one that ``__init__`` sets, a cast, an object of a private class.
+    """Remove a value that is not part of the API: one that ``__init__`` sets, a cast, or an object of a private class.
 
-    Such an object is usually a descriptor. Its type parameter is that of the attribute.
+    If that object is a descriptor with a type parameter, such as ``_EnvelopeKey[str]()``, annotate the attribute with
+    the parameter.
     """
     value = attribute.value
     is_set_by_init = "instance-attribute" in attribute.labels and "class-attribute" not in attribute.labels

@@ -36,7 +36,7 @@ def metadata_problems(root: Path) -> List[str]:
 
 
 def version_problems(root: Path) -> List[str]:
-    """Return what is wrong with the version, and with its section in the changelog."""
+    """Return the problems with the version and with its section in the changelog."""
     version = version_of(root)
     problems = []
     if not FINAL.fullmatch(version):

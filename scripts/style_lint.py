@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = Path(__file__).with_suffix(".ini")
 SUFFIXES = (".py", ".pyi", ".md")
 NOT_OURS = {".venv", "__pycache__", "build", "dist", "site"}
-#: For paths that the table of limits does not name.
+#: The limit of a path that the section ``limits`` of the settings does not name.
 DEFAULT_LIMIT = 2.0
 
 #: Code in Markdown and docstrings, which is not prose. Inline code keeps its place as a single word.

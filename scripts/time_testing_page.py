@@ -1,4 +1,4 @@
-"""Print how long 201 tests with the fixture ``target`` take: those of the views on ``docs/testing.md``, 67 times each::
+"""Run the three tests of views on ``docs/testing.md`` 67 times each, and print how long these 201 tests take::
 
     PYTHONPATH=. .venv/bin/python scripts/time_testing_page.py
 """

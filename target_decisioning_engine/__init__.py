@@ -1,6 +1,6 @@
 """1.1.0's decisioning engine, for use without a client.
 
-A ``TargetClient`` with ``decisioning_method`` ``on-device`` or ``hybrid`` includes all of it.
+A ``TargetClient`` with ``decisioning_method`` ``on-device`` or ``hybrid`` does not need a separate engine.
 """
 
 from importlib import import_module

@@ -15,7 +15,7 @@ def attribute_not_exist(key_name: str, mbox_name: str) -> str:
 
 
 class AttributesProvider:
-    """The keys of the JSON offers of each mbox.
+    """The values in the JSON offers of each mbox, by their keys.
 
     If several offers of an mbox have the same key, the last one counts: executed content comes after prefetched
     content, and options keep their order. ``indexed`` holds the values by mbox name, ``offers_response`` the

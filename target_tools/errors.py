@@ -16,7 +16,7 @@
         ├── DeadlineExceeded (TimeoutError)         the call took too long; also urllib3's TimeoutError, MaxRetryError
         ├── HttpStatusError (ApiException)          the server returned an error status
         │   └── RedirectRefused                     the server returned a redirect, which is never followed
-        ├── TransportError                          a replacement, a hook or a pool manager raised while sending
+        ├── TransportError                          a replaced function, a hook or a pool manager raised an exception
         ├── ArtifactNotAvailable                    no artifact for an on-device call was downloaded yet
         └── InvalidResponse (ValueError)            the response cannot be read
             ├── InvalidArtifact                     the artifact cannot be used

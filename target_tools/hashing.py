@@ -65,7 +65,7 @@ class HashPrefix(NamedTuple):
 
 
 class HashSuffix:
-    """A text that many hashed texts end with. It is premixed once and combined with any number of prefixes."""
+    """A text that many hashed texts end with. Its blocks are premixed once, and reused for any number of prefixes."""
 
     __slots__ = ("_data", "_premixed", "_units")
 

@@ -126,7 +126,7 @@ class Shop:
         self.results[call] = answer
 
     def store_nothing(self, call: str, error: BaseException) -> None:
-        """Store None, because the call was rejected: the queue of calls is full."""
+        """Store None for a call that was rejected, such as when the queue of calls is full."""
         self.results[call] = None
 
     def notify(self, visit: Visit, event: Dict[str, Any]) -> None:

@@ -108,7 +108,7 @@ class Shop:
         self.edge = edge
         self.stop_signal = serve.stop_signal(server)
         self._port = port
-        # Apache has a folder for its configuration, which its user must be able to read.
+        # The folder also contains Apache's configuration, which the user that Apache runs as must be able to read.
         os.chmod(folder, 0o755)
         extra = ("--server-root", os.path.join(folder, "apache")) if server == "mod_wsgi" else ()
         self.command = serve.command(server, port, "app", *serve.RECOMMENDED_FLAGS.get(server, ()), *extra)
@@ -199,7 +199,7 @@ class Shop:
         return sorted(self._seen)
 
     def expected(self) -> Dict[str, int]:
-        """Return how many notifications of each type the edge should have. A page has a greeting, products, flags."""
+        """Return how many notifications of each type the edge should have. Each page displays three offers."""
         return {"display": 3 * self._pages, "click": self._clicks}
 
     def recorded(self) -> Dict[str, int]:

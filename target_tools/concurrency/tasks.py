@@ -1,6 +1,6 @@
 """Units of work for worker threads, and their results.
 
-The methods of a result are those of ``multiprocessing.pool.AsyncResult``, which 1.1.0 returned; it can also be awaited.
+A result has the methods of ``multiprocessing.pool.AsyncResult``, which 1.1.0 returned, and can also be awaited.
 """
 
 import _thread

@@ -69,7 +69,7 @@ class _Probe(NamedTuple):
     """A call that was let through while the circuit is open."""
 
     slot: int
-    #: The time at which the slot is free again at the latest, if a signal handler's exception prevents its release.
+    #: The time at which the slot becomes free even if a signal handler's exception has prevented its release.
     expires_at: float
 
 
@@ -146,7 +146,7 @@ class _Circuit:
 
 
 class CircuitBreaker:
-    """Wraps a ``Send`` that retries, and refuses calls to an origin that is down.
+    """Wraps a retrying ``Send``. Refuses calls to an origin that is down.
 
     A timeout counts as a failure of the origin only if the call had at least ``patience`` seconds.
     ``on_change`` is called once for each opening and closing, in the thread of the call that caused it.

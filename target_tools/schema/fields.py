@@ -11,8 +11,8 @@ line::
 
 The annotation may contain:
 
-* ``Required``: the field must not be ``None``. Every field still has a default, because
-  1.1.0's constructors accept their arguments by position as well.
+* ``Required``: the field must not be ``None``. It has a default nevertheless, because 1.1.0's
+  constructors have no required parameters.
 * Constraints such as ``MaxLength`` and ``Pattern``, with the limits and the error messages of 1.1.0.
 * A class of constants: the values the field accepts.
 * ``JsonName``: the name in JSON, if it is not the camelCase form of the Python name.

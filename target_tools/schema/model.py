@@ -58,7 +58,7 @@ class SchemaMismatch(Exception):
 
 
 class _BuiltOnFirstUse:
-    """Builds a class attribute on first access and replaces itself with it.
+    """Stands in for a class attribute until that is first read, then builds it.
 
     Building the tables and the constructor of a type takes about 100 microseconds. Most programs use only a few of
     the types; building all of them would double the import time. If two threads access an attribute at the same time,
