@@ -187,7 +187,7 @@ def test_a_thousand_unsupported_rules_do_not_flood_the_log(edge, caplog):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [200, pytest.param(50000, marks=pytest.mark.fuzz)])
-def test_a_mutated_artifact_is_used_or_refused_as_a_whole(count, edge):
+def test_a_mutated_artifact_gives_decisions_or_is_refused(count, edge):
     rng = random.Random(SEED)
     seen = {"decided": 0, "refused": 0}
     mboxes = ["good", {"name": "home", "parameters": {"foo": "bar", "age": "7", "a.b": "c"}}, GLOBAL]
@@ -314,7 +314,7 @@ def test_a_visitor_without_an_id_gets_one_experience_in_a_call(visitor, edge):
 
 
 @pytest.mark.parametrize("customers", CUSTOMERS.values(), ids=CUSTOMERS)
-def test_a_visitor_with_only_customer_ids_gets_one_experience(customers, edge):
+def test_customer_ids_with_an_id_give_a_visitor_a_stable_tnt_id_and_experience(customers, edge):
     document = artifact(home=halves(), again=halves(1, "again"))
     request = DeliveryRequest.from_dict(request_json(mboxes=["home", "again"], visitor={"customerIds": customers}))
     has_id = any(one is not None and one.get("id") for one in customers)

@@ -289,7 +289,7 @@ def test_a_trace_counts_a_payload_as_a_retrieval():
     assert trace["artifactLastRetrieved"].endswith("Z")
 
 
-def test_a_decision_without_a_trace_creates_none(monkeypatch):
+def test_a_decision_without_a_trace_creates_no_tracer(monkeypatch):
     monkeypatch.setattr(engine, "Tracer", lambda *_: pytest.fail("a tracer was created"))
     with client_of(artifact(home=ALWAYS)) as client:
         assert first_content(client) == "A"
@@ -324,7 +324,6 @@ def test_meta_and_one_log_line_name_each_part_that_has_no_effect(given, ignored,
     assert [(line.levelname, line.getMessage().rpartition(": ")[2]) for line in lines] == [
         ("WARNING", name) for name in ignored
     ]
-
 
 
 # Macros
@@ -505,7 +504,7 @@ def test_the_rules_of_a_decision_share_its_steps(caplog):
 
 
 def test_an_evaluation_within_another_has_its_own_steps():
-    """A signal handler can decide during a decision."""
+    """A signal handler can start a decision while another one is in progress."""
     data = Data(None)
     condition = compile_condition({"some": [list(range(1000)), {"==": [variable("x.y"), "inner"]}]})
 

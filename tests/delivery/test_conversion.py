@@ -134,7 +134,7 @@ def client_with_method(method, **options):
     pool_manager = PoolManager()
     document = artifact(home=[rule("A", condition={"==": [{"var": "mbox.plan"}, "gold"]})])
     defaults = {**REQUIRED, "pool_manager": pool_manager, "decisioning_method": method, "polling_interval": 0}
-    # The pool manager gets only the requests of the calls: none for a location hint, and none with telemetry.
+    # With these options, the client sends only the requests of the calls: no location-hint request, no telemetry.
     defaults.update(target_location_hint="35", telemetry_enabled=False)
     if method != "server-side":
         defaults["artifact_payload"] = document
@@ -221,7 +221,7 @@ def test_numbers_of_any_type_become_json_numbers(value, place):
 
 
 def assert_plain(value):
-    """Check that every value has exactly the types that ``json`` reads."""
+    """Check that a value consists only of the types that ``json.loads`` returns, without subclasses."""
     if type(value) is dict:
         assert {type(key) for key in value} <= {str}
         for item in value.values():

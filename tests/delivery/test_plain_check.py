@@ -115,7 +115,7 @@ def test_a_common_request_passes_the_check() -> None:
     assert plain_check(DeliveryRequest)(request)
 
 
-def test_attributes_may_be_missing_and_in_another_order() -> None:
+def test_a_request_with_missing_or_reordered_attributes_is_converted() -> None:
     request = DeliveryRequest(id=None, execute=ExecuteRequest(mboxes=[]))
     del request.execute, request.id
     assert not plain_check(DeliveryRequest)(request)

@@ -538,7 +538,7 @@ UNSENDABLE = {
 @pytest.mark.parametrize(
     ("field", "fields", "problem"), [(field, *case) for field, cases in UNSENDABLE.items() for case in cases]
 )
-def test_b30_a_notification_that_cannot_be_sent_is_an_error_or_a_log_line(field, fields, problem, caplog):
+def test_b30_an_invalid_notification_is_an_error_if_sent_alone_and_otherwise_logged(field, fields, problem, caplog):
     bad = Notification(**{"id": "bad", "type": "click", "timestamp": 1, **fields})
     text = f"request.notifications[0].{field}: {problem}"
     with pytest.raises(OptionError) as caught:

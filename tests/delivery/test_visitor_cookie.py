@@ -53,7 +53,7 @@ def parse(text):
         f"cookie:{NAME}={VALUE}",
         f"AMCV_other%40AdobeOrg=-1|MCMID|999;{NAME}={VALUE}",
         f"{NAME}=; {NAME}={VALUE}",
-        f"{NAME}={VALUE}; {NAME}=-1|MCMID|999",  # the first one has the more specific path
+        f"{NAME}={VALUE}; {NAME}=-1|MCMID|999",  # browsers send the cookie with the more specific path first
     ],
 )
 def test_the_ids_are_read_from_the_value_and_from_a_header(text):

@@ -1,9 +1,9 @@
 """A serverless function as a process: ``python -m tests.integrations.serverless_process STYLE DOMAIN``.
 
-Each line on stdin is an invocation, with the id of a visitor. STYLE selects a plain handler (``sync``) or a coroutine
-function (``async``). The handler decides on-device, which sends a notification in the background, and requests an offer
-from the edge at DOMAIN. After each invocation, the process prints the offers and the client's statistics as one line
-of JSON.
+Each line on stdin is the id of a visitor, with which the process calls the handler once. STYLE selects a plain handler
+(``sync``) or a coroutine function (``async``). The handler makes an on-device call, whose notification is sent in the
+background, and a server-side call to the edge at DOMAIN. After each call of the handler, the process prints the offers
+and the client's statistics as one line of JSON.
 """
 
 import asyncio

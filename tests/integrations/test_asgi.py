@@ -66,7 +66,7 @@ async def remembering(request: Request) -> Response:
 
 
 def test_a_returning_visitor_is_recognized(client: TargetClient, edge: LocalEdge) -> None:
-    """The browser stores the cookies and sends them back: two visits, one session, one visitor, one experience."""
+    """The browser sends back the cookies, so that both requests have the same session and the same visitor."""
     before = len(edge.requests)
     browser = browser_of(application_of(hero, client=client))
     first = browser.get("/?q=1", headers={"User-Agent": "Mozilla/5.0", "Referer": "https://r.example/"})
@@ -293,7 +293,7 @@ def test_other_scopes_are_passed_on_unchanged(kind: str) -> None:
 
 
 def test_the_scope_is_shared_with_the_application() -> None:
-    """Monitors read what the application adds to the scope. The visit does not refer to the scope itself."""
+    """Monitoring tools read what the application adds to the scope. The visit holds no reference to the scope."""
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         scope["route"] = "/items/{id}"

@@ -216,7 +216,7 @@ def test_a_later_installation_replaces_an_earlier_one(app, edge, factory):
     target.client.close()
 
 
-def test_the_task_is_shared_without_an_app(factory):
+def test_without_an_app_the_task_is_registered_in_every_application(factory):
     install(factory)
     assert Celery("another", set_as_current=False).tasks[TASK_NAME].acks_late
     assert not factory.clients
@@ -401,7 +401,7 @@ def test_a_child_that_ends_runs_every_callback(app):
 
 
 def test_calls_made_by_callbacks_while_a_child_ends_use_its_client(app):
-    """Each callback makes another call, four times, so that calls are outstanding when the process ends."""
+    """When the process ends, five chains of four calls are running. Each callback makes the next call of its chain."""
 
     def unhurried(connection):
         while connection.read_request():
@@ -445,7 +445,7 @@ def test_callbacks_that_always_make_another_call_do_not_prevent_the_end(app, edg
 
     again(None)
     signals.worker_shutdown.send(sender=None)
-    assert ended or target.stats()["lost"] >= 1  # the call of the last callback, or the one after it
+    assert ended or target.stats()["lost"] >= 1
 
 
 @pytest.mark.parametrize("callback_hangs", [False, True])
@@ -542,8 +542,8 @@ def test_invalid_options_raise_before_a_message_is_published(options, app, facto
 # Running the task
 
 
-def test_a_repeated_run_repeats_every_id(app_with_worker, caplog):
-    """Neither the headers of the messages nor any log record at INFO contains the visitor's id."""
+def test_a_retry_sends_the_same_request_with_the_same_ids(app_with_worker, caplog):
+    """No log record at INFO or above contains the visitor's id, and the headers show only the notification count."""
     caplog.set_level(logging.INFO)
     sent = []
     task_sent = lambda body=None, headers=None, **_: sent.append(headers)  # noqa: E731
@@ -787,7 +787,7 @@ FORGED = {
 
 @pytest.mark.parametrize(("args", "kwargs"), FORGED.values(), ids=list(FORGED))
 def test_a_forged_message_raises_an_option_error(args, kwargs, app, factory, caplog):
-    """The task is not retried, no client is created for it, and nothing of the message is logged."""
+    """The task is not retried, no client is created for it, and the visitor's id is not logged."""
     target = install(factory, app)
     with pytest.raises(OptionError) as caught:
         target.task.apply(args=args, kwargs=kwargs, throw=True)
@@ -824,7 +824,7 @@ def test_a_request_that_is_too_large_is_not_published(app, factory):
 
 @pytest.fixture
 def unaware(app_with_worker):
-    """Return an application whose worker does not know the task, in whatever order the tests run."""
+    """Return an application whose running worker does not know the task, even if an earlier test registered it."""
     consumer = app_with_worker.worker.consumer
     app_with_worker.tasks.pop(TASK_NAME, None)
     consumer.strategies.pop(TASK_NAME, None)
@@ -926,7 +926,7 @@ def test_notifications_with_a_permanent_error_are_not_published(app, factory, ca
     assert caplog.text.count("Notifications were lost") == 1
 
 
-def test_a_broker_that_is_down_does_no_harm(factory, caplog):
+def test_resend_to_a_broker_that_is_down_counts_each_loss_and_logs_one(factory, caplog):
     pytest.importorskip("redis", reason=NO_REDIS)
     app = Celery("shop", broker="redis://127.0.0.1:1", set_as_current=False)
     target = install(factory, app)

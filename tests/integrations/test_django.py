@@ -193,7 +193,7 @@ def test_a_path_is_percent_encoded(target: Dict[str, Any], path: str) -> None:
 
 
 def test_views_can_be_tested_with_request_factories(target: Dict[str, Any]) -> None:
-    """The middleware wraps a view as it wraps the next middleware."""
+    """A test wraps a single view in the middleware."""
     answer = TargetMiddleware(django_site.home)(RequestFactory().get("/"))
     assert (text_of(answer), "mbox" in answer.cookies) == (HERO, True)
 

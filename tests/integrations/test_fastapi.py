@@ -45,7 +45,7 @@ VIEWS = [awaiting, with_a_default_value, blocking]
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_gets_the_visit(view: Callable[..., Any], client: TargetClient, edge: LocalEdge) -> None:
-    """The cookies of the view's calls are set, even if it runs in another thread, and identify the visitor."""
+    """The response sets the cookies of the view's call, even if the view runs in another thread."""
     before = len(edge.requests)
     browser = TestClient(application_of(view, client=client))
     first, second = (browser.get(f"/{view.__name__}") for _ in range(2))
@@ -99,7 +99,7 @@ def test_a_background_task_reports_a_display(client: TargetClient, edge: LocalEd
 
 
 def test_a_test_can_override_the_dependency(client: TargetClient) -> None:
-    """The overrides of FastAPI work without the middleware."""
+    """FastAPI's ``dependency_overrides`` work without the middleware."""
     application = application_of(awaiting)
     application.dependency_overrides[visit] = lambda: Visit({})
     with pytest.raises(OptionError, match="this visit has no client"):

@@ -123,7 +123,7 @@ def test_the_options_apply(client: TargetClient) -> None:
 
 
 def test_several_applications_have_their_own_settings(client: TargetClient) -> None:
-    """A second ``init_app`` replaces the settings, and sets each cookie once."""
+    """A second ``init_app`` for the same application replaces its settings; each cookie is still set only once."""
     target = Target(cookies=CookieOptions(same_site="Strict"))
     one, two = shop(client, "one", target), shop(lambda: client, "two", target, cookies=CookieOptions())
     target.init_app(one, client=client, cookies=CookieOptions(secure=True))

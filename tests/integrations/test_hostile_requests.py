@@ -46,7 +46,7 @@ PIECES = (
 )  # fmt: skip
 #: The allowed hosts: the client's, and that of a cluster. A cookie can name a cluster that does not exist.
 HOST = re.compile(r"(?:acmeclient|mboxedge[a-z0-9-]{1,55})\.tt\.omtrdc\.net")
-#: The maximum size of the prepared request, in characters.
+#: The maximum of what ``requested`` returns, in characters.
 MAX_REQUEST = 120_000
 #: The maximum CPU time of one request, in seconds.
 MAX_SECONDS = 1.0
@@ -96,7 +96,7 @@ def client(hosts: Set[str]) -> Iterator[TargetClient]:
 
 
 def requested(visit: Visit) -> int:
-    """Use the visit as a view does; return the size of the request."""
+    """Use the visit as a view does; return the length of Target's request as JSON plus that of the call's options."""
     options: Any = visit.options()
     state = visit.server_state(), visit.cookies(), visit.visitor_cookie, visit.https
     assert state[:2] == ("null", [])
@@ -104,7 +104,7 @@ def requested(visit: Visit) -> int:
 
 
 Request = Tuple[Dict[str, bytes], bytes, str]
-#: Sends a request through an adapter, and returns the size of Target's request and the offers.
+#: Sends a request through a middleware, and returns the result of ``requested`` and the offers.
 Send = Callable[[Request], Tuple[int, List[Offer]]]
 
 
@@ -177,4 +177,4 @@ def test_a_mutated_request_is_served(
         sizes.append(size)
     assert max(sizes) < MAX_REQUEST
     assert {host for host in hosts if not HOST.fullmatch(host)} == set()
-    assert len(hosts) > 1  # a request without a usable cluster, and one with the cluster of a cookie
+    assert len(hosts) > 1  # the client's own host, and the host of a cluster that a cookie named

@@ -1,4 +1,4 @@
-"""The provider of OpenFeature. Tests of the specification are named after its requirement numbers."""
+"""The OpenFeature provider. A test of OpenFeature's specification has the requirement's number in its name."""
 
 import asyncio
 import json
@@ -171,7 +171,7 @@ def test_2_2_2_1_values_of_each_type_are_resolved(  # noqa: PLR0917 - one for ea
         ("string", "nothing", "x", "null"),
     ],
 )
-def test_1_4_8_another_type_is_a_type_mismatch(
+def test_1_4_8_a_value_of_another_type_is_a_type_mismatch(
     kind: str, attribute: str, default: Any, got: str, clients: Any
 ) -> None:
     details = evaluate(flags_of(clients["on-device"]), kind, f"flags.{attribute}", default)
@@ -359,7 +359,9 @@ def test_3_1_1_the_targeting_key_is_the_chosen_id(edge: LocalEdge, clients: Any)
 
 
 @pytest.mark.parametrize("attributes", [{}, {"session_id": "s"}])
-def test_a_context_that_names_no_visitor_lacks_a_targeting_key(attributes: Any, edge: LocalEdge, clients: Any) -> None:
+def test_a_context_without_a_visitor_id_is_an_error_unless_the_targeting_key_is_optional(
+    attributes: Any, edge: LocalEdge, clients: Any
+) -> None:
     context, before = EvaluationContext(None, attributes), len(executed(edge))
     details = evaluate(flags_of(clients["server-side"]), "boolean", "flags.on", False, context)
     assert (details.value, details.error_code) == (False, ErrorCode.TARGETING_KEY_MISSING)
@@ -369,7 +371,7 @@ def test_a_context_that_names_no_visitor_lacks_a_targeting_key(attributes: Any, 
 
 
 @pytest.mark.parametrize("attributes", [{"tnt_id": "v.35_0"}, {"target_cookie": "PC#v.35_0#2000000000"}])
-def test_another_id_of_the_visitor_is_enough(attributes: Any, clients: Any) -> None:
+def test_a_context_with_another_visitor_id_needs_no_targeting_key(attributes: Any, clients: Any) -> None:
     context = EvaluationContext(None, attributes)
     assert evaluate(flags_of(clients["server-side"]), "boolean", "flags.on", False, context).value is True
 
@@ -423,7 +425,9 @@ class Recorder(Hook):
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["blocking", "async"])
-def test_4_4_2_hooks_of_the_provider_run_after_the_others_and_unwind_first(is_async: bool, clients: Any) -> None:
+def test_4_4_2_hooks_of_the_provider_run_last_before_and_first_after_the_evaluation(
+    is_async: bool, clients: Any
+) -> None:
     calls: List[str] = []
     flags = flags_of(clients["on-device"], hooks=[Recorder("provider", calls)])
     options = FlagEvaluationOptions(hooks=[Recorder("call", calls)])
@@ -535,7 +539,7 @@ def test_2_5_1_shutdown_closes_only_a_client_that_the_provider_created(edge: Loc
         assert given._events.subscription_count == subscriptions
 
 
-def test_5_1_1_another_artifact_changes_the_configuration() -> None:
+def test_5_1_1_a_new_artifact_emits_configuration_changed() -> None:
     with LocalEdge(ACTIVITIES) as edge, client_of(edge, **on_device_at(edge)) as client:
         flags = flags_of(client)
         events = RecordedEvents(flags)
@@ -600,7 +604,7 @@ def test_an_open_circuit_puts_the_provider_into_the_error_state(edge: LocalEdge)
         assert flags.get_provider_status() == ProviderStatus.ERROR
 
 
-def test_two_domains_have_two_clients(edge: LocalEdge) -> None:
+def test_the_providers_of_two_domains_use_their_own_clients(edge: LocalEdge) -> None:
     other = json.loads(json.dumps(ACTIVITIES).replace('"hi"', '"hello"'))
     with LocalEdge(other) as second, client_of(edge) as one, client_of(second) as two:
         first_flags, second_flags = flags_of(one, "one"), flags_of(two, "two")
@@ -677,7 +681,7 @@ def test_a_tracking_event_that_cannot_be_sent_is_logged(
 
 
 def test_an_awaited_evaluation_does_not_block_the_event_loop(edge: LocalEdge) -> None:
-    """The request is sent after another coroutine has run."""
+    """The request waits for an event that the event loop sets during the evaluation."""
     is_open = threading.Event()
 
     def headers(request: Any) -> Dict[str, str]:

@@ -117,7 +117,7 @@ WAYS = pytest.mark.parametrize("way", [blocking, with_callback, awaited])
 def test_the_span_of_a_call_is_a_child_span_and_has_an_event_for_each_mbox(
     way: Callable[[TargetClient, Dict[str, Any]], object], method: str, recorded: Recorded, edge: LocalEdge
 ) -> None:
-    """Nothing that is recorded contains an id of the visitor or the session."""
+    """No recorded span or event contains an id of the visitor or the session."""
     mboxes = [MboxRequest(name="hero", index=0), MboxRequest(name="none", index=1)]
     request = DeliveryRequest(id=VISITOR, execute=ExecuteRequest(mboxes=mboxes))
     with client_at(edge, recorded, decisioning_method=method) as client:
@@ -272,7 +272,7 @@ def test_open_circuits_are_counted(recorded: Recorded, edge: LocalEdge) -> None:
 
 
 @pytest.mark.server
-def test_without_an_sdk_the_observer_changes_nothing(edge: LocalEdge, caplog: pytest.LogCaptureFixture) -> None:
+def test_calls_work_without_an_opentelemetry_sdk(edge: LocalEdge, caplog: pytest.LogCaptureFixture) -> None:
     with client_of(edge, observers=[OpenTelemetry()]) as client:
         assert client.get_offers(offers("hero")).offer("hero").html == "red"
         assert not trace.get_current_span().get_span_context().is_valid

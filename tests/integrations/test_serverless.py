@@ -120,7 +120,7 @@ def test_a_flush_that_takes_too_long_logs_one_warning(
 
 
 def test_the_signature_is_kept(client: TargetClient) -> None:
-    """Platforms inspect handlers."""
+    """Serverless platforms inspect the signatures of handlers."""
 
     def handler(event: Dict[str, Any], context: object = None) -> str:
         """Docstring."""

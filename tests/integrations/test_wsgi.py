@@ -132,7 +132,7 @@ def test_cookies_are_found_among_other_cookies(header: str, kind: Callable[[str]
 @pytest.mark.parametrize(
     "header", [None, "", "mbox", "mbox=", 'mbox=""', pytest.param("mbox=" + "9" * 8193, id="long"), 7]
 )
-def test_there_are_no_cookies_without_a_valid_header(header: Any) -> None:
+def test_a_missing_or_invalid_cookie_header_gives_no_target_cookie(header: Any) -> None:
     visit = visit_of(environ_of(HTTP_COOKIE=header))
     assert visit.target_cookie is None
     assert visit.options()["target_cookie"] is None
@@ -176,7 +176,7 @@ def test_long_values_are_truncated() -> None:
 
 
 def test_the_context_describes_the_browser_and_the_page() -> None:
-    """It has the channel, the URL, the referring URL, the user agent and the address."""
+    """It has the channel, the URL, the referring URL, the user agent and the visitor's IP address."""
     context = visit_of(environ_of(HTTP_USER_AGENT="Mozilla/5.0 \xc3\xa9", HTTP_REFERER="https://r.example/")).context
     assert context.to_dict(by_alias=True, exclude_none=True) == {
         "channel": "web",
@@ -252,7 +252,7 @@ NAMES = ("HTTP_COOKIE", "HTTP_HOST", "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_X_
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, anything)), st.integers(0, 3))
 def test_no_request_value_causes_an_error(environ: Dict[str, Any], proxies: int) -> None:
-    """The request can be serialized, and the URL conforms to the schema."""
+    """Target's request can be serialized, and the URL of the page conforms to the schema."""
     visit = visit_of(environ, trusted_proxies=proxies)
     sent = visit.options(DeliveryRequest(context=Context(channel=ChannelType.WEB)))["request"]
     sent.to_str().encode("utf-8")
@@ -435,7 +435,7 @@ def test_the_body_is_returned_unchanged() -> None:
 
 
 def test_an_application_may_call_start_response_late() -> None:
-    """A generator calls it when its first part is needed."""
+    """A generator calls it only when the server asks for the first part of the body."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterator[bytes]:
         environ[ENVIRON_KEY].remember(envelope_with())
@@ -493,7 +493,7 @@ def test_the_visit_and_the_environ_form_no_reference_cycle() -> None:
 
 
 def test_a_late_cookie_is_logged_and_not_set(caplog: pytest.LogCaptureFixture) -> None:
-    """The log line does not show the value."""
+    """The log lines do not show the values of the cookies."""
     visits: List[Visit] = []
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
