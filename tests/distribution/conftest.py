@@ -1,4 +1,4 @@
-"""The distributions and their results, for all tests of this folder."""
+"""The built distributions, and the decisions of a normal installation, with which other installations must agree."""
 
 import sys
 from pathlib import Path
@@ -26,7 +26,7 @@ def build(root: Path, folder: Path) -> Distributions:
 
 
 def distributions_in(folder: Path) -> Distributions:
-    """Return the files of a folder. There is one of each kind."""
+    """Return the source distribution and the wheel in a folder, which must contain one of each."""
     (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
     return Distributions(sdist, wheel)
 

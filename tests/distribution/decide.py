@@ -1,7 +1,7 @@
 """Make the decisions that ``test_installations.py`` compares. Needs only the SDK, so it can be frozen.
 
-Prints JSON: what twenty visitors get, decided on-device and by a local edge, and other results that depend on data
-files or on modules that are imported on first use.
+Prints JSON: the offers for twenty visitors by each decisioning method, and other results that depend on data files or
+on modules that are imported on first use.
 """
 
 import json
@@ -62,7 +62,7 @@ def results() -> Dict[str, Any]:
         }
         with urlopen(Request(f"http://{edge.domain}/", headers={"Accept": "text/html"})) as page:
             title = page.read().partition(b"<title>")[2].partition(b"</title>")[0].decode()
-    LocalEdge()  # with the built-in sample
+    LocalEdge()  # reads the built-in sample
     return {
         "version": target_python_sdk.__version__,
         "offers": offers,

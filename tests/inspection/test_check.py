@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - the findings are exact
-"""The lint finds each planted mistake, names its place, and finds nothing else."""
+"""The check of artifacts and activity files finds each planted mistake, names its place, and finds nothing else."""
 
 import json
 import sys
@@ -365,7 +365,7 @@ def actions(*contents: Any) -> Dict[str, Any]:
         ({"type": "redirect", "content": 7}, "expected text, got 7"),
     ],
 )
-def test_urls_are_checked(option: Dict[str, Any], expected: str) -> None:
+def test_an_invalid_url_in_an_option_is_a_finding(option: Dict[str, Any], expected: str) -> None:
     assert findings_in(with_value(ARTIFACT, OPTION, {**option, "eventToken": "t"})) == [
         f"{AT_OPTION}.content: {expected}"
     ]
@@ -380,7 +380,7 @@ def test_urls_are_checked(option: Dict[str, Any], expected: str) -> None:
         ("a", f"{AT_OPTION}.content: expected a list, got 'a'"),
     ],
 )
-def test_actions_are_checked(content: Any, expected: str) -> None:
+def test_a_mistake_in_the_actions_of_an_option_is_a_finding(content: Any, expected: str) -> None:
     assert findings_in(with_value(ARTIFACT, OPTION, {"type": "actions", "content": content, "eventToken": "t"})) == [
         expected
     ]
@@ -618,7 +618,7 @@ def test_a_file_that_cannot_be_read_raises_an_error(tmp_path: Path) -> None:
 
 
 def test_all_mistakes_of_a_document_are_found_at_once() -> None:
-    """The document has an mbox for each mistake in the first rule of ``hero``, with a copy of that rule."""
+    """For each mistake in the first rule of ``hero``, the document has an mbox with a copy of the rule and the mistake."""
     mboxes, expected = {}, []
     for place, value, text in MISTAKES:
         if place[:4] == (*HERO, 0) and text.startswith(f"{AT_HERO}[0]") and "'hero'" not in text[len(AT_HERO) :]:

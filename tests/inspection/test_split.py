@@ -215,6 +215,6 @@ def test_wilson_intervals_are_those_of_the_literature(count: int, total: int, lo
     assert wilson_interval(count, total) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
 
-def test_the_interval_of_no_visitors_is_everything() -> None:
+def test_the_interval_of_no_visitors_is_0_to_1() -> None:
     assert wilson_interval(0, 0) == (0, 1)
     assert ExperienceSplit("A", 0.7, 0, 0.0, wilson_interval(0, 0)).is_as_expected

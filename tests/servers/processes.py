@@ -19,7 +19,7 @@ _TAIL = 6000
 
 
 def free_port():
-    """Return a free local port. The system assigns only higher ports, so no other socket gets it meanwhile."""
+    """Return a free local port, which is lower than those that the system assigns, so that no other socket gets it."""
     while True:
         port = random.randrange(20000, 30000)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -51,7 +51,7 @@ class Process:
     """A command in a separate process group, with its output in a file.
 
     ``with Process(argv, cwd=..., NAME="value") as server:`` kills the whole group at the end, and prints
-    the log if the test failed. Names in capitals are added to the environment.
+    the log if the test failed. The environment of the command contains the keyword arguments in capitals.
     """
 
     def __init__(self, argv, *, cwd=None, log=None, **environment):
@@ -150,6 +150,9 @@ def _listen_to_ctrl_c():
 
 
 def _environment(variables):
-    """Return our environment with ``variables``, with this checkout on the path, and without compiled files."""
+    """Return the environment of this process with ``variables`` added.
+
+    This checkout is on the path, and Python writes no bytecode files.
+    """
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH")) if part)
     return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **variables}

@@ -1,4 +1,4 @@
-"""The web samples under their servers, with an edge that has the activities of the sample."""
+"""Run the web samples in their servers, each with a local edge that has the activities of the sample."""
 
 import contextlib
 import sys

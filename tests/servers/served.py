@@ -49,7 +49,7 @@ on_device_client = client_of(
     shutdown_timeout=SHUTDOWN,
     events={"artifact_download_succeeded": note_artifact},
 )
-#: A client whose hanging calls last longer than a stop takes, even on a busy machine.
+#: A client with a timeout so long that a hanging call does not end before the server has stopped.
 edge_client = client_of(
     SimpleNamespace(domain=os.environ["SLOW"]), shutdown_timeout=SHUTDOWN, circuit_breaker=False, timeout=60000
 )

@@ -70,7 +70,7 @@ def test_t16_calls_that_no_task_waits_for_complete_although_the_child_exits(task
             broker.new_settings(), edge, "--max-tasks-per-child", str(tasks_per_child), concurrency=8
         ) as worker:
             fire(worker, count)
-            # Celery may wait thirty seconds for a task that begins during the stop.
+            # Stop the worker only after all tasks: Celery may wait thirty seconds for one that begins during the stop.
             worker.until_recorded(count, "ran")
             seconds_taken = worker.shut_down()
             ran, children = worker.records("ran"), {record["pid"] for record in worker.records("began")}
@@ -154,7 +154,7 @@ def limit_worker(broker):
 @pytest.mark.parametrize("kind", ["sync", "get", "create"])
 def test_t17_a_soft_limit_reaches_the_task_and_the_next_task_can_call(kind, count, limit_worker, figure):
     before = len(limit_worker.records("signal_time", "unexpected"))
-    # Long enough for a busy machine to reach the wait.
+    # A limit of one second lets even a busy machine begin the wait before the limit.
     limit_worker.send("run_into_limit", kind, times=count, soft_time_limit=1)
     signals = limit_worker.until_recorded(before + count, "signal_time", "unexpected")[before:]
     assert [record for record in signals if record["what"] == "unexpected"] == []
@@ -165,7 +165,7 @@ def test_t17_a_soft_limit_reaches_the_task_and_the_next_task_can_call(kind, coun
     figure(f"{kind} in Celery: slowest, ms after the signal", max(waits), "50 at most")
     assert all(record["unchanged"] and record["kind"] == kind for record in signals)
     assert ninth_decile(waits) < 1000
-    # A limit that did not end the wait would be noticed after the time limit of the call, a minute.
+    # If the limit did not end the wait, the call's own timeout of a minute would.
     assert max(waits) < 50000
     assert after >= children
 
@@ -235,7 +235,7 @@ def closing_seconds_and_stats(worker):
 @pytest.mark.parametrize("pool", POOLS)
 def test_t19_queued_notifications_are_delivered_during_warm_shutdown(pool, broker, figure):
     with Edge() as edge:
-        # One call at a time. The first lasts longer than gevent's pool takes to stop.
+        # The client makes one call at a time. The first one lasts longer than gevent's pool takes to stop.
         client = on_device(edge, max_workers=1, timeout=ENDLESS)
         # The limit is long enough for a busy machine. The table has the actual time.
         install = {"flush_timeout": ENDLESS}
@@ -256,7 +256,7 @@ def test_t19_queued_notifications_are_delivered_during_warm_shutdown(pool, broke
 @pytest.mark.parametrize("pool", ["prefork", *[pytest.param(pool, marks=pytest.mark.soak) for pool in IN_MAIN]])
 def test_t19_queued_notifications_for_a_hanging_edge_are_counted_as_dropped(pool, broker, figure):
     with Edge() as edge:
-        # One call at a time. The first has a longer limit than the test.
+        # The client makes one call at a time. The timeout of the first one is longer than the test.
         client = on_device(edge, max_workers=1, timeout=ENDLESS)
         with Worker(broker.new_settings(), edge, pool=pool, concurrency=2, **client) as worker:
             queue_notifications(worker, edge)
@@ -269,7 +269,7 @@ def test_t19_queued_notifications_for_a_hanging_edge_are_counted_as_dropped(pool
     figure(f"{pool}: closing that client, s (whole shutdown: {seconds_taken:.1f})", seconds, "5 at most")
     assert len(lost) == len(set(lost)) == stats["undelivered"] == stats["dropped"]
     assert len(lost) + len(under_way) == 500
-    # Closing did not wait for that call.
+    # Closing the client did not wait for the call that was running.
     assert len(under_way) == stats["running"] == 1
     assert is_reported
 
@@ -316,7 +316,7 @@ def test_other_children_send_the_notifications_of_a_killed_child(broker, figure)
             killed = worker.children()
             for child in killed:
                 os.kill(child, signal.SIGKILL)
-            # A child that still runs could get an answer.
+            # A killed child that has not exited yet could get an answer.
             worker.until(lambda: not set(killed) & set(worker.children()), what="the exit of the killed children")
             edge.answering.set()
             began = time.monotonic()

@@ -30,7 +30,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
 
 
 def reports_of(page: str) -> Dict[str, Any]:
-    """Return the tokens of the page's offer, as its script reads them."""
+    """Return the tokens of the page's offer for a display and a click, as the script of the page reads them."""
     whole = re.search(r'id="reports" type="application/json">(.*?)</script>', page)
     if whole:
         return dict(json.loads(whole[1]))
@@ -39,7 +39,7 @@ def reports_of(page: str) -> Dict[str, Any]:
 
 
 def test_a_visitor_is_recognized_and_reports_arrive_once(site: Site) -> None:
-    """The visitor has no scripts; the test posts what the script of the page would."""
+    """The test runs no scripts; it posts the notifications that the script of the page would post."""
     requests, notifications = len(site.edge.requests), len(site.edge.notifications)
     cookies = http.cookiejar.CookieJar()
     browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(cookies))
@@ -62,7 +62,7 @@ def test_a_visitor_is_recognized_and_reports_arrive_once(site: Site) -> None:
 
 
 class View(NamedTuple):
-    """What the visitor sees, and what the edge learned."""
+    """The title of the offer, the browser's cookies, the state for at.js, and the ids in the requests to the edge."""
 
     title: str
     cookies: Dict[str, str]

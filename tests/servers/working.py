@@ -15,8 +15,8 @@ from tests.decisioning.cdn import artifact
 from tests.servers.processes import HANG_SECONDS, ROOT, Process
 from tests.support import ANSWER_BYTES, body_of
 
-#: Warnings are errors, except two: Celery warns root, the usual user of containers, and cryptography, which the
-#: redis package imports, warns about Python 3.8.
+#: Warnings are errors, with two exceptions: Celery's warning about running as root, which is common in containers, and
+#: the warning about Python 3.8 from cryptography, which the redis package imports.
 WARNINGS = (
     *("-W", "error"),
     *("-W", "ignore:You're running the worker with superuser privileges"),
@@ -40,7 +40,7 @@ class Edge(SocketServer):
         self.answered = []
 
     def publish(self, content):
-        """Serve an artifact with this content and an event token, so that decisions are notified."""
+        """Serve an artifact with this content and an event token, so that each decision sends a notification."""
         document = artifact(content)
         document["rules"]["mboxes"]["home"][0]["consequence"]["options"][0]["eventToken"] = "token"
         self._artifact = response(document)

@@ -77,7 +77,7 @@ def _note_failure(watched: WatchedPage, response: Any) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page_has_no_problem_in_light_and_dark_mode(name: str, watched: WatchedPage) -> None:
-    """The page asks no other host, writes nothing to the console, has no dead link, fits and is accessible."""
+    """It requests nothing from other hosts, logs nothing to the console, has no dead link, fits and is accessible."""
     page, backgrounds = watched.page, set()
     watched.problems.clear()
     page.goto(f"{watched.origin}/{name}")
@@ -97,7 +97,10 @@ def test_the_page_has_no_problem_in_light_and_dark_mode(name: str, watched: Watc
 
 
 def _problems_of_view(watched: WatchedPage) -> List[str]:
-    """Return the problems with the present size and mode. The widest window shows all parts of a page."""
+    """Return the problems with the present size and mode.
+
+    Accessibility is checked only in the widest window, which shows all parts of a page.
+    """
     watched.page.evaluate(END_OF_TRANSITIONS)
     pixels = watched.overflow()
     problems = [f"{pixels} px too wide"] if pixels else []
