@@ -29,7 +29,7 @@ ROWS = (
 _OLD_AND_NODE = ["1.1.0", "Node.js"]
 _SPEEDUPS_OLD_AND_NODE = ["speedups", *_OLD_AND_NODE]
 _VENDORS = ["optimizely", "LaunchDarkly", "GrowthBook", "ConfigCat"]
-#: For each name of rows, the peer that each of these rows needs and that the run leaves out.
+#: For each name in the table, the peers of the rows with this name, in order. The run leaves these peers out.
 NOT_RUN = {
     "decision: A/B test, prefetch": _OLD_AND_NODE,
     "decision: A/B test, prefetch, speedups": ["speedups"] * 2,
@@ -109,7 +109,7 @@ def test_a_figure_as_json_contains_every_round() -> None:
     assert (missing["comparison"], missing["not_run"]) == (None, "why")
 
 
-def test_the_distance_from_a_goal_is_more_than_1_if_it_is_reached() -> None:
+def test_the_distance_from_a_reached_goal_is_more_than_1() -> None:
     faster = Figure("name", "calls/s", "peer", (30.0,), (10.0,), Goal(2.0, at_least=True))
     shorter = Figure("name", "us", "peer", (10.0,), (30.0,), Goal(1.0, at_least=False))
     assert (distance(faster), distance(shorter)) == (1.5, 3.0)

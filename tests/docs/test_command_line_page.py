@@ -1,6 +1,6 @@
 """The output of the commands in ``docs/command-line.md``.
 
-After a deliberate change, rewrite the page from the checkout::
+After a deliberate change of the output, update the page::
 
     python -m tests.docs.test_command_line_page
 """
@@ -45,7 +45,7 @@ def write_files(folder: Path) -> Path:
 
 
 def output_of(command: str, edge: LocalEdge) -> str:
-    """Return the output of a command. The address of the page is that of ``edge``."""
+    """Return the output of a command. ``ADDRESS`` in the command is replaced by the address of ``edge``."""
     if command.startswith("target-sdk edge "):
         return f"{ADDRESS}\n"
     output = io.StringIO()

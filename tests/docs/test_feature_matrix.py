@@ -140,7 +140,7 @@ def words(text: str) -> FrozenSet[str]:
     return frozenset(word for word in re.findall(r"[a-z0-9]+(?:\.\d+)*", spaced.lower()) if len(word) > 2)
 
 
-def test_each_row_of_the_reference_has_its_row(shared: Path) -> None:
+def test_the_page_has_a_row_for_each_row_of_the_reference(shared: Path) -> None:
     """Two rows with the same number are about the same behavior: their labels have a word in common."""
     reference = reference_rows((shared / "reference" / "feature-matrix.md").read_text(encoding="utf-8"))
     ours = {row.number: row.behavior for row in ROWS}

@@ -50,7 +50,7 @@ class Browser:
             return response.status, response.read().decode()
 
     def run_script(self, page: str) -> List[int]:
-        """Run the script of a page that is shown and clicked once; return the statuses of its requests."""
+        """Run the script of a page, click its element once, and send its requests; return the statuses."""
         (script,) = re.findall("<script>(.*)</script>", page, re.DOTALL)
         node = ["node", "-e", SCRIPT_RUNNER]
         done = subprocess.run(node, input=script, capture_output=True, text=True, check=True, timeout=30)
@@ -126,7 +126,7 @@ def test_the_page_reports_clicks(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("body", ["[]", "{}", '"text"', '{"tokens": []}', '{"tokens": [1]}', '{"tokens": ["token"'])
-def test_a_report_that_cannot_be_sent_is_refused(shop: Shop, body: str) -> None:
+def test_an_invalid_report_of_a_click_is_refused(shop: Shop, body: str) -> None:
     """A browser can send anything."""
     with pytest.raises(urllib.error.HTTPError) as refused:
         Browser(shop.address).open("/clicked", body)

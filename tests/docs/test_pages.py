@@ -17,13 +17,13 @@ from tests.docs.page_process import DOWN, EDGES, EMPTY, MATCHING
 from tests.docs.pages import PAGES, documented_output, python_blocks, run_page, write_program
 
 WITH_EXAMPLES = [page for page in PAGES if python_blocks(page)]
-#: A line that prints something, and in its comment the output.
+#: A line with a call of ``print``, and the output in its comment.
 PRINTING = re.compile(r"^.*\bprint\(.*\),?  # (.+)$", re.MULTILINE)
 #: The pages whose ``text`` blocks are the output and the log lines of their examples.
 WITH_OUTPUT = {"concepts.md", "troubleshooting.md"}
-#: The page whose example measures calls that succeed.
+#: The page whose example measures successful calls, so it runs only with a matching edge.
 MEASURING = "internals.md"
-#: The page whose examples force experiences of its own activities. An unknown activity is an error.
+#: The page whose examples force experiences of its activities. With an empty edge, an unknown activity is an error.
 FORCING = "qa-and-preview.md"
 SKIPPED = {(MEASURING, EMPTY), (MEASURING, DOWN), (FORCING, EMPTY)}
 RUNS = [(page, edge) for page in WITH_EXAMPLES for edge in EDGES if (page.name, edge) not in SKIPPED]

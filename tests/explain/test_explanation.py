@@ -1,4 +1,4 @@
-"""Explanations of calls: their text and attributes, and that they have no side effects."""
+"""Explanations of calls have the expected text and attributes, and no side effects."""
 
 import json
 
@@ -39,7 +39,7 @@ def request(visitor="visitor-3.35_0", mode="execute", mboxes=("hero",), **more):
 
 
 def explain(document, *locations, **changes):
-    """Return the explanation of a call with ``document``. ``changes`` are those of ``request``."""
+    """Return the explanation of a call with ``document``. ``changes`` are keyword arguments of ``request``."""
     compiled = Artifact.compile(document, "acmeclient")
     return explain_with_artifact(compiled, "acmeclient", {"request": request(**changes)}, locations)
 

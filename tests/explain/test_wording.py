@@ -1,4 +1,4 @@
-"""Conditions in words, and their parts."""
+"""Conditions are described in words, and split into clauses, shares and variables."""
 
 import pytest
 from hypothesis import given

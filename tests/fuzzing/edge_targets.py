@@ -165,7 +165,7 @@ def check_artifact(data: bytes) -> None:
 
 
 def _check_inspection(data: bytes) -> None:
-    """Check that a document, whether usable or not, gets findings and no error."""
+    """Check that the inspection of a document raises no error, whether the document is usable or not."""
     try:
         document = parse_json(data)
     except InvalidResponse:
@@ -202,7 +202,7 @@ def check_rule(data: bytes) -> None:
     result = _result(lambda: compiler.compile_rule(rule), values)
     assert result == _result(lambda: compiler.compile_rule(rule, ClosureCache()), values)
     general = _result(lambda: _WithoutFastPaths(ClosureCache()).compile_rule(rule), values)
-    # The two count steps differently, so one of them may exceed a limit that the other does not reach.
+    # The two compiled rules count steps differently, so one may exceed a limit that the other does not reach.
     assert result == general or "InvalidRule" in (result[:11], general[:11]), (result, general)
     try:
         evaluate, condition = compiler.compile_rule(rule), compiler.compile_condition(rule)

@@ -11,7 +11,7 @@ from tests.fuzzing.targets import TARGETS
 #: A step from one line to another one in a file.
 Step = Tuple[str, int, int]
 _PACKAGES = tuple(f"{CORPUS.parents[2]}/{package}/" for package in ("target_tools", "target_python_sdk"))
-#: The fuzzer names an input by its hash. The corpus has the first characters of it.
+#: The fuzzer names an input by its hash. The name in the corpus is the beginning of the hash.
 _HASH, _LENGTH = re.compile(r"[0-9a-f]{12,}"), 12
 
 

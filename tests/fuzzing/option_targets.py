@@ -1,4 +1,7 @@
-"""Targets for URLs and hosts in options and in the environment. They are valid, or raise ``OptionError``."""
+"""Targets for URLs and hosts in options and in the environment: each is valid, or raises the documented error.
+
+The error is ``ValueError`` for a proxy, and ``OptionError`` otherwise.
+"""
 
 import re
 from typing import Optional, Tuple, cast

@@ -115,8 +115,9 @@ def check_http_request(data: bytes) -> None:
         prepared(**options)
         assert visit.cookies() == []
         assert visit.server_state() == visit.visitor_state() == "null"
-    own = [header for header in headers if not header[0].startswith(_FORWARDED)]
-    assert BrowserRequest(environ).context == BrowserRequest(_environ(target, own)).context, "a header of no proxy"
+    others = [header for header in headers if not header[0].startswith(_FORWARDED)]
+    context = BrowserRequest(_environ(target, others)).context
+    assert BrowserRequest(environ).context == context, "X-Forwarded headers are used without a trusted proxy"
 
 
 def _comparable(options: Any) -> Dict[str, Any]:

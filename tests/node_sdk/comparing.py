@@ -61,6 +61,7 @@ def _explain(artifact: Json, others: List[_DifferentExperience], node: Side, thi
             known.setdefault(number, {}).update(found)
     differences = []
     for number, other in enumerate(others):
+        # This SDK can show fewer experiences of a place that is requested several times; see ``known_differences``.
         fewer = (
             requests[number] > 1 and number not in known and set(other.sdk_experiences) <= set(other.node_experiences)
         )

@@ -1,7 +1,7 @@
 /*
- * Makes calls with the SDK for Node.js: `node worker.js SETTINGS` answers {"artifact": A, "calls": [...]} with
- * {"results": [...]}, each the result of a call and the requests that it sent. The clock stands still, and no request
- * leaves the process.
+ * Makes calls with the SDK for Node.js: `node worker.js SETTINGS` answers each line on stdin,
+ * {"artifact": A, "calls": [...], "client": OPTIONS}, with {"results": [...]}: for each call, its result and the
+ * requests that it sent. The clock stands still, and no request leaves the process.
  */
 "use strict";
 

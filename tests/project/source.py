@@ -22,7 +22,7 @@ class Module(NamedTuple):
 
     @property
     def is_package(self) -> bool:
-        """Return whether this is an ``__init__.py``: relative imports start at the module itself."""
+        """Return whether this is an ``__init__.py``, in which relative imports start at the module itself."""
         return self.path.name == "__init__.py"
 
     def source_of(self, node: ast.AST) -> str:

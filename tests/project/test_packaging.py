@@ -49,8 +49,8 @@ def requirement_names(lines: str) -> Set[str]:
     return {line.replace("<", ">").split(">")[0].split("=")[0].strip() for line in wanted}
 
 
-def test_the_requirements_are_three(root: Path) -> None:
-    """``setup.cfg`` has exactly these requirements and extras, the name of the distribution, and the oldest Python."""
+def test_setup_cfg_has_exactly_the_expected_requirements_and_extras(root: Path) -> None:
+    """It also has the name of the distribution and the oldest Python."""
     config = configparser.ConfigParser()
     config.read(str(root / "setup.cfg"), encoding="utf-8")
     assert requirement_names(config["options"]["install_requires"]) == REQUIREMENTS

@@ -1,4 +1,4 @@
-"""The check before a release, and the workflows."""
+"""The check before a release, and the pinned actions and permissions of the workflows."""
 
 import re
 import subprocess

@@ -485,7 +485,7 @@ def failures_of_queued_calls(client: TargetClient, request: DeliveryRequest) -> 
     return None
 
 
-# Around
+# Tests of applications
 
 
 def fake_client(target: FakeTargetClient, client: TargetClient) -> List[str]:
@@ -509,7 +509,7 @@ def half_an_answer(connection: Connection) -> None:
     connection.send(response({"status": 200}, status=200)[:20])
 
 
-def around() -> None:
+def test_servers() -> None:
     """A local edge and a test server."""
     with LocalEdge() as edge, SocketServer(half_an_answer) as server:
         assert_type(edge.domain, str)

@@ -12,7 +12,7 @@ def no_parameter() -> None:
 
 
 async def coroutine(answer: object) -> None:
-    """A callback that would not run."""
+    """A coroutine function, which cannot be a callback."""
 
 
 async def misuse_awaited(client: TargetClient, request: DeliveryRequest) -> None:
