@@ -3,8 +3,8 @@
 ``artifacts.py`` makes an artifact from a seed. The artifact has conditions on every family of attributes; property
 tokens, response tokens and macros. ``calls.py`` makes calls of ``get_offers``, ``get_attributes`` and
 ``send_notifications``, decided on-device, hybrid or by the edge, for mboxes, page loads and views, some with traces.
-``worker.js`` runs the calls in the SDK for Node.js, and ``sides.py`` in this one. The clock stands still, and nothing is
-sent over the network. ``known_differences.py`` and ``known_forms.py`` list each intended difference with its reason.
+``worker.js`` runs the calls in the SDK for Node.js, and ``sides.py`` in this one. The clock stands still, and nothing
+is sent over the network. ``known_differences.py`` and ``known_forms.py`` list each intended difference with its reason.
 
 A different experience needs a cause: ``causes.py`` makes the call again with a trace, and looks for an attribute that
 the rules of the location use and that has different values in the two SDKs.
