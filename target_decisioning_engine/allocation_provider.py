@@ -25,6 +25,6 @@ def get_or_create_visitor_id(visitor_id: Optional[VisitorId]) -> str:
 def compute_allocation(
     client_id: str, activity_id: Union[int, str], visitor_id: Union[VisitorId, str], salt: str = CAMPAIGN_BUCKET_SALT
 ) -> float:
-    """Return the bucket of a visitor in an activity, from 0.00 to 99.99. A visitor can be given as one id."""
+    """Return the bucket of a visitor in an activity, from 0.00 to 99.99. ``visitor_id`` can also be a single id."""
     visitor = get_or_create_visitor_id(visitor_id) if isinstance(visitor_id, VisitorId) else visitor_id
     return bucket(f"{client_id}.{activity_id}.{visitor}.{salt}")

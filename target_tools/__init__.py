@@ -1,8 +1,11 @@
-"""The foundation: HTTP, threads and the rule language. Only modules kept for 1.1.0 import ``target_python_sdk``."""
+"""The foundation: HTTP, threads and the rule language.
+
+Only the pytest plugin and some modules kept for 1.1.0 import ``target_python_sdk``.
+"""
 
 from typing import TYPE_CHECKING, Any
 
-if not TYPE_CHECKING:  # a type checker would take every name for a module
+if not TYPE_CHECKING:  # type checkers would accept every name because of __getattr__
     #: The modules that ``import target_tools`` also imported in 1.1.0.
     _OLD_MODULES = (
         "client_info", "constants", "hashing", "messages", "perf_tool", "response_helpers", "types", "utils",

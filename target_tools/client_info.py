@@ -1,4 +1,4 @@
-"""Browser and platform of a visitor, by the names that audiences compare with: ``BROWSERS`` and ``PLATFORMS``.
+"""Finds the visitor's browser and platform. Audiences know only the names in ``BROWSERS`` and ``PLATFORMS``.
 
 There are thousands of browsers, but only these names. The rules are:
 

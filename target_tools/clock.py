@@ -57,7 +57,7 @@ def utc_offset_minutes() -> float:
 
 @functools.lru_cache(maxsize=4)
 def _utc_offset_minutes(quarter: float, zone: Tuple[str, str]) -> float:
-    """Return the offset for ``quarter``, the number of quarter hours since 1970. Offsets change only between two."""
+    """Return the offset for ``quarter``, the number of quarter hours since 1970. Offsets change on a quarter hour."""
     seconds = time.localtime(quarter * 900).tm_gmtoff or 0
     return seconds / 60 if seconds % 60 else seconds // 60  # an int is serialized without a fraction
 

@@ -22,9 +22,9 @@
             ├── InvalidArtifact                     the artifact cannot be used
             └── ResponseTooLarge                    the response is larger than ``max_response_bytes``
 
-The classes in brackets are additional base classes, so that code written for 1.1.0 and for urllib3 still catches the
-errors that it caught. ``OpenApiException`` and its subclasses are those of 1.1.0; ``delivery_api_client`` re-exports
-them.
+The classes in parentheses are additional base classes, so that code written for 1.1.0 and for urllib3 still catches
+the errors that it caught. ``OpenApiException`` and its subclasses are those of 1.1.0; ``delivery_api_client``
+re-exports them.
 
 All errors can be pickled. A pickle contains no request, no body and nothing else that may belong to a visitor.
 """

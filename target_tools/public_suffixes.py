@@ -4,8 +4,8 @@ Both sections of the list apply, the suffixes of registries and those of compani
 and Java. The list's implicit rule that an unlisted top-level domain is a suffix does not apply: ``shop.intranet`` has
 no suffix.
 
-A compressed file beside this module contains the rules; a notice names their license. They are loaded on first use,
-which takes 10 milliseconds and about a megabyte.
+A compressed file beside this module contains the rules; a notice names their license. The rules are loaded on first
+use, which takes 10 milliseconds and about a megabyte.
 """
 
 import errno
@@ -83,7 +83,7 @@ def public_suffixes() -> PublicSuffixes:
     try:
         packed = pkgutil.get_data(__name__.rpartition(".")[0], DATA_FILE)
     except OSError as error:
-        # A missing file in a zip archive has the errno 0. Exceptions of signal handlers have none.
+        # For a missing file in a zip archive, errno is 0. For the exception of a signal handler, it is None.
         if error.errno not in (errno.ENOENT, 0):
             raise
         packed = None

@@ -50,5 +50,5 @@ class DecisioningConfig:
         #: Seconds that ``initialize`` waits for the first artifact; 10 by default and if negative.
         self.maximum_wait_ready = maximum_wait_ready
         self.property_token = property_token
-        #: Sends all requests of the engine, like a ``urllib3.PoolManager``: artifact downloads and geo lookups.
+        #: An object like a ``urllib3.PoolManager`` that sends the engine's artifact downloads and geo lookups.
         self.pool_manager = pool_manager

@@ -1,8 +1,8 @@
 """Caches the last good rule artifact outside the process, so that a cold start does not need the network.
 
 The cached value is the artifact as it was downloaded, after two header lines: a checksum, and JSON with its ETag, its
-time and its key. A value that is damaged, too old, too large or stored under another key is ignored. It is never a
-pickle, because a cache that others can write to must not allow them to run code.
+time and its key. A value that is damaged, too old, too large or stored under another key is ignored. Values are never
+pickles, because a cache that others can write to must not allow them to run code.
 
 A file is written next to its final path and then renamed, readable by its owner only. The process trusts its own user,
 root, and the members of its groups. A file or folder is not used if it belongs to another user. Nor is it used if all

@@ -1,4 +1,4 @@
-"""The URLs of the content delivery network: parsing them, and finding a client's rule artifact."""
+"""Parses the URLs of rule artifacts, and builds the URL of a client's artifact."""
 
 import os
 import re
@@ -82,7 +82,7 @@ def _target(parts: SplitResult) -> str:
 def _credentials(parts: SplitResult) -> Optional[str]:
     user, at, _ = parts.netloc.rpartition("@")
     plain = unquote(user)
-    plain.encode("utf-8")  # raises now instead of when they are sent
+    plain.encode("utf-8")  # raises here, and not only when the credentials are sent
     return plain if at else None
 
 

@@ -163,7 +163,7 @@ class ArtifactSource:
             self._use_payload(self._settings.artifact_payload)
         if self._needs_no_download() or self._poller.start(self._initial_delay()):
             self._next_thread_start = None
-            self._started = True  # not earlier: a signal handler may have raised
+            self._started = True  # last, because a signal handler may raise before
         elif not is_retry:
             self._download_inline()
 

@@ -84,7 +84,7 @@ def _attribute_problem(name: str) -> str:
 
 
 def _known_attributes(group: str, has_group: bool) -> Sequence[str]:
-    """Return the attributes of a group, or if there is no such group, those without a group and the groups."""
+    """Return the attributes of a group. If it is unknown, return the groups, and the attributes without a group."""
     if has_group and group in _GROUPS:
         return [f"{group}.{name}" for name in _GROUPS[group]]
     return [name for name in LocationContext.getters if name not in RequestContext.internal]
@@ -175,7 +175,7 @@ def _constants_problem(operator: str, arguments: Sequence[Json]) -> Iterator[str
 
 
 def _value_problems(operator: str, arguments: Sequence[Json], path: str) -> _Problems:
-    """Yield the problem of each constant that the variable beside it never has as its value."""
+    """Yield the problem of each constant that is never the value of the variable that it is compared with."""
     if len(arguments) != 2:
         return
     for position, argument in enumerate(arguments):

@@ -275,7 +275,7 @@ class DecisionBuilder:
         return options
 
     def _report_display(self, mbox: str, rule: CompiledRule) -> List[Display]:
-        """Report that the offer of ``rule`` was displayed, once per mbox, and return the new display, if any."""
+        """Record that the offer of ``rule`` was displayed, once per mbox, and return the new display, if any."""
         tokens = [option.event_token for option in rule.options if option.event_token]
         new = [token for token in dict.fromkeys(tokens) if (mbox, token) not in self._displayed]
         if not new:

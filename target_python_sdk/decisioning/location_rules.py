@@ -14,7 +14,7 @@ MAX_COMPILED = 4096
 MAX_DEFERRED = 8
 #: The objects around the rules of a location: the document, ``rules``, and ``mboxes`` or ``views``.
 _LEVELS_AROUND = 3
-#: A further 64th of ``MAX_COMPILED`` is freed whenever rules are dropped, because counting the rules takes time.
+#: ``_make_room`` frees a 64th of ``MAX_COMPILED`` in addition, so that it runs, and counts all rules, less often.
 _ROOM = 64
 #: Of this many locations, chosen at random, the one with the fewest rules is dropped.
 _CANDIDATES = 4

@@ -38,7 +38,7 @@ _OBJECT = (dict, Mapping)
 _LAZY_ATTRIBUTES = frozenset({"consequence", "meta", "metrics", "options", "tokens"})
 #: Maximum number of object keys that are interned, so that all rules share one ``str`` for each.
 _MAX_SHARED_NAMES = 1000
-#: The parts of a consequence that are attributes of a rule, or not used.
+#: The parts of a consequence that are separate attributes of a rule, or are not used.
 _SEPARATE = frozenset({"name", "options", "metrics"})
 _EMPTY: Mapping[str, Any] = {}
 _NO_METRICS: Sequence[Mapping[str, Any]] = ()
@@ -48,7 +48,7 @@ class BucketedActivity(NamedTuple):
     """An activity. Each visitor has one bucket in it."""
 
     id: Any
-    #: The hashed text up to the visitor's id.
+    #: The part of the hashed text before the visitor's id.
     hash_prefix: HashPrefix
 
 
@@ -153,7 +153,7 @@ class RuleSource:
         self._names: Dict[str, str] = {}
         #: The response tokens that options report.
         self.response_tokens: AbstractSet[str] = frozenset()
-        #: Whether to escape what macros insert into HTML.
+        #: Whether to escape the values that macros insert into HTML.
         self.escape_macros = escape_macros
         self.cache = ClosureCache()
 

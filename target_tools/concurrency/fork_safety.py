@@ -10,15 +10,15 @@ Two measures prevent this:
 * A call that waited for a TLS handshake returns only after the thread that made the
   handshake has exited.
 * A fork hook makes ``os.fork`` wait until no background thread is inside an
-  :class:`OpenSSLSection` or exiting. Background threads wait for a fork in turn.
+  :class:`OpenSSLSection` or exiting. Conversely, these threads wait until a fork is over.
 
 Both waits are short and bounded. uWSGI does not run Python's fork hooks by default, so the
 SDK starts no threads in a uWSGI process that is about to fork; see
 :mod:`target_tools.concurrency.threads`.
 
 Two cases are not covered. Reads are not guarded, because a server can delay them for any
-time; by then the thread has sent, and has released the locks of its first send.
-Requests through a ``pool_manager`` that the application supplied are not guarded either.
+time; a thread that reads has already released the locks of its first send. Requests through
+a ``pool_manager`` that the application supplied are not guarded either.
 
 An exception that a signal handler raises inside the fork hook is printed and discarded by
 Python, as in any fork hook.
@@ -128,7 +128,7 @@ class _ForkGuard:
             _wait_while(lambda: thread_exists(thread), Deadline.after(MAX_WAIT))
 
     def before_fork(self) -> None:
-        """Wait until no other thread could leave the child with a locked OpenSSL lock, or until ``MAX_WAIT``."""
+        """Wait, at most ``MAX_WAIT`` seconds, until no other thread could leave a locked OpenSSL lock to the child."""
         deadline = Deadline.after(MAX_WAIT)
         self.forking[native_thread_id()] = deadline.at
         _wait_while(lambda: self._any_thread_exits() or self._any_section_open(), deadline)

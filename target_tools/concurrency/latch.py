@@ -5,7 +5,7 @@ Celery's soft time limits do. Two problems follow for a thread that waits:
 
 * ``threading.Event`` guards its waiters with a lock. A handler that raises while the lock is held leaves it
   locked, or makes the ``with`` block raise an unrelated ``RuntimeError``. So a latch has no shared lock: each
-  waiter blocks on its own raw lock, and the list of waiters is changed in single instructions.
+  waiter blocks on its own raw lock, and the list of waiters is changed by atomic operations.
 * A signal ends a blocking ``acquire`` only if it arrives in the main thread during the wait. A signal that
   arrives a moment earlier, or in another thread, has no effect until the wait is over: on a busy machine a soft
   time limit was delayed by the ten seconds of a call's timeout. So the main thread waits in short steps.
@@ -24,7 +24,7 @@ from target_tools.concurrency.threads import in_main_thread
 
 #: Longest step of a wait in the main thread, in seconds. A signal handler is delayed by this much at most.
 MAIN_THREAD_STEP = 0.05
-#: Longest step in other threads: about a month. No platform can wait forever with a timeout.
+#: Longest step in other threads, in seconds: about a month. Platforms limit timeouts to little more.
 STEP = 2.6e6
 
 

@@ -61,7 +61,7 @@ class Histogram:
     def totals(self) -> Tuple[List[int], float]:
         """Return how many durations do not exceed each of the bounds and infinity, and the sum of all durations."""
         self._count()
-        # A batch that another thread is counting may be in the counts of the lower bounds only.
+        # Another thread may have added its batch to the lower bounds only. With max, the totals ascend nevertheless.
         return list(accumulate(map(int, self._counts), max)), int(self._nanoseconds) / 1e9
 
     def _count(self) -> None:

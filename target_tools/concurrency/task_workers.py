@@ -272,7 +272,7 @@ class WorkerPool(ExitParticipant):
             self._idle.remove(wake_up)
 
     def _wake_more_workers(self) -> None:
-        """Bring in workers for the rest of the queue, before this worker begins a task."""
+        """Wake or start workers for the rest of the queue, before this worker begins a task."""
         if self._idle or len(self._workers) >= self._limit():
             self._ensure_wake_up()
             return
@@ -313,7 +313,7 @@ class WorkerPool(ExitParticipant):
         return self._max_workers + min(len(self._blocked), MAX_BLOCKED)
 
     def _is_surplus(self, key: object) -> bool:
-        """Return whether there are enough workers that were started earlier."""
+        """Return whether enough other workers were started earlier."""
         limit = self._limit()
         return len(self._workers) > limit and key in list(self._workers)[limit:]
 

@@ -130,7 +130,7 @@ class AsyncResult(Generic[ResultT]):
     # For the code that runs the call
 
     def before_wait(self, hook: Callable[[], object]) -> None:
-        """Call ``hook`` in each thread that is about to wait: that thread may be the one that has to run the call."""
+        """Call ``hook`` in each thread that is about to wait, because only that thread may be able to run the call."""
         self._before_waiting = hook
 
     def expire_by(self, check: Callable[[], float]) -> None:
@@ -141,7 +141,7 @@ class AsyncResult(Generic[ResultT]):
         self._check_time = check
 
     def run_callback(self, callback: Callable[[], object]) -> object:
-        """Call ``callback`` and return what it returns. It must not wait for this result."""
+        """Call ``callback`` and return what it returns. The callback must not wait for this result."""
         self._callback_thread = _thread.get_ident()
         try:
             return callback()
@@ -202,8 +202,8 @@ class CallbackTask:
     """A unit of work: calls a function and then one of two callbacks, in the context in which the task was created.
 
     The pool calls either ``run`` or ``drop``, exactly once; ``result`` is ready afterwards. ``drop`` does not raise
-    the error of the call, and ``run`` does so only in the cases that it describes. Read ``result`` before you submit
-    the task.
+    the error of the call, and ``run`` does so only in the cases that its docstring describes. Read ``result`` before
+    you submit the task.
 
     With a ``limit``, the result is ready in time even if no worker is free or if the function overruns its
     deadline: threads that wait for the result expire the call. Its callback then runs on the next free worker.
@@ -320,7 +320,7 @@ class CallbackTask:
 
 
 def _outcome_of(function: Callable[[], Any]) -> _Outcome:
-    """Call ``function``. The traceback of its error contains no frame of the task, which would create a cycle."""
+    """Call ``function``. The traceback of its error has no frame of the task, because that would create a cycle."""
     try:
         return _Outcome(function(), None)
     except BaseException as error:  # noqa: BLE001 - the callback or the waiting thread gets it

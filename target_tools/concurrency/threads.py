@@ -44,7 +44,7 @@ def _install_trace_functions() -> None:
     """
     if sys.version_info >= (3, 10):
         trace, profile = threading.gettrace(), threading.getprofile()
-    else:  # The public functions are missing there; 3.8 and 3.9 keep the values in these private names.
+    else:  # Python 3.8 and 3.9 lack these public functions, and keep the values in private names.
         trace, profile = getattr(threading, "_trace_hook", None), getattr(threading, "_profile_hook", None)
     with contextlib.suppress(RuntimeError):
         if trace is not None:

@@ -240,7 +240,7 @@ class CircuitBreaker:
         if probe is None:
             raise _refusal(outage, "waiting for the attempts under way")
         try:
-            # A timeout of a probe that had less time does not renew the cooldown: with more it might have succeeded.
+            # If a probe had less time than this, its timeout does not renew the cooldown: it says little.
             counts = deadline.remaining() >= min(self._patience, PROBE_SECONDS) / 2
             report = functools.partial(self._conclude, circuit, outage)
             return self._watch(request, deadline.at_most(PROBE_SECONDS), counts, report)

@@ -29,10 +29,10 @@ _GZIP = b"\x1f\x8b"
 
 
 class Urllib3Replacements:
-    """Detects replaced parts of urllib3 that 1.1.0's requests passed through and our own transport does not."""
+    """Detects replaced parts of urllib3 that 1.1.0's requests passed through and our own transport does not use."""
 
     def __init__(self) -> None:
-        #: The parts at the last check if all were urllib3's own, else empty. Unset at import: a patch may be active.
+        #: The parts at the last check if all were urllib3's own, else empty. At import, a patch may be active.
         self.own: Tuple[Any, ...] = ()
         #: The parts at the last check if one of them was replaced, and a pool manager made of them for each proxy.
         self._replaced: Tuple[Any, ...] = ()

@@ -64,7 +64,7 @@ def are_connects_replaced() -> bool:
     """Return whether sockets come from other code than urllib3, the standard library, gevent or eventlet."""
     return not (
         is_own_function(urllib3_connection.create_connection)
-        and is_own_function(own_class(HTTPConnection)._new_conn)  # private, and only compared
+        and is_own_function(own_class(HTTPConnection)._new_conn)  # a private function, which is only compared
         and socket.socket.__module__.partition(".")[0] in _SOCKET_MODULES
     )
 

@@ -56,7 +56,7 @@ def parse_proxy(text: str, headers: Optional[Mapping[str, str]] = None) -> Proxy
     if scheme not in DEFAULT_PROXY_PORTS or not _HOST.fullmatch(host) or is_invalid_ipv6(host):
         raise ValueError("not a proxy")
     credentials = parts.netloc.rpartition("@")[0] or None
-    urllib.parse.unquote(credentials or "").encode("latin-1")  # they must fit into a header
+    urllib.parse.unquote(credentials or "").encode("latin-1")  # raises if they do not fit into a header
     return Proxy(scheme, host, parts.port or DEFAULT_PROXY_PORTS[scheme], credentials, tuple((headers or {}).items()))
 
 

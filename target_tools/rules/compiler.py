@@ -69,7 +69,7 @@ def compile_rule(rule: Value, cache: Optional[ClosureCache] = None) -> Evaluate:
 
 
 def compile_condition(rule: Value, cache: Optional[ClosureCache] = None) -> Condition:
-    """Return a function that evaluates ``rule`` to a bool, as JavaScript's ``if`` converts the result."""
+    """Return a function that evaluates ``rule``, and converts the result to a bool as JavaScript's ``if`` does."""
     evaluate = compile_rule(rule, cache)
     if _is_boolean(rule):
         return cast("Condition", evaluate)

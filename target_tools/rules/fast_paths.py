@@ -250,7 +250,7 @@ def _comparison_in(rule: Value) -> Optional[_Comparison]:
 
 
 def _between(operator: str, low: float, high: float, key: str) -> Evaluate:
-    """Return the closure for ``low < variable <= high``; ``operator`` is the first one, ``<`` or ``<=``."""
+    """Return the closure for ``low < variable <= high``, or ``low <= variable <= high`` if ``operator`` is ``<=``."""
     compare, compare_converted = _COMPARISONS[operator]
 
     def evaluate(data: Variables) -> bool:

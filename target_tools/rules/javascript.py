@@ -61,7 +61,7 @@ Value = Union[None, bool, int, float, str, Sequence["Value"], Mapping[str, "Valu
 
 # Types
 
-#: The types that are arrays.
+#: The types of arrays.
 ARRAY = (list, tuple)
 _PRIMITIVE = (int, float, str, type(None), Undefined)
 
@@ -261,7 +261,7 @@ def strictly_equal(left: Value, right: Value) -> bool:
 
 
 def loosely_equal(left: Value, right: Value) -> bool:
-    """Return ``left == right``. Values of different types are compared as numbers, objects as text."""
+    """Return ``left == right``. An object and a text are compared as text, other values as numbers."""
     if is_nullish(left) or is_nullish(right):
         return is_nullish(left) and is_nullish(right)
     if is_object(left) and is_object(right):

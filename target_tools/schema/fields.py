@@ -1,4 +1,4 @@
-"""Declares the fields of models by annotations, and generates their constructors.
+"""Reads the fields of models from their annotations, and generates the constructors of models.
 
 A type is declared as a class body of annotated fields. The annotation holds everything the
 schema says about a field, so readers, type checkers and the base class all use the same
