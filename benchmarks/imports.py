@@ -15,7 +15,7 @@ _OLD_NAMES = "import: all names of 1.1.0"
 #: The page with the names of 1.1.0, in a table for each module.
 _OLD_NAMES_PAGE = ROOT / "docs" / "old-names.md"
 
-#: The values that a process prints: index, name, unit, goal, and whether the difference is compared, not the ratio.
+#: The values that a process prints: index, name, unit, goal, and whether they are compared by difference, not ratio.
 _MEASURED = (
     (0, "time", "ms", Goal(1.3, at_least=False), False),
     (1, "resident memory", "MiB", Goal(6.0, at_least=False), True),

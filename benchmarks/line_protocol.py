@@ -9,7 +9,7 @@ Message = Dict[str, Any]
 
 
 def protocol_output() -> TextIO:
-    """Return stdout for messages only. From now on, ``print`` writes to stderr."""
+    """Return stdout, reserved for messages: from now on, ``print`` writes to stderr."""
     own = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return own

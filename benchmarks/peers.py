@@ -54,7 +54,7 @@ def in_the_field(name: str) -> Union[Library, NotRun]:
 
 
 def speedups() -> Union[Library, NotRun]:
-    """Install what this checkout requires with its extra ``speedups``."""
+    """Install the packages that this checkout and its extra ``speedups`` require."""
     settings = configparser.ConfigParser()
     settings.read(str(ROOT / "setup.cfg"), encoding="utf-8")
     extra = [line for line in settings.get("options.extras_require", SPEEDUPS, fallback="").splitlines() if line]

@@ -140,7 +140,8 @@ def uses(call: Callable[[str], Any], names: List[str]) -> Dict[str, float]:
     for _ in range(2):
         cpu_of(call, names)
     again = [cpu_of(call, [name]) for name in names]
-    # Rounds of a few calls, so that both are measured under the same conditions. Every second mbox has an audience.
+    # Rounds of a few calls, so that both are measured under the same conditions. Two mboxes, because every second one
+    # has an audience.
     ratios = []
     for start in range(0, len(names), 20):
         in_turn = names[start : start + 20]

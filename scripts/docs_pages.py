@@ -1,4 +1,4 @@
-"""Hooks for MkDocs: the version of the SDK in the title of the site, and a name for the dialog of the search."""
+"""Hooks for MkDocs: add the version of the SDK to the title of the site, and name the search dialog."""
 
 from typing import Any
 
