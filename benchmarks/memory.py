@@ -20,7 +20,7 @@ def figures(plan: Plan) -> Section:
         reason = ""
         found: List[Dict[str, float]] = []
         if not Path("/proc/self/smaps_rollup").exists():
-            reason = "this system does not say how much memory is private"
+            reason = "this system does not report private memory"
         else:
             try:
                 found = [measure(size) for _ in range(max(1, plan.rounds // 4))]

@@ -93,7 +93,7 @@ def main(words: Optional[List[str]] = None) -> int:
         print(json.dumps(serve(Path(chosen.serve[0]), chosen.serve[1])))
         return 0
     if not Path("/proc/self/smaps_rollup").exists():
-        print("not measured: this system does not say how much memory is private")
+        print("not measured: this system does not report private memory")
         return 0
     found = [measure(activities) for activities in chosen.activities]
     print(

@@ -109,7 +109,7 @@ class Configuration:
         """
         if default is not None:
             logging.getLogger("delivery_api_client").warning(
-                "Configuration.set_default is not for TargetClient, whose options are proxy, ca_certs, verify_ssl …"
+                "Configuration.set_default does not affect TargetClient; use its options proxy, ca_certs, verify_ssl …"
             )
         Configuration._default = None if default is None else default.__copy__()
 

@@ -118,4 +118,4 @@ def _body(content_type: str, body: Body, post_params: Pairs) -> bytes:
         return urllib.parse.urlencode(pairs_of(post_params)).encode("ascii")
     if isinstance(body, (str, bytes)):
         return body.encode("utf-8") if isinstance(body, str) else body
-    raise ApiException(status=0, reason=f"a body with the content type {content_type} can be text or bytes only")
+    raise ApiException(status=0, reason=f"a body with the content type {content_type} must be text or bytes")

@@ -121,7 +121,7 @@ class EngineRuntime:
             self._log.exception("send_notification_func raised")
 
     def _log_dropped(self, error: Exception) -> None:
-        self._log.error("Notifications were not handed to send_notification_func (%s)", type(error).__name__)
+        self._log.error("Notifications were not passed to send_notification_func (%s)", type(error).__name__)
 
     def _stop_if_stopped(self, runtime: Runtime) -> None:
         """Stop polling if the engine was stopped, whether in this process or before a fork."""

@@ -166,7 +166,7 @@ def decode_body(body: bytes, encoding: Optional[str], max_bytes: int) -> bytes:
     if name in ("identity", ""):
         return body
     if name not in ("gzip", "x-gzip"):
-        raise InvalidResponse("the answer has a content encoding that was not asked for")
+        raise InvalidResponse("the answer has a content encoding that was not requested")
     return _gunzip(body, max_bytes)
 
 

@@ -860,7 +860,7 @@ def test_a_dropped_notification_is_logged(create_engine, caplog):
     engine = create_engine(**payload_options(document, send_notification_func=print))
     engine._runtime._processes.get().workers._max_pending = 0
     assert content_of(engine.get_offers(request_for("home"))) == "A"
-    assert "not handed to send_notification_func (QueueFull)" in caplog.text
+    assert "not passed to send_notification_func (QueueFull)" in caplog.text
 
 
 # Processes

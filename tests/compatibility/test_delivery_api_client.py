@@ -857,7 +857,7 @@ def test_invalid_calls_are_refused():
         client.call_api("/a", "POST", files={"a": "b"})
     with pytest.raises(ApiValueError, match="body parameter cannot be used with post_params"):
         client.call_api("/a", "POST", body={}, post_params=[("a", "b")])
-    with pytest.raises(ApiException, match="text or bytes only"):
+    with pytest.raises(ApiException, match="must be text or bytes"):
         client.call_api("/a", "POST", body={"a": 1}, header_params={"Content-Type": "application/xml"})
     with pytest.raises(ApiValueError, match="host"):
         client.call_api("/a b", "GET")
