@@ -84,7 +84,7 @@ def test_the_default_url_contains_client_and_environment():
         ({"property_token": "a/../b?"}, "https://assets.adobetarget.com/acmeclient/production/v1/a%2F..%2Fb%3F/rules.json"),
     ],
 )
-def test_other_options_change_the_url(given, expected):
+def test_property_format_scheme_and_cdn_are_part_of_the_url(given, expected):
     assert url_for(**given) == expected
 
 
@@ -181,7 +181,7 @@ def test_an_etag_that_cannot_be_sent_is_ignored(etag):
     assert download(reply(**headers)).etag is None
 
 
-def test_a_304_returns_none():
+def test_a_304_reply_to_an_etag_returns_none():
     assert download(reply(b"", 304), etag='"1"') is None
 
 

@@ -76,7 +76,7 @@ def test_an_unknown_attribute_is_found(name: str, problem: str) -> None:
         ({"missing_some": [1, ["mbox.a", "user.locales"]]}, "a.missing_some[1][1]"),
     ],
 )
-def test_the_names_of_attributes_that_may_be_missing_are_checked(condition: Any, place: str) -> None:
+def test_the_attributes_in_missing_and_missing_some_are_checked(condition: Any, place: str) -> None:
     assert problems(condition) == [f"{place}: unknown attribute 'user.locales'; did you mean 'user.locale'?"]
 
 

@@ -60,7 +60,7 @@ def experiences(client):
 # Unusable artifacts
 
 
-#: ``max_response_bytes``. One of the unusable artifacts is larger.
+#: The option ``max_response_bytes``, which one of the unusable artifacts exceeds.
 SMALL = {"artifact": 100000}
 
 
@@ -436,7 +436,7 @@ def test_an_invalid_property_token_matches_no_rule_with_tokens(edge):
         assert first_content(client, request_json(property={"token": "p"})) == "bound"
 
 
-def test_an_on_device_call_without_an_engine_raises_target_error(edge):
+def test_an_on_device_call_of_a_server_side_client_raises_target_error(edge):
     options = on_device(None, edge)
     del options["artifact_payload"]
     with TargetClient.create({**options, "decisioning_method": "server-side"}) as client:

@@ -99,7 +99,7 @@ def test_a_trace_and_response_tokens_show_the_city_as_it_was_sent():
     assert mbox.options[0].response_tokens["geo.city"] == "San Francisco"
 
 
-def test_conditions_on_the_items_of_a_loop_are_unchanged():
+def test_conditions_on_geo_attributes_of_loop_items_are_unchanged():
     condition = {"some": [[{"geo": {"city": "Reno"}}], {"==": [CITY, "Reno"]}]}
     assert with_comparable_names(condition) == condition
 

@@ -143,7 +143,7 @@ def test_only_a_rule_that_is_nested_too_deeply_is_skipped(depth):
     assert loaded.skipped_rules == ("rule 0 of home: nested too deeply",)
     assert loaded.decidable_mboxes == {"shop"}
     assert (len(loaded.mboxes["home"]), len(loaded.mboxes["shop"])) == (1, 2)
-    # ``get_raw_artifact`` and the event of a download contain the rest of the document.
+    # In the document, which ``get_raw_artifact`` returns and the event of a download contains, the rule is None.
     assert loaded.document() == parse_artifact(text.encode(), False, "")
     assert loaded.document()["rules"]["mboxes"] == {"home": [None, rule("A")], "shop": halves()}
 
@@ -257,7 +257,7 @@ def test_a_new_artifact_compiles_the_locations_that_the_previous_one_had_compile
     assert sorted(new.mboxes._compiled) == ["mbox-1", "mbox-39"]
 
 
-def test_too_little_stack_is_not_remembered_as_a_missing_rule(monkeypatch):
+def test_rules_that_could_not_be_read_for_lack_of_stack_are_read_again(monkeypatch):
     loaded = load(artifact(home=halves()))
     with monkeypatch.context() as patch:
         patch.setattr(json_reader.JsonReader, "value_unless_too_deep", lambda self: json_reader.TOO_DEEP)

@@ -145,7 +145,7 @@ def test_mutated_answers_become_an_envelope_or_an_sdk_error(count):
     assert min(seen.values()) > count / 10
 
 
-def test_the_whole_answer_is_read():
+def test_every_part_of_an_answer_is_read():
     envelope = outcome(json.dumps(FULL).encode())
     response = envelope["response"]
     assert response.to_dict(by_alias=True, exclude_none=True)["prefetch"]["views"][0]["key"] == "k"

@@ -145,7 +145,7 @@ def test_a_client_code_may_have_underscores():
 
 
 @pytest.mark.parametrize("option", sorted({row[0] for row in GOOD}))
-def test_none_means_not_given(option):
+def test_none_has_the_effect_of_an_option_that_is_not_given(option):
     expected = settings()
     assert settings(**{option: None}) == expected
 
@@ -427,7 +427,7 @@ def test_an_empty_request_raises_with_the_message_of_1_1_0(request_, message):
         DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest()])),
     ],
 )
-def test_notifications_are_required(request_):
+def test_send_notifications_without_notifications_is_an_error(request_):
     with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
         client.send_notifications({"request": request_})
     assert str(caught.value) == "Notifications list is required in request"
@@ -441,21 +441,21 @@ def test_a_callback_that_is_not_callable_is_an_error(option):
 
 
 @pytest.mark.parametrize("timeout", [10**400, "soon", float("nan"), True])
-def test_a_calls_timeout_is_checked(timeout):
+def test_an_invalid_timeout_of_a_call_is_an_error(timeout):
     with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
         client.get_offers({**offers(), "timeout": timeout})
     assert caught.value.option == "timeout"
 
 
 @pytest.mark.parametrize("names", ["home", b"home", None, 5, [5], [""], {"home": 1}])
-def test_names_of_mboxes_are_a_list_of_text(names):
+def test_names_of_mboxes_that_are_not_a_list_of_text_are_an_error(names):
     with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
         client.get_attributes(names)
     assert caught.value.option == "mbox_names"
 
 
 @pytest.mark.parametrize("options", [5, "abc", [1]])
-def test_options_of_get_attributes_are_a_dict(options):
+def test_options_of_get_attributes_that_are_not_a_dict_are_an_error(options):
     with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
         client.get_attributes(["home"], options)
     assert caught.value.option == "options"
@@ -463,7 +463,7 @@ def test_options_of_get_attributes_are_a_dict(options):
 
 @pytest.mark.parametrize("act", ["flush", "close"])
 @pytest.mark.parametrize("timeout", ["x", -1, 10**400, True])
-def test_the_timeout_of_flush_and_close_is_checked(act, timeout):
+def test_an_invalid_timeout_of_flush_and_close_is_an_error(act, timeout):
     with TargetClient.create(REQUIRED) as client, pytest.raises(OptionError) as caught:
         getattr(client, act)(timeout)
     assert caught.value.option == "timeout"

@@ -327,7 +327,7 @@ def test_the_visitor_state_is_none_if_the_caller_gives_the_supplemental_data_id(
     assert prepare(DeliveryRequest(experience_cloud=cloud)).visitor_state is None
 
 
-def test_a_visitor_object_without_supplemental_data_ids_gets_none():
+def test_a_visitor_object_without_supplemental_data_ids_sends_none():
     visitor = types.SimpleNamespace(get_visitor_values=lambda: {"MCMID": "mid"})
     call = prepare(visitor=visitor)
     assert call.request.id.marketing_cloud_visitor_id == "mid"

@@ -26,7 +26,7 @@ ADDRESS = "http://127.0.0.1:8080"
 
 
 def write_files(folder: Path) -> Path:
-    """Write the files of the page; return the first one."""
+    """Write the files of activities that the commands on the page read; return the path of the first one."""
     text = PAGE.read_text(encoding="utf-8").split("```json\n", 1)[1].split("```", 1)[0]
     old = folder / "old.json"
     old.write_text(text, encoding="utf-8")

@@ -101,7 +101,7 @@ def test_the_text_names_each_share_once():
     assert [each.reason for each in explanation.rules] == ["bucket 96.19 is in no share (A 0 to 20)"] * 2
 
 
-def test_the_parts_of_an_or_are_below_it():
+def test_the_parts_of_an_or_are_listed_below_it():
     audience = {"or": [GOLD, {"and": [{"in": ["/shoes", {"var": "page.path"}]}, {"var": "geo.city"}]}]}
     assert text_lines(artifact(hero=[experience("A", audience)]))[1:] == [
         '  activity 1112 "Two greetings": the audience of A does not match',

@@ -94,7 +94,7 @@ def with_value(document: Any, place: Place, value: Any) -> Any:
 
 
 def audience(*clauses: Any) -> Any:
-    """Return the condition of the first rule with another audience."""
+    """Return the condition of the first rule with these clauses added."""
     return {"and": [{"==": [var("mbox.z"), 1]}, {"!=": [var("mbox.y"), 2]}, *clauses]}
 
 

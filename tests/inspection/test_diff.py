@@ -447,7 +447,7 @@ def activities_at(count: int, location: str, share: float) -> Dict[str, Any]:
     }
 
 
-def test_too_many_combinations_are_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_location_with_too_many_combinations_of_buckets_is_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("target_python_sdk.inspection.location_pair._MAX_COMBINATIONS", 20)
     found = effects(read_rules(activities_at(9, "hero", 10)), read_rules(activities_at(9, "hero", 11)))
     assert found["mbox hero"].method == "simulated"

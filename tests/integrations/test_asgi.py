@@ -278,7 +278,7 @@ def test_a_response_without_headers_gets_them() -> None:
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "websocket", "unknown"])
-def test_other_scopes_are_passed_on_unchanged(kind: str) -> None:
+def test_scopes_other_than_http_are_passed_on_unchanged(kind: str) -> None:
     """The application gets the server's own objects."""
     got: List[Tuple[Any, ...]] = []
 
@@ -339,7 +339,7 @@ def test_a_websocket_works_and_may_create_a_visit(client: TargetClient) -> None:
     assert urls == ["https://shop.example/socket"]
 
 
-def test_without_the_middleware_the_error_names_it() -> None:
+def test_without_the_middleware_the_error_says_to_add_it() -> None:
     with pytest.raises(OptionError, match="this request has no visit; add TargetMiddleware"):
         TestClient(Starlette(routes=[Route("/", hero)])).get("/")
 

@@ -222,7 +222,7 @@ def test_without_an_app_the_task_is_registered_in_every_application(factory):
     assert not factory.clients
 
 
-def test_the_app_may_be_a_proxy(app, edge, factory):
+def test_install_accepts_the_proxy_current_app(app, edge, factory):
     app.conf.update(task_always_eager=True, task_eager_propagates=True)
     before = current_app._get_current_object()
     app.set_current()
@@ -369,7 +369,7 @@ def test_a_soft_time_limit_during_the_creation_is_raised_in_the_task(app, factor
 def test_notifications_are_delivered_after_the_factory_has_raised(app_with_worker, edge, factory):
     factory.raises = [ConnectionError("no settings"), SoftTimeLimitExceeded()]
     target = install(factory, app_with_worker)
-    signals.worker_init.receivers.clear()  # this receiver would get the first error
+    signals.worker_init.receivers.clear()  # the receivers would create a client before the task does
     signals.worker_process_init.receivers.clear()
     target.send_notifications(notified("shown-1"))
     assert eventually(lambda: edge.notifications)
@@ -671,7 +671,7 @@ def test_a_message_is_json_whatever_the_serializer_of_the_application(serializer
     assert [one["id"] for one in sent["request"]["notifications"]] == ["shown-1"]
 
 
-def test_a_signature_of_the_task_is_json(app, factory):
+def test_a_task_that_is_called_by_its_signature_is_published_as_json(app, factory):
     app.conf.update(task_serializer="pickle", accept_content=["pickle", "json"])
     install(factory, app).task.s(message_from_options(notified(), Log())).apply_async()
     assert published(app).content_type == "application/json"

@@ -107,7 +107,7 @@ def test_a_test_can_override_the_dependency(client: TargetClient) -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_without_the_middleware_the_error_names_it(view: Callable[..., Any]) -> None:
+def test_without_the_middleware_the_error_says_to_add_it(view: Callable[..., Any]) -> None:
     with pytest.raises(OptionError, match="this request has no visit; add TargetMiddleware"):
         TestClient(application_of(view)).get(f"/{view.__name__}")
 

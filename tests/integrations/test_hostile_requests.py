@@ -163,7 +163,7 @@ def asgi_sender(client: TargetClient) -> Send:
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [150, pytest.param(10_000, marks=pytest.mark.fuzz)])
 @pytest.mark.parametrize("sender", [wsgi_sender, asgi_sender])
-def test_a_mutated_request_is_served(
+def test_a_mutated_request_is_served_within_limits_and_calls_no_foreign_host(
     sender: Callable[[TargetClient], Send], count: int, client: TargetClient, hosts: Set[str]
 ) -> None:
     chance, send, sizes = random.Random(SEED), sender(client), []

@@ -121,7 +121,9 @@ def variables(headers: Dict[str, str]) -> Dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("application", [flask_application, django_application])
 @pytest.mark.parametrize("count", [120, pytest.param(10_000, marks=pytest.mark.fuzz)])
-def test_mutated_requests_are_answered(application: Callable[[TargetClient], Any], count: int) -> None:
+def test_mutated_requests_are_answered_and_call_no_foreign_host(
+    application: Callable[[TargetClient], Any], count: int
+) -> None:
     manager = RecordingManager()
     options: Dict[str, Any] = {"pool_manager": manager, "telemetry_enabled": False, "timeout": LONG}
     with TargetClient.create(client="acmeclient", organization_id="1234567890@AdobeOrg", **options) as client:

@@ -286,7 +286,7 @@ def test_a_hybrid_client_decides_without_the_edge_if_the_artifact_suffices(edge:
         assert evaluate(flags, "boolean", "edge.on", False).error_code == ErrorCode.GENERAL
 
 
-def test_a_key_without_a_dot_is_the_whole_offer(clients: Any) -> None:
+def test_a_key_without_a_dot_returns_the_whole_offer(clients: Any) -> None:
     flags = flags_of(clients["server-side"])
     assert evaluate(flags, "object", "flags", {}).value == VALUES
     assert evaluate(flags, "boolean", "flags", False).error_code == ErrorCode.TYPE_MISMATCH
@@ -352,7 +352,7 @@ def test_3_1_the_context_becomes_ids_parameters_and_the_page(edge: LocalEdge, cl
     assert (context["userAgent"], context["geo"]["ipAddress"]) == ("Mozilla/5.0", "203.0.113.7")
 
 
-def test_3_1_1_the_targeting_key_is_the_chosen_id(edge: LocalEdge, clients: Any) -> None:
+def test_3_1_1_the_targeting_key_is_sent_as_the_chosen_id(edge: LocalEdge, clients: Any) -> None:
     flags = flags_of(clients["server-side"], targeting_key="marketing_cloud_visitor_id")
     evaluate(flags, "boolean", "flags.on", False)
     assert executed(edge)[-1].body["id"] == {"marketingCloudVisitorId": "customer-1"}

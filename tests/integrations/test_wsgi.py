@@ -281,7 +281,7 @@ def test_a_request_keeps_its_own_context() -> None:
     assert request.context is given_context
 
 
-def test_further_options_take_precedence() -> None:
+def test_options_of_the_caller_take_precedence_over_those_of_the_visit() -> None:
     """For example, an application can pass its own session id."""
     options = visit_of(environ_of(HTTP_COOKIE="mbox=" + MBOX)).options(session_id="ours", timeout=200)
     assert (options["session_id"], options["timeout"], options["target_cookie"]) == ("ours", 200, MBOX)
@@ -379,7 +379,7 @@ def test_an_answer_cannot_inject_headers(value: Any) -> None:
 @pytest.mark.parametrize("answer", [None, {}, TargetDeliveryResponse(), {"target_cookie": "mbox"}, "text", 7,
                                     envelope_with(max_age="60; Domain=evil"), envelope_with(max_age=None)])  # fmt: skip
 def test_an_answer_without_cookies_sets_none(answer: Any) -> None:
-    """For example, an application may pass an error."""
+    """``remember`` ignores other values; for example, an application may pass an error."""
     browser = Browser(remembering_application(answer))
     browser.get_page()
     assert browser.cookies() == []

@@ -90,7 +90,7 @@ def test_the_same_seed_makes_the_same_calls() -> None:
     assert calls("b", document, 5) != calls("a", document, 5)
 
 
-def test_the_calls_are_of_every_kind() -> None:
+def test_artifacts_and_calls_contain_every_feature() -> None:
     text = json.dumps([[artifact(str(n)), calls(str(n), artifact(str(n)), CALLS_PER_ARTIFACT)] for n in range(60)])
     wanted = [
         "get_offers", "get_attributes", "send_notifications", "on-device", "hybrid", "server-side", "pageLoad", "views",
@@ -154,7 +154,7 @@ def test_equal_outcomes_have_no_differences() -> None:
 
 
 @pytest.mark.parametrize("theirs", [{"error": "refused"}, {"meta": {"decisioningMethod": "server-side"}}])
-def test_an_error_or_a_decision_elsewhere_is_a_difference(theirs: Any) -> None:
+def test_an_error_or_another_decisioning_method_is_a_difference(theirs: Any) -> None:
     other = lambda _, sample_calls: [{"result": theirs, "sent": []} for _ in sample_calls]  # noqa: E731
     ours = lambda _, sample_calls: [outcome("A100001-0") for _ in sample_calls]  # noqa: E731
     (found,) = compare(DOCUMENT, [CALL], other, ours)

@@ -72,7 +72,7 @@ def test_few_modules_take_part_in_a_blocking_call(
 
 
 def untyped_arguments(modules: Dict[str, Any]) -> Tuple[float, List[str]]:
-    """Return the share of arguments annotated as ``Any`` or ``object``, and the modules that have most of them."""
+    """Return the percentage of arguments annotated as ``Any`` or ``object``, and the modules with the most of them."""
     annotated, untyped = 0, Counter()  # type: Tuple[int, Counter[str]]
     for module in modules.values():
         for node in ast.walk(module.tree):

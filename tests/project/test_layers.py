@@ -92,7 +92,7 @@ def test_there_is_no_import_cycle(modules: Dict[str, Module]) -> None:
 
 @pytest.fixture
 def faulty_tree(tmp_path: Path) -> Dict[str, Module]:
-    """A tree with one of each fault, for which the tests above must fail."""
+    """A tree with import cycles and with imports from higher layers."""
     files = {
         "target_tools/__init__.py": "",
         "target_tools/clock.py": "def now():\n    from target_python_sdk.types import Geo\n",

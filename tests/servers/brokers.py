@@ -23,13 +23,13 @@ def redis_problem():
 
 
 class Redis:
-    """A ``redis-server`` on a free local port, without files."""
+    """A ``redis-server`` on a free local port. It saves nothing to disk."""
 
-    #: The name in the table of measurements.
+    #: The name of the broker in the table of measurements.
     name = "Redis"
     #: Whether messages of a killed worker are delivered again.
     redelivers = True
-    #: Whether each child process has its own pipes. Otherwise, a terminated child may leave a shared lock locked.
+    #: Whether each child process has its own pipes. If not, a killed child may leave a lock locked that others need.
     separate_pipes = True
 
     def __init__(self):

@@ -295,7 +295,7 @@ def all_answered(edge, count):
 
 
 def count_repeated(edge):
-    """Return how many ids reached the edge more than once, each time with the same request id."""
+    """Return how many ids reached the edge more than once. Check that each of them always had the same request id."""
     by_id = {}
     for request in edge.received:
         by_id.setdefault(ids([request])[0], []).append(request)

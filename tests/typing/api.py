@@ -509,7 +509,7 @@ def half_an_answer(connection: Connection) -> None:
     connection.send(response({"status": 200}, status=200)[:20])
 
 
-def test_servers() -> None:
+def local_servers() -> None:
     """A local edge and a test server."""
     with LocalEdge() as edge, SocketServer(half_an_answer) as server:
         assert_type(edge.domain, str)
