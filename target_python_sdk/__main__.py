@@ -57,7 +57,7 @@ def _execute(arguments: Optional[List[str]]) -> int:
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
         used: Parser = getattr(parsed, "parser", parser)
-        used.error(f"unrecognized arguments: {' '.join(unknown)}")
+        used.error(f"unrecognized arguments: {' '.join(unknown)}{used.suggested_option(unknown[0])}")
     if "run" not in parsed:
         parser.print_help(sys.stderr)
         return WRONG_USAGE

@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, List, Sequence
 
 from target_python_sdk.commands.artifact_split import warn_of_skipped_rules
 from target_python_sdk.commands.output import Output, ProgressLine, Styled, Text, percent
-from target_python_sdk.commands.parsing import add_client_argument, add_command, add_json_argument, non_empty, positive
-from target_python_sdk.commands.visitor import add_attribute_arguments, attributes, has_attributes
+from target_python_sdk.commands.parsing import add_client_argument, add_command, add_json_argument, positive
+from target_python_sdk.commands.visitor import (
+    add_attribute_arguments,
+    attributes,
+    device_id,
+    has_attributes,
+    warn_of_unread_parameters,
+)
 from target_tools.errors import OptionError
 
 if TYPE_CHECKING:
@@ -33,7 +39,7 @@ def add_parser(commands: "Commands") -> None:
         help="the number of visitors to simulate; default: %(default)s",
     )  # fmt: skip
     parser.add_argument(
-        "--visitor", metavar="ID", type=non_empty, action="append", default=[],
+        "--visitor", metavar="ID", type=device_id, action="append", default=[],
         help="show the changes for the visitor with this device id; can be repeated",
     )  # fmt: skip
     parser.add_argument("--visitors", metavar="FILE", help="show the changes for the ids in this file, one per line")
@@ -56,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         effects = comparison.effects(progress.show)
     visitors = list(comparison.visitor_changes(ids))
     warn_of_skipped_rules([*old.artifact.skipped_rules, *new.artifact.skipped_rules])
+    warn_of_unread_parameters(arguments, [old.artifact, new.artifact])
     output = Output()
     if arguments.json:
         output.json(
@@ -83,7 +90,12 @@ def _read_ids(path: str) -> List[str]:
         raise OptionError(f"{path}: {error.strerror or error}", "visitors", "a file") from error
     except UnicodeDecodeError:
         raise OptionError(f"{path}: expected a file in UTF-8", "visitors", "a file") from None
-    ids = [line.strip() for line in lines if line.strip()]
+    ids = []
+    for number, line in enumerate(lines, 1):
+        try:
+            ids += [device_id(line)] if line.strip() else []
+        except argparse.ArgumentTypeError as error:
+            raise OptionError(f"{path}, line {number}: {error}", "visitors", "a device id") from None
     if not ids:
         raise OptionError(f"no visitor ids in {path}", "visitors", "a file with ids")
     return ids

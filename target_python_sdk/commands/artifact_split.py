@@ -1,12 +1,16 @@
 """The command ``artifact split``: shows how simulated visitors split among the experiences."""
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Iterable, List, Sequence
 
 from target_python_sdk.commands.output import Output, ProgressLine, Styled, Text, percent
 from target_python_sdk.commands.parsing import add_client_argument, add_command, add_json_argument, positive
-from target_python_sdk.commands.visitor import add_attribute_arguments, attributes
+from target_python_sdk.commands.visitor import (
+    add_attribute_arguments,
+    attributes,
+    print_warnings,
+    warn_of_unread_parameters,
+)
 
 if TYPE_CHECKING:
     from target_python_sdk.commands.parsing import Commands
@@ -49,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             progress=progress.show,
         )
     warn_of_skipped_rules(rules.artifact.skipped_rules)
+    warn_of_unread_parameters(arguments, [rules.artifact])
     output = Output()
     if arguments.json:
         output.json({"client": rules.client, **split.to_dict()})
@@ -72,8 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def warn_of_skipped_rules(messages: Iterable[str]) -> None:
     """Print a warning for each message about a rule that cannot be used."""
-    for message in messages:
-        Output(sys.stderr).line(Styled("warning:", "yellow"), f" skipped {message}")
+    print_warnings(f"skipped {message}" for message in messages)
 
 
 def _rows(location: "LocationSplit") -> List[Sequence[Text]]:

@@ -1,11 +1,17 @@
 """The command ``explain``: shows why a visitor gets an experience, or none."""
 
 import argparse
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict, List, NoReturn
 
 from target_python_sdk.commands.output import Output, Styled
 from target_python_sdk.commands.parsing import add_client_argument, add_command, add_json_argument
-from target_python_sdk.commands.visitor import add_attribute_arguments, add_id_arguments, context, visitor_id
+from target_python_sdk.commands.visitor import (
+    add_attribute_arguments,
+    add_id_arguments,
+    context,
+    visitor_id,
+    warn_of_unread_parameters,
+)
 from target_tools.error_text import suggestion
 from target_tools.errors import OptionError
 
@@ -27,11 +33,22 @@ def add_parser(commands: "Commands") -> None:
     parser.add_argument(
         "locations", nargs="*", default=[], metavar="LOCATION", help="mboxes and views; default: all in the file"
     )
+    parser.add_argument("--edge", type=_refuse_edge, help=argparse.SUPPRESS)
     add_client_argument(parser, "the client code for bucketing; default: the one in the file")
     add_id_arguments(parser)
-    parser.add_argument("--cookie", metavar="VALUE", help="value of the visitor's cookie 'mbox'")
     add_attribute_arguments(parser)
     add_json_argument(parser)
+
+
+def _refuse_edge(url: str) -> NoReturn:
+    """Reject the option of ``offers``, with the command that downloads the rules of an edge."""
+    from target_python_sdk.local_edge.activities import file_path  # noqa: PLC0415 - not needed for the help
+
+    try:
+        file_path(url if "://" in url else f"http://{url}")
+    except OptionError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    raise argparse.ArgumentTypeError("expected a file as the first argument, not an edge")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,8 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
         for name in names:
             if name and name not in known:
                 raise OptionError(f"{arguments.file} has no mbox or view {name!r}{suggestion(name, known)}", "LOCATION")
-    options = {"request": _request(arguments, rules, names), "target_cookie": arguments.cookie}
+    options = {"request": _request(arguments, rules, names)}
     explanation = explain_with_artifact(rules.artifact, rules.client, options, names)
+    warn_of_unread_parameters(arguments, [rules.artifact])
     output = Output()
     if arguments.json:
         output.json(explanation.to_dict())

@@ -3,7 +3,6 @@
 import argparse
 import json
 import logging
-import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Sequence
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from target_python_sdk.commands.visitor import (
     add_attribute_arguments,
     add_id_arguments,
     context,
+    print_warnings,
     visitor_id,
 )
 from target_tools.errors import DeliveryError, OptionError
@@ -94,8 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     except DeliveryError as error:
         error.message = _with_argument_names(error.message)
         raise
-    for message in log.messages:
-        Output(sys.stderr).line(Styled("warning:", "yellow"), " ", _with_argument_names(message))
+    print_warnings(map(_with_argument_names, log.messages))
     output = Output()
     if arguments.json or not (arguments.table or output.is_terminal):
         output.json(_as_json(answer))

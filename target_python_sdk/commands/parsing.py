@@ -32,6 +32,10 @@ class Parser(argparse.ArgumentParser):
         """Print the usage and ``message``, and exit with 2."""
         super().error(printable(message))
 
+    def suggested_option(self, given: str) -> str:
+        """Return ``; did you mean '--client'?`` for a misspelled option, or an empty string."""
+        return suggestion(given.partition("=")[0], [each for each in self._option_string_actions if given[:1] == "-"])
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Reject an unknown command, with the closest known one."""
         if action.choices is not None and value not in action.choices:

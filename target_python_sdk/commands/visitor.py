@@ -1,23 +1,37 @@
 """Arguments that describe a visitor and a page."""
 
 import argparse
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+import sys
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple
 
+from target_python_sdk.commands.output import Output, Styled
 from target_python_sdk.commands.parsing import non_empty
 
 if TYPE_CHECKING:
+    from target_python_sdk.decisioning.artifact import Artifact
     from target_python_sdk.inspection.traffic import VisitorAttributes
     from target_python_sdk.types import Context, Geo, VisitorId
+
+#: Follows the problem with a cookie that seems to be incomplete.
+QUOTE_HINT = "; put the cookie in quotes, because a shell treats '|' and ';' as the end of the command"
 
 
 def add_id_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for the ids of a visitor."""
     group = parser.add_argument_group("the visitor")
-    group.add_argument(
-        "--visitor", metavar="ID", type=non_empty, help="device id (tntId); the part after the dot is ignored"
+    device = group.add_mutually_exclusive_group()
+    device.add_argument(
+        "--visitor", metavar="ID", type=device_id, help="device id (tntId); the part after the dot is ignored"
     )
-    group.add_argument("--ecid", metavar="ID", type=non_empty, help="Experience Cloud id (marketingCloudVisitorId)")
-    group.add_argument("--third-party-id", metavar="ID", type=non_empty, help="id in your own system (thirdPartyId)")
+    device.add_argument(
+        "--cookie", metavar="COOKIE", type=_id_type("id_in_cookie"), dest="visitor",
+        help="the visitor's cookie 'mbox', in quotes: its value, or a whole Cookie header",
+    )  # fmt: skip
+    ecid_type = _id_type("experience_cloud_id")
+    group.add_argument("--ecid", metavar="ID", type=ecid_type, help="Experience Cloud id (marketingCloudVisitorId)")
+    group.add_argument(
+        "--third-party-id", metavar="ID", type=_id_type("third_party_id"), help="id in your own system (thirdPartyId)"
+    )
 
 
 def add_attribute_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +49,25 @@ def add_attribute_arguments(parser: argparse.ArgumentParser) -> None:
         help="location of the visitor: city, stateCode, countryCode, latitude or longitude; can be repeated",
     )  # fmt: skip
     group.add_argument("--property", metavar="TOKEN", help="property token")
+
+
+def _id_type(reader: str) -> Callable[[str], str]:
+    """Return the type of an argument with an id, which the function ``reader`` of ``visitor_ids`` reads."""
+
+    def read(text: str) -> str:
+        from target_python_sdk.inspection import visitor_ids  # noqa: PLC0415 - not needed for the help
+
+        try:
+            parsed: str = getattr(visitor_ids, reader)(non_empty(text))
+        except ValueError as error:
+            hint = QUOTE_HINT if reader == "id_in_cookie" and "PC" not in text else ""
+            raise argparse.ArgumentTypeError(f"{error}{hint}") from None
+        return parsed
+
+    return read
+
+
+device_id = _id_type("device_id")
 
 
 def name_and_value(text: str) -> Tuple[str, str]:
@@ -97,3 +130,16 @@ def attributes(arguments: argparse.Namespace) -> "VisitorAttributes":
     from target_python_sdk.inspection.traffic import VisitorAttributes  # noqa: PLC0415 - not needed for the help
 
     return VisitorAttributes(context(arguments), dict(arguments.parameter), arguments.property, geo(arguments))
+
+
+def warn_of_unread_parameters(arguments: argparse.Namespace, artifacts: "Iterable[Artifact]") -> None:
+    """Print a warning for each parameter that no rule reads."""
+    from target_python_sdk.inspection.parameters import unread_parameters  # noqa: PLC0415 - not needed for the help
+
+    print_warnings(unread_parameters(artifacts, [name for name, _ in arguments.parameter]))
+
+
+def print_warnings(messages: Iterable[str]) -> None:
+    """Print each message on the standard error."""
+    for message in messages:
+        Output(sys.stderr).line(Styled("warning:", "yellow"), f" {message}")

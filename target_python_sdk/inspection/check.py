@@ -10,6 +10,7 @@ from target_python_sdk.inspection.artifact_check import check_artifact
 from target_python_sdk.inspection.findings import wrong
 from target_python_sdk.inspection.json_source import Unparsable, parse_json
 from target_python_sdk.inspection.source import is_artifact
+from target_python_sdk.local_edge.activities import file_path
 from target_python_sdk.local_edge.validation import error_at
 from target_tools.typing_compat import Json
 
@@ -17,7 +18,7 @@ from target_tools.typing_compat import Json
 def check_file(path: Union[str, Path]) -> List[Finding]:
     """Return the mistakes in a file: a rule artifact or activities. Raises ``OptionError`` if it cannot be read."""
     try:
-        data = Path(path).read_bytes()
+        data = file_path(path).read_bytes()
     except OSError as error:
         raise error_at(str(path), "a readable file", problem=error.strerror or str(error)) from error
     try:

@@ -31,10 +31,13 @@ The document can also contain ``geo``: the location of every visitor, with the k
 import contextlib
 import json
 import pkgutil
+import re
+import shlex
 from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from urllib.parse import urlsplit
 
 from target_python_sdk.decisioning.audience_check import check_audience
 from target_python_sdk.local_edge.validation import (
@@ -48,6 +51,7 @@ from target_python_sdk.local_edge.validation import (
     error_at,
 )
 from target_python_sdk.types import MetricType
+from target_tools.error_text import shown
 from target_tools.errors import InvalidRule, OptionError
 from target_tools.rules.compiler import compile_condition
 
@@ -57,6 +61,8 @@ ACTIVITY_KEYS = (
 OFFER_TYPES = ("html", "json", "redirect", "dynamic", "actions")
 GEO_KEYS = ("latitude", "longitude", "countryCode", "stateCode", "city")
 _SAMPLE = "sample.json"
+#: The path of the artifact at a local edge, which is the same for every client.
+_ARTIFACT_PATH = "/acmeclient/production/v1/rules.json"
 _GEO_LIMITS = {"latitude": 90.0, "longitude": 180.0}
 
 ActivitiesSource = Union[None, str, Path, Mapping[str, Any]]
@@ -125,6 +131,17 @@ def _sample() -> str:
     return (pkgutil.get_data(__name__.rpartition(".")[0], _SAMPLE) or b"").decode("utf-8")
 
 
+def file_path(source: Union[str, Path]) -> Path:
+    """Return the path of a file. Raises ``OptionError`` for a URL, which explains how to download the rules."""
+    if not re.match("https?://", str(source)):
+        return Path(source)
+    url, advice = urlsplit(str(source)), "download it"
+    if not url.path.strip("/"):
+        url, advice = url._replace(path=_ARTIFACT_PATH), "pass the file that the edge serves, or download its rules"
+    command = f"curl -fo rules.json {shlex.quote(url.geturl())}"
+    raise OptionError(f"expected a file, got the URL {shown(str(source))}; {advice}: {command}", "source", "a file")
+
+
 @contextlib.contextmanager
 def open_document(source: ActivitiesSource = None) -> Iterator[Any]:
     """Provide the parsed JSON of a file or of the built-in sample. A mapping is provided as it is.
@@ -134,7 +151,7 @@ def open_document(source: ActivitiesSource = None) -> Iterator[Any]:
     if source is not None and not isinstance(source, (str, Path)):
         yield source
         return
-    path = Path(_SAMPLE if source is None else source)
+    path = Path(_SAMPLE) if source is None else file_path(source)
     try:
         text = path.read_text("utf-8-sig") if source is not None else _sample()
         if not text.strip():

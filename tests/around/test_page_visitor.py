@@ -60,6 +60,8 @@ def test_the_property_selects_activities() -> None:
         ({"id": "7", "kind": "thirdPartyId"}, "7"),
         ({"cookies": "a=b; mbox=PC#visitor-3.35_0#4102444800|session#s#4102444800"}, "visitor-3"),
         ({"cookies": "mbox=PC#visitor-3.35_0#4102444800", "id": "visitor-1"}, "visitor-1"),
+        ({"id": "session#s#1|PC#visitor-3.35_0#4102444800"}, "visitor-3"),
+        ({"cookies": "PC#visitor-3.35_0#4102444800"}, "visitor-3"),
     ],
 )
 def test_the_visitor_id_comes_from_the_field_or_else_from_the_cookie(fields: Dict[str, str], bucketed_by: str) -> None:
@@ -114,6 +116,12 @@ def test_an_explanation_has_the_clauses_and_the_values_that_they_read() -> None:
     ]
 
 
+def test_parameters_that_no_rule_reads_are_warnings() -> None:
+    source = content({"activities": [activity(audience={"==": [{"var": "mbox.member"}, "gold"]})]})
+    found = decisions(source, read_visitor({"parameters": "member=gold\nmembr=gold"}))
+    assert found["warnings"] == ["no rule reads the parameter 'membr'; did you mean 'member'?"]
+
+
 def test_a_new_visitor_is_the_same_for_the_offers_and_the_explanation() -> None:
     halves = activity(experiences=[{"name": "A", "offer": {"html": "a"}}, {"name": "B", "offer": {"html": "b"}}])
     edge_content = content({"activities": [halves]})
@@ -144,7 +152,11 @@ def test_an_experience_without_an_offer_shows_default_content() -> None:
         ({"kind": "cookie"}, "kind: expected one of tntId, "),
         ({"parameters": "a=1\nnonsense"}, "parameters: line 2: expected name=value"),
         ({"parameters": "=1"}, "parameters: line 1: "),
-        ({"cookies": "mbox=PC#v.35_0#1"}, "cookies: no mbox cookie with a device id"),
+        ({"cookies": "mbox=PC#v.35_0#1"}, "cookies: the device id in the cookie has expired"),
+        ({"cookies": "a=b"}, "cookies: no mbox cookie with a device id"),
+        ({"id": "visitor-3#1"}, "id: expected one id, got text with '#'"),
+        ({"id": "1|2", "kind": "marketingCloudVisitorId"}, "id: expected one id, got text with '|'"),
+        ({"id": "PC#v#1", "kind": "thirdPartyId"}, "id: expected an id, got a cookie"),
         ({"id": "x" * (FIELDS["id"] + 1)}, "id: 301 characters are too many"),
     ],
 )

@@ -51,3 +51,5 @@ def test_a_file_that_cannot_be_read_is_wrong_usage(run: Run, save: Save) -> None
     path = save("{}").parent
     assert run("artifact", "check", path) == (2, "", f"error: {path}: Is a directory\n")
     assert run("artifact", "check", path / "no").err == f"error: {path / 'no'}: No such file or directory\n"
+    url = "http://127.0.0.1:8080"
+    assert run("artifact", "check", url).err.startswith(f"error: expected a file, got the URL '{url}'; ")

@@ -89,6 +89,28 @@ def test_a_file_of_ids_that_is_not_text_is_an_error(run: Run, save: Save) -> Non
     assert (result.code, result.err) == (2, f"error: {ids}: expected a file in UTF-8\n")
 
 
+def test_ids_can_be_copied_cookies(run: Run, save: Save) -> None:
+    files = save(activities(99), "old.json"), save(activities(1), "new.json")
+    ids = save("\nPC#visitor-3.35_0#9999999999\n", "ids.txt")
+    visitors = json.loads(run("artifact", "diff", *files, "--visitors", ids, "--json").out)["visitors"]
+    assert [each["visitor"] for each in visitors] == ["visitor-3.35_0"]
+
+
+def test_a_line_that_is_not_an_id_is_an_error(run: Run, save: Save) -> None:
+    path, ids = save(activities(50)), save("visitor-1\nvisitor-2,visitor-3\n", "ids.txt")
+    result = run("artifact", "diff", path, path, "--visitors", ids)
+    assert result.code == 2
+    assert result.err.startswith(f"error: {ids}, line 2: expected one id, got text with ','")
+
+
+def test_a_parameter_of_one_of_the_files_is_known(run: Run, save: Save) -> None:
+    files = save(activities(50, IS_GOLD), "old.json"), save(activities(50), "new.json")
+    assert run("artifact", "diff", *files, "--parameter", "member=gold").err == ""
+    assert run("artifact", "diff", *files, "--parameter", "plan=gold").err == (
+        "warning: no rule reads the parameter 'plan'\n"
+    )
+
+
 def test_repeated_ids_are_used_once(run: Run, save: Save) -> None:
     files = save(activities(50), "old.json"), save(activities(90), "new.json")
     result = run(

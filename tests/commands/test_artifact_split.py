@@ -67,6 +67,13 @@ def test_rules_that_cannot_be_used_are_warnings(run: Run, save: Save) -> None:
     assert result.err == "warning: skipped rule 0 of m: activityId: expected a number\n"
 
 
+def test_parameters_that_no_rule_reads_are_warnings(run: Run, save: Save) -> None:
+    arguments = "--visitors", 10, "--parameter", "membr=gold"
+    assert run("artifact", "split", save(ACTIVITIES), *arguments).err == (
+        "warning: no rule reads the parameter 'membr'; did you mean 'member'?\n"
+    )
+
+
 def test_progress_is_shown_on_a_terminal(run: Run, save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)

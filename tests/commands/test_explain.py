@@ -52,6 +52,89 @@ def test_all_locations_of_the_file_are_explained_by_default(run: Run, file: str)
     ]
 
 
+DEVICE = "PC#visitor-3.35_0#9999999999"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--visitor", DEVICE],
+        ["--visitor", f"mbox=session#s#1|{DEVICE}"],
+        ["--visitor", "session%23s%231%7CPC%23visitor-3.35_0%239999999999"],
+        ["--visitor", " visitor-3 "],
+        ["--cookie", f"{DEVICE}|session#s#9999999999"],
+        ["--cookie", f"mbox={DEVICE}"],
+        ["--cookie", f'Cookie: a=b; mbox="{DEVICE}"; c=d'],
+        ["--cookie", f"a=b; mbox={DEVICE}; €=€"],
+    ],
+)
+def test_a_copied_cookie_counts_as_the_id_in_it(run: Run, file: str, arguments: "list[str]") -> None:
+    result = run("explain", file, "cart", *arguments)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("view cart for visitor-3: ")
+
+
+HINT = "; put the cookie in quotes, because a shell treats '|' and ';' as the end of the command"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cookie", "session#s#1"], f"--cookie: no mbox cookie with a device id (PC#ID#EXPIRY){HINT}"),
+        (["--cookie", "a=b"], f"--cookie: no mbox cookie with a device id (PC#ID#EXPIRY){HINT}"),
+        (["--cookie", "PC#visitor-3"], "--cookie: no mbox cookie with a device id (PC#ID#EXPIRY)"),
+        (
+            ["--cookie", "PC#visitor-3#1"],
+            "--cookie: the device id in the cookie has expired, and calls ignore it; to use it, pass only the id",
+        ),
+        (["--cookie", ""], "--cookie: expected a value, got an empty string"),
+        (["--visitor", "session#s#9999999999"], "--visitor: no mbox cookie with a device id (PC#ID#EXPIRY)"),
+        (
+            ["--visitor", "visitor-3#1"],
+            "--visitor: expected one id, got text with '#'; in the cookie 'mbox', the device id is between 'PC#' and "
+            "the next '#'",
+        ),
+        (["--ecid", "MCMID|1"], "--ecid: expected one id, got text with '|'"),
+        (["--third-party-id", DEVICE], "--third-party-id: expected an id, got a cookie"),
+        (["--visitor", "a", "--cookie", DEVICE], "--cookie: not allowed with argument --visitor"),
+        (
+            ["--edge", "http://127.0.0.1:8080"],
+            "--edge: expected a file, got the URL 'http://127.0.0.1:8080'; pass the file that the edge serves, or "
+            "download its rules: curl -fo rules.json http://127.0.0.1:8080/acmeclient/production/v1/rules.json",
+        ),
+        (
+            ["--edge", "127.0.0.1"],
+            "--edge: expected a file, got the URL 'http://127.0.0.1'; pass the file that the edge serves, or "
+            "download its rules: curl -fo rules.json http://127.0.0.1/acmeclient/production/v1/rules.json",
+        ),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_not_an_id_is_an_error_that_names_the_argument(
+    run: Run, file: str, arguments: "list[str]", message: str
+) -> None:
+    result = run("explain", file, *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.endswith(f"error: argument {message}\n")
+
+
+def test_an_id_of_another_system_can_have_separators(run: Run, file: str) -> None:
+    assert run("explain", file, "cart", "--third-party-id", "auth0|7").out.startswith("view cart for auth0|7: ")
+
+
+def test_parameters_that_no_rule_reads_are_warnings(run: Run, file: str) -> None:
+    result = run("explain", file, "hero", "--parameter", "membr=gold", "--parameter", "x=1", "--parameter", "member=a")
+    assert result.code == 0
+    assert result.err == (
+        "warning: no rule reads the parameter 'membr'; did you mean 'member'?\n"
+        "warning: no rule reads the parameter 'x'\n"
+    )
+
+
+def test_a_misspelled_option_has_a_suggestion(run: Run, file: str) -> None:
+    result = run("explain", file, "hero", "--param=member=gold")
+    assert result.err.endswith("error: unrecognized arguments: --param=member=gold; did you mean '--parameter'?\n")
+
+
 def test_the_json_contains_the_clauses(run: Run, file: str) -> None:
     result = run("explain", file, "hero", "--visitor", "visitor-3", "--geo", "city=ROME", "--json")
     document = json.loads(result.out)
@@ -87,6 +170,11 @@ def test_a_terminal_shows_failed_clauses_in_red(
     ("arguments", "message"),
     [
         (["missing.json"], "missing.json: No such file or directory"),
+        (
+            ["https://cdn.example/a b/rules.json"],
+            "expected a file, got the URL 'https://cdn.example/a b/rules.json'; download it: curl -fo rules.json "
+            "'https://cdn.example/a b/rules.json'",
+        ),
         (["{file}", ""], "Invalid argument 'locations': item 0 is an empty string"),
         (["{file}", "hero", "crat"], "{file} has no mbox or view 'crat'; did you mean 'cart'?"),
         (

@@ -85,11 +85,12 @@ async function explain(event) {
   }
 }
 
-function show({ visitor, locations }) {
+function show({ visitor, warnings, locations }) {
   byId("visitor-result").replaceChildren(
     element("h3", { id: "result-title" }, "Result"),
     element("p.problem", { id: "visitor-result-outdated", hidden: true }, "The activities have changed since. Press “Explain” again."),
     element("dl.facts", {}, facts([["Bucketed by", element("bdi", {}, visitor)]])),
+    ...warnings.map((warning) => element("p.problem", {}, `${warning[0].toUpperCase()}${warning.slice(1)}`)),
     ...locations.map(locationResult)
   );
   showOutdated();

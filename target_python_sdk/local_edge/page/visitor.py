@@ -1,16 +1,16 @@
 """Reads the form of the page, and returns the decisions for its visitor. Nothing is recorded."""
 
-from typing import Dict, Mapping, NamedTuple, Tuple
+from typing import Callable, Dict, Mapping, NamedTuple, Tuple
 
 from target_python_sdk.decisioning.context import with_device_id
-from target_python_sdk.delivery.cookies import parse_target_cookie
 from target_python_sdk.explain.calls import explain_with_artifact
 from target_python_sdk.explain.explanation import MAX_RULES, Clause, LocationExplanation
+from target_python_sdk.inspection.parameters import unread_parameters
+from target_python_sdk.inspection.visitor_ids import device_id, experience_cloud_id, id_in_cookie, third_party_id
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.delivery import CLUSTER, build_response, locations_in
 from target_python_sdk.local_edge.page.overview import offer_source
 from target_python_sdk.local_edge.validation import Json, JsonValue, check_object, error_at
-from target_python_sdk.protocol import DEVICE_ID_COOKIE, TARGET_COOKIE
 from target_python_sdk.types import (
     Address,
     ChannelType,
@@ -26,8 +26,6 @@ from target_python_sdk.types import (
     ViewRequest,
     VisitorId,
 )
-from target_python_sdk.visits.environ import request_cookies
-from target_tools.clock import epoch_seconds
 from target_tools.schema.model import copy_with
 
 #: The fields of the form, with the maximum number of characters of each.
@@ -44,8 +42,12 @@ FIELDS: Dict[str, int] = {
     "cookies": 8000,
     "property": 300,
 }
-#: The kinds of ids, by their names in a request.
-ID_KINDS = ("tntId", "marketingCloudVisitorId", "thirdPartyId")
+#: The functions that read the kinds of ids, by their names in a request.
+ID_KINDS: Dict[str, Callable[[str], str]] = {
+    "tntId": device_id,
+    "marketingCloudVisitorId": experience_cloud_id,
+    "thirdPartyId": third_party_id,
+}
 #: The session of the requests of the page.
 SESSION_ID = "page"
 #: The maximum number of mboxes, and of views, in one request.
@@ -100,14 +102,17 @@ def _read_fields(body: JsonValue) -> Dict[str, str]:
 
 def _identity(fields: Mapping[str, str]) -> VisitorId:
     if fields["id"]:
-        identity: VisitorId = VisitorId.from_dict({fields["kind"] or ID_KINDS[0]: fields["id"]})
+        kind = fields["kind"] or "tntId"
+        identity: VisitorId = VisitorId.from_dict({kind: _read_id(fields, "id", ID_KINDS[kind])})
         return identity
-    cookies = request_cookies({"HTTP_COOKIE": fields["cookies"]}, [TARGET_COOKIE])
-    parts = parse_target_cookie(cookies.get(TARGET_COOKIE), epoch_seconds())
-    if fields["cookies"] and DEVICE_ID_COOKIE not in parts:
-        problem = f"no {TARGET_COOKIE} cookie with a device id (PC) that has not expired"
-        raise error_at("cookies", "an mbox cookie", problem=problem)
-    return VisitorId(tnt_id=parts.get(DEVICE_ID_COOKIE))
+    return VisitorId(tnt_id=_read_id(fields, "cookies", id_in_cookie) if fields["cookies"] else None)
+
+
+def _read_id(fields: Mapping[str, str], name: str, read: Callable[[str], str]) -> str:
+    try:
+        return read(fields[name])
+    except ValueError as error:
+        raise error_at(name, "an id", problem=str(error)) from None
 
 
 def _parameters(text: str) -> Dict[str, str]:
@@ -134,6 +139,7 @@ def decisions(content: EdgeContent, visitor: Visitor) -> Json:
     explanation = explain_with_artifact(content.artifact, content.client, {"request": request})
     return {
         "visitor": explanation.visitor,
+        "warnings": unread_parameters([content.artifact], visitor.parameters),
         "locations": [
             {**_explanation_json(location), "offers": offers.get((location.kind == "view", location.name), [])}
             for location in explanation.locations
