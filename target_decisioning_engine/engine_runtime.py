@@ -83,7 +83,7 @@ class EngineRuntime:
         prepared = prepare_request(call_options(options, settings, self._log), settings, None, self._log)
         enabled = self._config.telemetry_enabled
         sends_telemetry = enabled is None or enabled  # None stands for the default, as in 1.1.0
-        if sends_telemetry:  # notify the application even if no offer was displayed
+        if sends_telemetry:  # with telemetry, the application is notified even if no offer was displayed
             prepared = prepared.with_request(copy_with(prepared.request, telemetry=_telemetry(prepared.request)))
         context = self._processes.get().on_device_context
         decision = decide_on_device(prepared, artifact, context, deadline)

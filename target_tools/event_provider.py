@@ -32,7 +32,7 @@ class EventProvider:
     """The subscriptions of one client. ``events`` maps event names to the initial subscribers."""
 
     def __init__(self, events: Optional[Mapping[str, Subscriber]] = None, log: Optional[Log] = None) -> None:
-        #: By id: the name of the event, the subscriber, and whether the subscriber takes the event. Target's
+        #: By id: the name of the event, the subscriber, and whether it takes the event as an argument. Target's
         #: documentation shows subscribers with and without an argument.
         self.subscriptions: Dict[str, Tuple[str, Subscriber, bool]] = {}
         self._log = log or Log()
@@ -63,7 +63,7 @@ class EventProvider:
         return any(name == event_name for name, _, _ in list(self.subscriptions.values()))
 
     def needs_payload(self, event_name: str) -> bool:
-        """Return whether a subscriber of ``event_name`` takes the event."""
+        """Return whether a subscriber of ``event_name`` takes the event as an argument."""
         return any(name == event_name and takes for name, _, takes in list(self.subscriptions.values()))
 
     def emit(self, event_name: str, payload: Optional[Mapping[str, Any]] = None) -> None:

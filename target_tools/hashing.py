@@ -109,7 +109,7 @@ def _code_units(text: str) -> str:
 def _mix_blocks(h: int, blocks: List[int]) -> int:
     word = _WORD
     for k in blocks:
-        # Two copies of a word side by side, shifted right by 19, end in that word rotated left by 13.
+        # The last 32 bits of two copies of a word, shifted right by 19, are that word rotated left by 13.
         h = ((h ^ k) * 0x100000001 >> 19) * 5 + 0xE6546B64 & word
     return h
 
