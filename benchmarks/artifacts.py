@@ -10,7 +10,7 @@ Rule = Dict[str, Any]
 Condition = Any
 
 CLIENT = "acmeclient"
-#: The edge cluster of every visitor. Without it, the client would request one.
+#: The edge cluster of every visitor. Without it, the client would ask Adobe's edge for a cluster.
 HINT = "35"
 #: Used instead of the name of an mbox, to request the mboxes of the artifact in turn.
 EVERY = "*"

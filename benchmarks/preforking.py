@@ -20,7 +20,7 @@ from benchmarks.artifacts import many_tests
 from benchmarks.process import ROOT, clean_environment
 from benchmarks.updates import ACTIVITIES
 
-#: The ways to start workers.
+#: The ways to start workers. The third is the second with ``gc.freeze()``.
 IN_WORKER, BEFORE_FORK, FROZEN = "client created in each worker", "client created before the fork", "and gc.freeze()"
 WAYS = (IN_WORKER, BEFORE_FORK, FROZEN)
 WORKERS = 4

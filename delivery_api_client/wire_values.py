@@ -105,7 +105,7 @@ def _load_scalar_or_model(value: Any, cls: Type[Any]) -> Any:
 
 
 def _load_time(value: Json, cls: Type[datetime.date]) -> datetime.date:
-    """Parse a datetime, or the day of a date."""
+    """Parse a datetime, or a date, which is the first ten characters of ``value``."""
     text = str(value) if cls is datetime.datetime else f"{value!s:.10}T00:00:00"
     time = Order.from_dict({"time": text}).time
     if not isinstance(time, datetime.datetime):

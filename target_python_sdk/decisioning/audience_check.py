@@ -146,7 +146,7 @@ def _check(rule: Json, path: str, depth: int) -> Iterator[Finding]:
             yield Finding(path, problem, "constants")
         for place, problem in _value_problems(operator, arguments, path):
             yield Finding(place, problem, "impossible value")
-        if operator in LOOP_OPERATORS:  # the variables of the body are those of an item
+        if operator in LOOP_OPERATORS:  # in the body of a loop, variables are those of an item
             arguments = arguments[:1]
     yield from _check(arguments, path, depth if isinstance(arguments, list) else depth + 1)
 

@@ -53,7 +53,7 @@ def _rewritten(rule: Json, depth: int = 0) -> Any:
     if isinstance(arguments, list):
         if operator in _OPERATORS and len(arguments) == 2:
             return {operator: _rewritten_comparison(arguments, depth)}
-        if operator in LOOP_OPERATORS:  # the variables of the body are those of an item
+        if operator in LOOP_OPERATORS:  # in the body of a loop, variables are those of an item
             return {operator: [*_rewritten(arguments[:1], depth + 1), *arguments[1:]]}
     return {operator: _rewritten(arguments, depth + 1)}
 

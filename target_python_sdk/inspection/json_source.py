@@ -15,7 +15,7 @@ class _Object(Dict[str, Any]):
     duplicates: Tuple[str, ...] = ()
 
 
-#: Findings show the name of a value's type.
+#: The name that findings show for the type of a value.
 _Object.__name__ = "object"
 
 
