@@ -144,8 +144,8 @@ def _text(facts: Dict[str, str], found: Section) -> str:
         table(found.figures),
         "",
         *found.notes,
-        "Figures are medians of rounds in which each peer has one turn. Ratios (and MiB more) are computed for each",
-        "round; the lowest and highest are in brackets. A goal that is not reached is not an error.",
+        "Figures are medians of rounds in which each peer has one turn. Ratios (for MiB: differences) are computed",
+        "for each round; the lowest and highest are in brackets. A goal that is not reached is not an error.",
     ])  # fmt: skip
 
 

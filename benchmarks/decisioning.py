@@ -46,9 +46,9 @@ _WORKLOADS = (
     Workload("decision: page load, 24 rules", page_of_24_rules, Visit("prefetch", None, PARAMETERS), _times(60, 7), {}),
 )
 _NO_NETWORK = (
-    "decision: notifications are not sent. Ours and Node.js build each request and read an answer without a socket.",
+    "decision: notifications are not sent. This SDK and Node.js build them, and read a fixed answer without a socket.",
     "  1.1.0 builds none: its send_notifications is replaced by a function that does nothing, in a thread per call.",
-    "  Ours are built by a worker during the calls. Node.js builds them after the last call, when its event loop runs.",
+    "  This SDK builds them in a worker during the calls, Node.js after the last call, when its event loop runs.",
     "  The figures with 'notified' therefore include the time until all notifications are delivered.",
 )
 

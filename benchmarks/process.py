@@ -77,7 +77,7 @@ class LineProcess:
         return self._process.pid
 
     def ask(self, **question: Any) -> Message:
-        """Send ``question`` and return the answer. Raises :class:`ProcessFailed` for an error and for no answer."""
+        """Send ``question`` and return the answer. Raises ``ProcessFailed`` if it is an error or does not arrive."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(question) + "\n")

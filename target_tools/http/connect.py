@@ -122,7 +122,7 @@ class _Race:
             sock.setblocking(False)
             sock.connect(address[4])
         except BlockingIOError:
-            self._selector.register(sock, selectors.EVENT_WRITE, address)  # close() closes it from here on
+            self._selector.register(sock, selectors.EVENT_WRITE, address)  # from now on, close() closes it
             self._register(sock)
         except OSError as error:
             self._failure = error
