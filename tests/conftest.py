@@ -1,4 +1,4 @@
-"""Fixtures for all tests, the guard of the markers, and the selection of long runs."""
+"""Fixtures for all tests, a guard that enforces the markers, and the deselection of long runs."""
 
 import _thread
 import logging
@@ -17,7 +17,8 @@ SHARED = Path(os.environ.get("TARGET_SHARED") or ROOT.parent / "shared")
 #: Markers of the long runs. Each has a ``make`` target; the suite leaves them out.
 LONG_RUNS = ("soak", "fuzz", "distribution")
 
-# With urllib3's debug log, calls in the main thread send from a helper thread. At INFO they send as in production.
+# If urllib3 logs at DEBUG, calls in the main thread send from a helper thread. At INFO they send directly, as in
+# production.
 logging.getLogger("urllib3").setLevel(logging.INFO)
 
 #: The log handlers that each forking thread has locked.
@@ -40,7 +41,7 @@ def _unlock_log_handlers() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_lock_log_handlers, after_in_parent=_unlock_log_handlers, after_in_child=_LOCKED.clear)
 
-# An example may take any time on a busy machine.
+# Hypothesis sets no time limit for an example, because a busy machine may need long for one.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 

@@ -63,7 +63,7 @@ def sends_forever(part: bytes, first: bytes = b"") -> Callable[[], Handler]:
 
 
 def sends_slowly(message: bytes, every: float) -> Callable[[], Handler]:
-    """Return a factory of handlers that send a message byte by byte, and wait ``every`` seconds after each."""
+    """Return a factory of handlers that send a message byte by byte, and wait ``every`` seconds after each byte."""
 
     def handle(connection: Connection) -> None:
         while connection.read_request():
@@ -121,7 +121,7 @@ def _answers(body: bytes, status: int = 200) -> Callable[[], Handler]:
     return lambda: answer(body, status)
 
 
-#: All faults. Those about sizes exceed the SDK's limits: 8 MiB, a hundred headers, a nesting depth of 100.
+#: All faults. Those about sizes exceed the SDK's limits: a body of 8 MiB, 100 headers, a nesting depth of 100.
 FAULTS: Tuple[Fault, ...] = (
     # the connection
     Fault("early_close", "closes as soon as the client has connected", _early_close),

@@ -85,7 +85,7 @@ def eventually(condition: Callable[[], Any], seconds: float = LONG / 1000) -> bo
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Replace a file by renaming another one, as many editors do. Other threads never read a part of the text."""
+    """Replace a file by renaming another one, as many editors do. Other threads never read a partly written file."""
     other = path.with_suffix(".new")
     other.write_text(text, encoding="utf-8")
     os.replace(str(other), str(path))
@@ -117,9 +117,10 @@ class Interrupt(Exception):
 
 
 def at_instruction(act: Callable[[], Any], instruction: int, folder: Path, intervene: Callable[[], Any]) -> bool:
-    """Call ``act``, and call ``intervene`` at an instruction, counted from 0, of the code in ``folder``.
+    """Call ``act``, and call ``intervene`` before one bytecode instruction of the modules in ``folder``.
 
-    Return whether that instruction was reached. Only the current thread is traced.
+    ``instruction`` is the number of executed instructions of these modules before that one. Return whether it was
+    reached. Only the current thread is traced.
     """
     left = instruction
 
@@ -145,7 +146,7 @@ def at_instruction(act: Callable[[], Any], instruction: int, folder: Path, inter
 
 
 def interrupt(act: Callable[[], Any], instruction: int, folder: Path) -> bool:
-    """Call ``act``, and raise ``Interrupt`` at an instruction, counted from 0, of the code in ``folder``.
+    """Call ``act``, and raise ``Interrupt`` at the place that ``at_instruction`` describes.
 
     Return whether that instruction was reached. Code in other threads is not interrupted, because signal handlers run
     in the main thread only.
@@ -183,7 +184,7 @@ def run_python(*arguments: str, seconds: float = 60) -> "subprocess.CompletedPro
 
 
 def run_pytest(tests: Path, *options: str) -> str:
-    """Run tests in a new process with the plugin of the SDK and no other; return their number, such as ``3 passed``.
+    """Run tests in a new process with the plugin of the SDK and no other; return the summary, such as ``3 passed``.
 
     Fails if one of the tests does.
     """
@@ -199,7 +200,7 @@ def run_pytest(tests: Path, *options: str) -> str:
 
 
 def installing(requirements: str, *debian_packages: str) -> str:
-    """Return the command that installs a file of ``requirements/`` for the interpreter that runs the tests."""
+    """Return the command that installs the packages of ``requirements/<requirements>.txt`` for this interpreter."""
     beforehand = f"apt-get install {' '.join(debian_packages)} && " if debian_packages else ""
     return f"{beforehand}{sys.executable} -m pip install --requirement requirements/{requirements}.txt"
 
