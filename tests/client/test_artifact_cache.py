@@ -321,7 +321,7 @@ class FixedStore:
      KeyError("mine"), OSError("mine"), RecursionError("mine"), TimeoutError("mine")],
     ids=repr,
 )  # fmt: skip
-def test_a_store_may_return_or_raise_anything(value):
+def test_an_invalid_value_or_an_error_of_a_store_is_logged_and_ignored(value):
     logger = RecordingLogger()
     cache = cache_at(FixedStore(value), logger=logger)
     for _ in range(3):
@@ -415,7 +415,7 @@ FOREIGN_ID = 54321
 
 
 def fake_owner(monkeypatch, path, uid=None, gid=None):
-    """Make ``path`` appear to have this owner or group, because only root could change them."""
+    """Make ``path`` appear to have this owner or group. Only root could change the real ones."""
     original = os.stat(str(path))
     real_stat, real_lstat, real_fstat = os.stat, os.lstat, os.fstat
 

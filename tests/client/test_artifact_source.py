@@ -57,7 +57,7 @@ def load_artifact(text):
 
 
 class EventRecorder(EventProvider):
-    """Record every event."""
+    """An event provider that also records each event."""
 
     def __init__(self):
         super().__init__()
@@ -111,7 +111,7 @@ def shown(source):
 
 @contextlib.contextmanager
 def no_unraisable_hook():
-    """Let a thread of the SDK end with an exception, which pytest would turn into a failure of the test."""
+    """Ignore exceptions that end a thread. By default, pytest fails the test because of them."""
     before = sys.unraisablehook
     sys.unraisablehook = lambda _: None
     try:
@@ -856,6 +856,7 @@ def test_without_threads_a_cache_that_raises_does_not_prevent_the_download(cdn, 
     thread.join(20)
     monkeypatch.setattr(_thread, "start_new_thread", start)
     assert source.wait(0)
+    # The main thread does not use the cache, because a signal handler could raise there.
     assert bool(cache.calls) is not main
 
 

@@ -153,7 +153,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
-def test_a_client_is_created_used_and_closed(form):
+def test_each_form_of_create_async_creates_a_client_that_is_then_closed(form):
     client = asyncio.run(form(OPTIONS))
     assert type(client) is Client
     assert repr(client) == "<TargetClient acmeclient (closed)>"
@@ -488,7 +488,7 @@ def test_close_ends_calls_that_no_worker_has_begun(held):
 
 
 @pytest.mark.parametrize("method", ["flush_async", "close_async"])
-def test_cancelling_abandons_only_the_wait(held, method):
+def test_cancelling_flush_or_close_ends_only_the_wait(held, method):
     before = thread_ids()
 
     async def main():

@@ -241,7 +241,7 @@ def test_as_object_is_a_copy(client):
     assert attributes.get_value("demo-engineering-flags", "searchProviderId") == 143
 
 
-def test_b22_calls_without_a_request_share_nothing(edge, client):
+def test_b22_calls_without_a_request_do_not_accumulate_mboxes(edge, client):
     client.get_attributes(["x"])
     client.get_attributes(["y"])
     assert [mbox["name"] for mbox in edge.requests[-1].body["execute"]["mboxes"]] == ["y"]

@@ -80,7 +80,7 @@ def test_only_the_stored_cluster_can_be_lost(lost):
     assert clusters.hint == "37"
 
 
-def test_nothing_is_lost_without_a_stored_cluster():
+def test_a_failure_has_no_effect_if_no_cluster_is_stored():
     clusters = cluster_memory()
     clusters.lose(origin(None))
     clusters.lose(origin("35"))

@@ -32,7 +32,7 @@ INDEXES = st.one_of(st.integers(0, 3), st.integers(0, 3), st.none())
 MBOXES = st.builds(
     lambda name, index, details: {**details, "name": name, "index": index}, st.sampled_from(NAMES), INDEXES, DETAILS
 )
-#: Most values are those of common calls.
+#: Most generated requests are those of common calls, so that most examples take the fast path.
 EXECUTE = {"mboxes": st.lists(MBOXES, max_size=3), "pageLoad": DETAILS}
 PREFETCH = {**EXECUTE, "views": st.lists(st.builds(lambda name: {"name": name}, st.sampled_from(VIEWS)), max_size=2)}
 REQUESTS = st.fixed_dictionaries(

@@ -22,8 +22,8 @@ TIMED_OUT = response({}, 408, {"Connection": "close"})
 
 def idle_connections(client):
     """Return the idle connections of ``client``."""
-    pools = client._processes.current().transport._pools.values()
-    return [each for pool in pools for each in pool.pool._connections]
+    transport = client._processes.current().transport
+    return [each for pool in transport._pools.values() for each in pool.pool._connections]
 
 
 def age(client, seconds):
@@ -206,7 +206,7 @@ def test_an_answer_to_another_request_on_a_fresh_connection_is_logged(caplog):
         {**ANSWER, "execute": {"mboxes": [{"index": 0, "name": "home", "options": [
             {"type": "json", "content": {"requestId": "an offer's"}}]}]}},
     ],
-    ids=["none", "empty", "null", "of an offer"],
+    ids=["no id", "empty id", "null id", "id in an offer"],
 )  # fmt: skip
 def test_an_answer_without_a_request_id_is_accepted(body, caplog):
     with SocketServer(answer(body)) as server, client_of(server) as client:
@@ -236,7 +236,7 @@ def test_a_408_on_a_kept_alive_connection_closes_it():
         assert (server.connections, client.stats()["retries"], client.stats()["failures"]) == (2, 1, 0)
 
 
-def test_a_408_on_a_fresh_connection_is_the_answer():
+def test_a_408_on_a_fresh_connection_is_an_error_without_a_retry():
     def refuses(connection):
         connection.read_request()
         connection.send(TIMED_OUT)

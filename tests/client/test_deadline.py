@@ -15,8 +15,6 @@ from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, offers
 pytestmark = pytest.mark.server
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
-
-
 #: Seconds. Without a deadline for the whole call, each slow server below would delay the call for longer.
 MUCH_LATER = 20
 
@@ -75,7 +73,7 @@ def test_b2_retries_share_the_deadline():
     with SocketServer(unavailable) as server, client_of(server, timeout=SHORT) as client:
         with pytest.raises(Exception) as caught:
             client.get_offers(offers())
-    assert caught.value.attempts <= 2  # three take 450 ms
+    assert caught.value.attempts <= 2  # three attempts take 450 ms
 
 
 def test_the_timeout_of_a_call_overrides_that_of_the_client():

@@ -11,7 +11,7 @@ from target_python_sdk.errors import OptionError
 from target_python_sdk.testing import SocketServer, answer, response
 from target_python_sdk.types import DeliveryRequest
 from target_tools.concurrency.tasks import AsyncResult
-from tests.support import ANSWER_BYTES, client_of, eventually, installing, offers, run_python
+from tests.support import ANSWER_BYTES, client_of, installing, offers, run_python
 
 pytestmark = pytest.mark.server
 
@@ -159,4 +159,4 @@ def test_event_loops_of_several_threads_can_await_calls_of_one_client(client):
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert eventually(lambda: len(answers) == 4)
+    assert len(answers) == 4

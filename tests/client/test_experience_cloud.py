@@ -207,10 +207,10 @@ def test_parameters_are_encoded_and_empty_ones_left_out():
     )
 
 
-@pytest.mark.parametrize(("name", "is_known"), [("vid", True), ("aid", True), ("pageName", False)])
-def test_a_visitor_without_an_experience_cloud_id_needs_another_id(name, is_known):
+@pytest.mark.parametrize(("name", "has_url"), [("vid", True), ("aid", True), ("pageName", False)])
+def test_a_visitor_without_an_experience_cloud_id_needs_another_id(name, has_url):
     url = data_insertion_url(envelope_of("1", cloud_id=None), "s", "example.com", parameters={name: "7"})
-    assert (url is not None) is is_known
+    assert (url is not None) is has_url
 
 
 @pytest.mark.parametrize("events", [(), (None,), ("",)])

@@ -234,7 +234,7 @@ def test_unusual_but_valid_json_is_accepted(body):
         assert client.get_offers(offers())["response"] == DeliveryResponse()
 
 
-def test_a_failure_leaves_no_objects_behind():
+def test_failing_calls_do_not_accumulate_memory():
     quiet = SimpleNamespace(debug=lambda *_: None, error=lambda *_: None)  # pytest keeps every log record
     options = {"retries": 1, "logger": quiet, "circuit_breaker": False}
     with SocketServer(answer(b"{", 500)) as server, client_of(server, **options) as client:
@@ -272,7 +272,7 @@ def test_a_chunk_of_negative_size_does_not_bypass_the_limit(size):
     assert grown < 16 << 20
 
 
-def test_an_early_answer_is_used():
+def test_an_answer_that_arrives_before_the_request_is_sent_ends_the_call():
     def answer_early(connection):
         connection.socket.recv(1000)
         connection.send(b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

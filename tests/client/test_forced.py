@@ -209,7 +209,7 @@ def test_an_experience_without_name_and_id_is_identified_by_its_position() -> No
         find_experiences(anonymous, {7: 2})
 
 
-def test_ids_and_names_of_other_types_are_ignored() -> None:
+def test_ids_and_names_of_the_wrong_type_are_ignored() -> None:
     meta: Dict[str, Any] = {"activity.name": [], "experience.id": [], "experience.name": {}}
     (found,) = find_experiences(artifact({"activityId": 7, "meta": meta}), {7: 0})
     assert (found.activity, found.experience) == ("7", "0")

@@ -1,4 +1,4 @@
-"""Interim replies (1xx) are never used as answers, for any kind of request and any sender."""
+"""Interim replies (1xx) are never used as answers by the client, a pool manager or the generated client."""
 
 import json
 import threading

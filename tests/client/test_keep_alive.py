@@ -24,7 +24,7 @@ def test_b3_a_thousand_calls_use_one_connection():
         assert len(server.requests) == 1000
 
 
-def test_b3_each_thread_uses_one_connection_at_most():
+def test_b3_eight_threads_use_at_most_eight_connections():
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
         start = threading.Barrier(8)
 
@@ -42,7 +42,7 @@ def test_b3_each_thread_uses_one_connection_at_most():
         assert 1 <= server.connections <= 8
 
 
-def test_b1_two_clients_never_share_connections():
+def test_b1_each_of_two_clients_calls_its_own_host():
     first_answer = answer(json.dumps({**ANSWER, "client": "one"}).encode())
     second_answer = answer(json.dumps({**ANSWER, "client": "two"}).encode())
     with SocketServer(first_answer) as first, SocketServer(second_answer) as second:

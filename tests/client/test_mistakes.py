@@ -457,7 +457,7 @@ def test_an_organization_id_without_its_domain_is_logged(value, caplog):
 
 
 @pytest.mark.parametrize("method", ["on-device", "hybrid"])
-def test_an_on_device_call_of_a_server_side_client_is_logged_once(method, call, caplog):
+def test_a_call_that_needs_the_artifact_of_a_server_side_client_is_logged_once(method, call, caplog):
     options = {**offers(), "decisioning_method": method}
     with SocketServer(answer(ANSWER_BYTES)) as server, client_of(server) as client:
         for _ in range(3):
@@ -614,7 +614,7 @@ def client_with_method(method, server, **options):
 
 
 def try_calls(count, client, call):
-    """Make calls, and wait for their notifications. Return how many raised an error or got an answer with one."""
+    """Make calls, and wait for their notifications. Return how many raised an error or have one in the answer."""
     failures = 0
     for _ in range(count):
         try:
@@ -693,7 +693,8 @@ def test_30_failures_without_a_circuit_breaker_are_logged_in_one_line(call, capl
     assert [level for level, _ in lines_of(caplog)] == ["WARNING"]
 
 
-MISTAKEN_SERVERS = {
+#: Options with which no call is answered, and the cause in the log line.
+WITHOUT_ANSWERS = {
     "nothing listens": ({"server_domain": "127.0.0.1:9"}, "ConnectionFailed: no connection to http://127.0.0.1:9: "),
     "unknown host": (
         {"server_domain": "no.such.host.invalid"},
@@ -704,9 +705,9 @@ MISTAKEN_SERVERS = {
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKEN_SERVERS)
+@pytest.mark.parametrize("mistake", WITHOUT_ANSWERS)
 def test_a_client_without_any_answer_logs_the_cause_once(mistake, call, caplog):
-    options, cause = MISTAKEN_SERVERS[mistake]
+    options, cause = WITHOUT_ANSWERS[mistake]
 
     def bad_request(connection):
         if mistake == "slow":
@@ -721,7 +722,7 @@ def test_a_client_without_any_answer_logs_the_cause_once(mistake, call, caplog):
     assert cause in text
 
 
-def test_a_refused_request_is_logged_by_a_client_that_answers_without_offers(caplog):
+def test_with_on_error_default_a_refused_request_is_logged(caplog):
     with SocketServer(answer(b"{}", 400)) as server, client_of(server, on_error="default") as client:
         request_id = client.get_offers(offers()).request.request_id
     (line,) = [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG]

@@ -84,7 +84,7 @@ def test_an_invalid_request_is_an_option_error(request_value, client):
     assert caught.value.expected == "a DeliveryRequest or a dict"
 
 
-def test_the_error_about_a_part_of_the_wrong_type_names_its_place(client):
+def test_the_error_for_an_mbox_of_the_wrong_type_names_its_path(client):
     with pytest.raises(OptionError) as caught:
         client.get_offers(request={"execute": {"mboxes": [5]}})
     assert caught.value.option.startswith("request")
@@ -100,7 +100,7 @@ def test_create_returns_an_instance_of_the_class_that_it_is_called_on(server):
         assert type(plain) is TargetClient
 
 
-def test_the_answer_of_a_failed_call_names_the_request_and_its_parts(server):
+def test_the_default_answer_of_a_failed_call_lists_the_requested_mboxes_and_views(server):
     prefetch = {"mboxes": [{"name": "home"}], "views": [{"name": "cart", "key": "c"}, {}]}
     with TargetClient.create(options_for(server, on_error="default"), target_location_hint="35") as client:
         server.stop()

@@ -1,4 +1,4 @@
-"""The first failure of an outage is logged. Later ones are not, until the origin has answered a call."""
+"""Each cause of failure is logged once in an outage, which ends when the origin answers a call."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_the_opening_of_the_circuit_is_logged_if_no_failure_was_logged_before(ou
     assert not outages.is_first(NAME, failure())
     assert not outages.is_first(NAME, failure(DeadlineExceeded))
     assert not outages.is_first(NAME, failure(CircuitOpen))
-    outages.answered(ORIGIN, Deadline.after(1))  # an open circuit's outage ends when the circuit closes
+    outages.answered(ORIGIN, Deadline.after(1))  # the outage ends only when the circuit closes
     assert not outages.is_first(NAME, failure())
     outages.change_circuit(OPENED._replace(is_open=False, seconds=1.5))
     assert [record.getMessage() for record in caplog.records if record.levelname != "DEBUG"] == [
@@ -66,7 +66,7 @@ def test_the_opening_of_the_circuit_is_logged_if_no_failure_was_logged_before(ou
     ]
 
 
-def test_no_lost_notification_is_forgotten_if_there_are_many_origins(outages, caplog):
+def test_lost_notifications_are_logged_for_each_of_many_origins(outages, caplog):
     for number in range(3 * MAX_ENTRIES):
         outages.is_first(f"https://{number}.example.com", failure(), is_lost=True)
     outages.close()

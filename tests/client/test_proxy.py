@@ -21,7 +21,7 @@ pytestmark = pytest.mark.server
 
 
 def relay(connection):
-    """Answer CONNECT, and copy bytes between the two ends."""
+    """Answer CONNECT, and copy bytes in both directions."""
     head = connection.read_request()
     host, _, port = head.split()[1].decode().rpartition(":")
     with socket.create_connection((host, int(port))) as target_socket:

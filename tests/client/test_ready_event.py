@@ -175,7 +175,7 @@ FORKING_PROGRAM = """
 @pytest.mark.process
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no os.fork")
 @pytest.mark.parametrize("later, lines", [("", ["child", "parent"]), ("time.sleep(0.3)", ["parent"])])
-def test_a_child_that_was_forked_before_client_ready_emits_it_with_its_first_call(later, lines):
+def test_a_child_emits_client_ready_with_its_first_call_unless_it_was_emitted_before_the_fork(later, lines):
     emitted = run(FORKING_PROGRAM.replace("LATER", later)).splitlines()
     assert sorted(emitted) == ["emitted in the " + where for where in lines]
 

@@ -167,5 +167,5 @@ def report():
 @pytest.mark.parametrize("kind", [*HANDLERS, *UNREACHABLE])
 def test_a_failing_call_leaves_no_garbage(kind, report):
     name = {**HANDLERS, **UNREACHABLE}[kind][-1]
-    # Twelve calls in four forms; each of the three with a callback reports its error twice.
+    # Twelve calls in four forms: each records its error once, and the three calls with a callback twice.
     assert report[kind] == {"errors": [name], "count": 15, "alive": False, "garbage": []}

@@ -247,7 +247,7 @@ def test_every_entry_has_only_fields_of_the_schema(edge, server):
             assert round(value, 2) == value
 
 
-def test_an_unusable_token_is_not_handed_back(edge, server):
+def test_an_invalid_token_is_not_sent_back(edge, server):
     with client_of(server) as client:
         records = client._processes.get().telemetry
         for token in ({"a": 1}, "", "x" * (telemetry.MAX_TOKEN_LENGTH + 1)):
@@ -270,7 +270,7 @@ def test_b57_the_next_call_carries_the_entry_of_the_last_one(edge, server):
     assert set(edge.deliveries[-1]) == {"requestId", "context", "experienceCloud", "telemetry"}
 
 
-def test_a_notification_carries_the_entry_of_its_decision_and_leaves_none(edge, server):
+def test_a_notification_carries_the_entry_of_its_decision_but_has_no_entry_itself(edge, server):
     with client_of(server, "on-device") as client:
         envelope = client.get_offers({"request": offers()["request"]})
         client.flush()
@@ -280,7 +280,7 @@ def test_a_notification_carries_the_entry_of_its_decision_and_leaves_none(edge, 
     assert len(edge.deliveries) == 1
 
 
-def test_a_call_of_send_notifications_carries_entries_and_leaves_one(edge, server):
+def test_a_call_of_send_notifications_carries_entries_and_has_one_itself(edge, server):
     with LocalEdge() as local:
         with client_of(local) as client:
             display = {"id": "n", "timestamp": 1600000000000, "type": "display", "mbox": {"name": "home"}, "tokens": []}
@@ -289,7 +289,7 @@ def test_a_call_of_send_notifications_carries_entries_and_leaves_one(edge, serve
             assert [entry["requestId"] for entry in local.telemetry] == [id_of(first)]
         assert [entry["requestId"] for entry in local.telemetry] == [id_of(first), id_of(second)]
         assert local.telemetry[1]["features"] == {"decisioningMethod": "server-side"}
-        assert len(local.requests) == 2  # without the one that had telemetry alone
+        assert len(local.requests) == 2  # ``requests`` omits the one with telemetry alone
 
 
 def test_a_call_carries_a_limited_number_of_entries(edge, server):
@@ -344,7 +344,7 @@ def test_without_telemetry_nothing_is_collected_and_nothing_is_sent(edge, server
     assert len(edge.deliveries) == 2  # the notification and the call
 
 
-def test_a_call_without_consent_leaves_no_entry(edge, server):
+def test_a_call_without_consent_has_no_entry(edge, server):
     with client_of(server, "on-device") as client:
         client.get_offers({"request": prefetch(), "consent": False})
     assert edge.deliveries == []
@@ -427,7 +427,7 @@ def test_records_of_a_request_in_progress_are_not_carried_by_another_one(edge, s
         assert Counter(edge.ids()) == Counter([id_of(envelope), id_of(other)])
 
 
-def test_entries_that_may_be_the_reason_of_refusals_are_sent_alone_and_then_dropped(edge, server):
+def test_entries_of_refused_requests_are_sent_alone_and_then_dropped(edge, server):
     with client_of(server) as client:
         client.get_offers(offers())
         edge.outcome = lambda: 400
@@ -443,7 +443,7 @@ def test_entries_that_may_be_the_reason_of_refusals_are_sent_alone_and_then_drop
     assert edge.ids() == [id_of(last)]
 
 
-def test_a_failed_call_leaves_no_entry(edge, server):
+def test_a_failed_call_has_no_entry(edge, server):
     edge.outcome = lambda: 500
     with client_of(server) as client, pytest.raises(HttpStatusError):
         client.get_offers(offers())

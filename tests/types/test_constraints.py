@@ -111,7 +111,7 @@ def test_an_invalid_ip_address_is_refused(address):
 
 
 @pytest.mark.parametrize("country", ["U", "UNITED STATES"])
-def test_the_name_of_a_country_is_accepted(country):
+def test_a_country_code_of_any_length_is_accepted(country):
     assert Geo(country_code=country, state_code="CALIFORNIA").country_code == country
 
 

@@ -164,7 +164,7 @@ def test_the_tables_are_built_when_one_of_them_is_first_read():
     assert vars(Late)["attribute_map"] == {"name": "name"}
 
 
-def test_a_class_works_whatever_uses_it_first():
+def test_a_class_can_first_be_used_by_its_constructor_from_dict_or_attribute_map():
     uses = [
         lambda cls: cls("x").to_dict(),
         lambda cls: cls.from_dict({"name": "x"}).to_dict(),
@@ -209,7 +209,7 @@ def test_a_subclass_may_be_used_before_its_base():
             cls("a").first = "too long"
 
 
-def test_without_constraints_assignment_is_inherited():
+def test_a_model_without_constraints_inherits_setattr():
     seen = []
 
     class Watched:

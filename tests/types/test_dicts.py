@@ -103,7 +103,7 @@ def test_none_inside_free_json_is_kept(by_alias):
 
 
 @pytest.mark.parametrize("member", [Channel.WEB, Word.WEB])
-def test_members_of_enums_become_their_values_wherever_they_stand(member):
+def test_members_of_enums_become_their_values_in_fields_keys_and_lists(member):
     context = Context(channel=member)
     assert type(context.to_dict()["channel"]) is str
     assert context.to_dict()["channel"] == "web"
@@ -269,7 +269,7 @@ def test_a_datetime_is_kept():
         (Notification, {"tokens": "secret"}, "tokens: expected a list, got a str (value not shown)"),
     ],
 )
-def test_a_wrong_structure_raises_an_error_that_names_the_place(cls, data, message):
+def test_a_wrong_structure_raises_an_error_that_names_the_path(cls, data, message):
     with pytest.raises(InvalidResponse) as error:
         cls.from_dict(data)
     assert str(error.value) == message
@@ -310,6 +310,6 @@ def test_a_request_that_contains_itself_is_an_option_error():
 
 
 def _dismantle(value: Any) -> None:
-    """Take a deep value apart from the outside, because some interpreters free it recursively."""
+    """Empty a deeply nested value level by level, because some interpreters would free it recursively."""
     while isinstance(value, dict):
         value = value.pop("a").pop()

@@ -54,7 +54,7 @@ def test_decisioning_method_is_the_same_class_in_each_module():
 
 
 @pytest.mark.parametrize(("name", "text"), ENUMS["DecisioningMethod"]["values"].items())
-def test_a_decisioning_method_is_its_text(name, text):
+def test_a_decisioning_method_equals_its_text(name, text):
     method = getattr(DecisioningMethod, name)
     assert method == text
     assert {text: "found"}[method] == "found"

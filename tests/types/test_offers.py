@@ -191,7 +191,7 @@ def test_flask_sets_the_cookies():
     assert "Max-Age=1860" in response.headers["Set-Cookie"]
 
 
-def test_the_repr_of_an_answer_shows_what_was_decided_and_no_visitor():
+def test_the_repr_of_an_answer_lists_its_offers_without_visitor_data():
     envelope = answer(
         id={"tntId": "visitor.35_0"},
         execute={"mboxes": [{"name": "hero", "options": [HERO]}, {"name": "flags", "options": []}]},
@@ -226,7 +226,7 @@ def test_an_answer_can_be_written_as_json():
     assert envelope["response"].to_json() == written["response"]
 
 
-def test_offers_are_exported():
+def test_offer_returns_an_instance_of_the_exported_class():
     assert isinstance(answer().offer("hero"), Offer)
 
 
