@@ -140,7 +140,7 @@ def _cache_of_compiled_files(executable):
 
 
 def python(script, *arguments, executable=sys.executable, timeout=60, options=("-W", "error"), **environment):
-    """Run ``script`` with this checkout and our requirements on its path. Return the completed process.
+    """Run ``script`` with this checkout and the requirements of the SDK on its path. Return the completed process.
 
     Compiled files of other interpreters are kept for the session: compiling all modules takes longer than most scripts.
     """

@@ -344,6 +344,8 @@ def held(lock):
     go.release()
 
 
+#: Context managers by name. Inside each, a lock may be held in the parent while it forks. Each yields an additional
+#: check for the child, or None.
 LOCKS = {
     each.__name__: each
     for each in (

@@ -121,8 +121,8 @@ def during_create(domain, count):
 def storm(domain, count, workers):  # noqa: PLR0915 - one scenario in order
     """Send signals every 0.2 to 2 ms while calls are submitted and waited for.
 
-    Here, idle workers do not poll the queue. If no worker is woken for a call, its result is never ready,
-    and the time limits below can be far longer than a busy machine needs.
+    Idle workers do not poll the queue here. A call for which no worker is woken is therefore noticed even with time
+    limits that are far longer than a busy machine needs.
     """
     from target_tools.concurrency import task_workers  # noqa: PLC0415 - one program interrupts this import
 

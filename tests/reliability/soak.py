@@ -3,8 +3,8 @@
 
     python -m tests.reliability.soak --seconds 3600 --record docs/soak.json
 
-One process makes the calls and is measured, another one serves them. Prints the result as JSON, and the expectations
-that it does not meet; exits with 1 if there are any.
+One process makes the calls and is measured, another one serves them. Prints the result and its unmet expectations as
+JSON. Exits with status 1 if an expectation is not met.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from tests.reliability.soak_load import merged
 from tests.reliability.soak_servers import Cdn, Edge
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-#: For each resource its unit, its permitted growth per hour, and its permitted growth in the second half of a run of
-#: less than half an hour, in which caches and thread pools still fill.
+#: For each resource: its unit; its permitted growth per hour; and its permitted growth in the second half of a run that
+#: is shorter than half an hour. Caches and thread pools still fill in a short run.
 RESOURCES = {"memory": ("MB", 1.0, 8.0), "threads": ("", 4.0, 20.0), "descriptors": ("", 4.0, 40.0)}
 
 
@@ -93,6 +93,7 @@ def run(seconds, rate, fork_seconds, seed):
         "mixed between artifacts": total["mixed between artifacts"],
         "notifications": events,
         "notifications processed twice": twice,
+        # A request has at most two notifications.
         "notifications lost without being counted": max(0, missing - 2 * total["undelivered"]),
         "undelivered notification requests": total["undelivered"],
         "resources": resources,

@@ -1,9 +1,10 @@
 # ruff: noqa: T201 - a program that prints its report
-"""The process of the mixed soak that is measured: one client, and calls of all kinds at a limited rate.
+"""The measured process of the mixed soak: one client, and calls of all kinds at a limited rate.
 
     python -m tests.reliability.soak_load EDGE CDN SECONDS RATE FORK_SECONDS
 
-The first two arguments are the domains of the servers. Prints lines of JSON: samples of its resources, and the report.
+The first two arguments are the domains of the servers. Prints lines of JSON: samples of its resources,
+and at the end the report.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ from tests.reliability.forking import fork
 from tests.reliability.soak_servers import LOCAL_MBOXES
 from tests.support import LONG, eventually
 
-#: What a call requests, and who decides. ``hybrid, edge`` requests an mbox that only the edge can decide.
+#: How calls are decided. ``hybrid, edge`` is a hybrid call for an mbox that only the edge can decide.
 METHODS = ("server-side", "on-device", "hybrid", "hybrid, edge")
 CALLS = [
     *(("get_offers", method) for method in METHODS),
@@ -169,7 +170,7 @@ class Call:
         return {"request": request, "decisioning_method": self.method.partition(",")[0]}
 
     def start(self, client, suffix="", **callbacks):
-        """Call the client's function, or the one whose name also has ``suffix``, and return its result."""
+        """Call the client's method of this name, with ``suffix`` appended, and return its result."""
         function = getattr(client, self.function + suffix)
         names = [list(self.mboxes)] if self.function == "get_attributes" else []
         return function(*names, {**self.options(), **callbacks})

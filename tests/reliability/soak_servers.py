@@ -1,6 +1,6 @@
-"""The edge and the CDN of the mixed soak: visitors with distinguishable answers, random faults, an artifact per second.
+"""The edge and the CDN of the mixed soak. Answers name their visitor, and the artifact changes every second.
 
-With the faults ``reset``, ``closed``, ``500`` and ``503``, the request is not processed; with all others, it is.
+Random requests get a fault. Those with ``reset``, ``closed``, ``500`` or ``503`` are not processed, all others are.
 """
 
 import collections

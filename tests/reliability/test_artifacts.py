@@ -20,7 +20,8 @@ pytestmark = pytest.mark.server
 #: The polling interval in milliseconds, and the number of failed downloads to wait for.
 INTERVAL = 10
 FAILED_DOWNLOADS = 100
-#: Seconds. A busy machine needs less; the waits that the options and the script allow are longer.
+#: Seconds within which a script must exit or a client must be ready. A busy machine needs less. A wait that should not
+#: happen takes longer.
 PROMPT = 20.0
 
 
@@ -161,7 +162,7 @@ def test_t25_each_failed_download_emits_one_event():
     assert {type(error).__name__ for error in events.errors} == {"HttpStatusError"}
 
 
-def test_t25_each_call_is_decided_by_one_complete_artifact(figure):
+def test_t25_each_call_gets_an_offer_while_the_artifact_is_replaced(figure):
     """The artifact is replaced repeatedly while threads make calls."""
     with Cdn() as cdn, TargetClient.create(options(cdn, polling_interval=1)) as client:
         wrong, stop, count = [], threading.Event(), [0]
@@ -232,7 +233,7 @@ def test_t26_a_download_confirms_or_replaces_the_cached_copy(cached_artifact, co
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "garbage", "pickle", "another client's"])
-def test_t26_a_damaged_cached_copy_is_ignored(cached_artifact, damage, caplog):
+def test_t26_a_cached_copy_that_is_damaged_or_of_another_client_is_ignored(cached_artifact, damage, caplog):
     location, path, cdn = cached_artifact
     with open(path, "rb") as file:
         whole = file.read()

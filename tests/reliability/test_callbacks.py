@@ -350,7 +350,7 @@ def test_the_with_block_waits_for_callbacks(server):
     assert len(received) == 50
 
 
-def test_stats_are_exact(server, forbidding_server):
+def test_stats_count_each_call_once(server, forbidding_server):
     with client_of(server, max_workers=4, logger=Quiet()) as client:
         threads = [
             threading.Thread(
@@ -487,7 +487,7 @@ def test_get_and_successful_raise_while_a_result_is_not_ready(held):
 
 
 def test_b4_a_burst_from_many_threads_does_not_exceed_max_workers(server):
-    """Counting the workers and starting one are two steps. Here many threads take them at the same time."""
+    """Counting the workers and starting one are two steps, which many threads perform here at the same time."""
     thread_counts = []
     with switching_often():
         for _ in range(10):
@@ -509,11 +509,11 @@ def test_t17_no_call_is_lost_if_a_signal_handler_raises_during_close(held, figur
     class Limit(Exception):
         pass
 
-    def strike(*_):
+    def raise_limit(*_):
         raise Limit
 
-    before = signal.signal(signal.SIGALRM, strike)
-    struck, lost = 0, 0
+    before = signal.signal(signal.SIGALRM, raise_limit)
+    interrupted, lost = 0, 0
     try:
         for number in range(100):
             client = client_of(held, max_workers=1, logger=Quiet())
@@ -526,7 +526,7 @@ def test_t17_no_call_is_lost_if_a_signal_handler_raises_during_close(held, figur
                 client.close(0)
                 signal.setitimer(signal.ITIMER_REAL, 0)
             except Limit:
-                struck += 1
+                interrupted += 1
             client.close(0)
             for result in results:
                 result.wait(WAIT)
@@ -535,6 +535,6 @@ def test_t17_no_call_is_lost_if_a_signal_handler_raises_during_close(held, figur
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    figure(f"close interrupted {struck} times: calls lost of 2000", lost, 0)
+    figure(f"close interrupted {interrupted} times: calls lost of 2000", lost, 0)
     assert lost == 0
-    assert struck > 0
+    assert interrupted > 0

@@ -1,4 +1,4 @@
-"""Five hundred awaited calls that start together, while the resolver hangs, do not block the event loop."""
+"""Hundreds of awaited calls that start together do not block the event loop; flush and close wait for all of them."""
 
 import asyncio
 import collections
@@ -54,7 +54,7 @@ def hanging_resolver(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_garbage_collection():
-    """Disable the garbage collector: a full collection of the suite's objects takes longer than a turn."""
+    """Disable the garbage collector: a full collection of the suite's objects takes longer than a turn of the loop."""
     gc.collect()
     gc.disable()
     yield

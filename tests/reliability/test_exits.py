@@ -14,7 +14,7 @@ from tests.support import ANSWER_BYTES, client_of, eventually, offers
 
 pytestmark = pytest.mark.server
 
-#: Seconds. An exit takes less, even on a busy machine; the waits that the scripts allow are longer.
+#: Seconds within which a process must exit. A busy machine needs less. A wait that should not happen takes longer.
 PROMPT = 20.0
 HEAD = """
     import atexit, sys, threading, time

@@ -146,7 +146,8 @@ def test_t12_parent_child_and_grandchild_can_call_before_and_after_each_fork(sch
     assert server.failures == []
 
 
-#: Moments and hooks. uWSGI forks without hooks, but there the SDK starts no workers before the fork.
+#: The moment of the fork, and whether fork hooks run. Only uWSGI forks without them, and there the SDK starts no worker
+#: before the fork.
 RIGHT_AFTER = [("an answer", True), ("an answer", False), ("a worker's end", True), ("a worker's start", True)]
 
 

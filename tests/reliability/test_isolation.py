@@ -60,7 +60,7 @@ class OutcomeCounter:
 def with_interim_replies(sent, seed):
     """Return a handler that sends up to three interim replies before each answer.
 
-    They are sent together with it, apart, with delays, or together but cut at any byte.
+    It sends them and the answer in one piece, one by one, one by one with pauses, or in two pieces cut at any byte.
     """
 
     def handle(connection):
@@ -161,7 +161,8 @@ SHIFTS = [answer_the_request_before, answer_the_first_request_twice, send_a_surp
 
 @pytest.mark.parametrize("shift", SHIFTS, ids=lambda shift: shift.__name__)
 def test_t35_after_the_first_answer_of_a_connection_no_shifted_answer_is_used(shift, figure):
-    """The SDK accepts a wrong request id in the first answer on a connection, because tests replay recorded answers.
+    """The SDK accepts a wrong request id in the first answer on a connection, because tests of applications
+    replay recorded answers.
 
     No visitor gets another visitor's answer, and the connection is not used again.
     """

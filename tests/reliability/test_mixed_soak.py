@@ -91,7 +91,7 @@ def test_t31_mixed_calls_and_forks_lose_no_call_and_leak_nothing(count):
     assert seen["flushed"]
     assert seen["closed"]
     assert seen["threads"] <= 16
-    # One for the connection of each calling thread and each worker, and those that any process has.
+    # Each calling thread and each worker has a connection. The other descriptors are those of any process.
     assert seen["descriptors"] <= 70
 
 
@@ -143,6 +143,6 @@ def test_t31_a_result_of_the_mixed_soak_names_each_expectation_that_it_does_not_
     assert failures({**GOOD_RESULT, **changed}) == failure
 
 
-def test_t31_growth_is_that_of_the_second_half():
+def test_t31_growth_per_hour_is_measured_in_the_second_half():
     samples = [{"seconds": second, "threads": 50 if second < 1000 else second / 1000} for second in range(0, 3600, 10)]
     assert growth_per_hour(samples, "threads") == pytest.approx(3.6)

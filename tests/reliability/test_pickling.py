@@ -1,4 +1,4 @@
-"""Clients, requests, answers, errors and results can be pickled (T36)."""
+"""Clients, requests, answers, errors and results can be pickled and copied (T36)."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""All kinds of calls end at their deadline, wherever the network stalls; full queues (T1, T21, T30)."""
+"""All kinds of calls end at their deadline wherever the network stalls, also with a full queue (T1, T21, T30)."""
 
 import asyncio
 import collections
@@ -416,8 +416,8 @@ def test_t30_a_worker_that_waits_for_a_connection_is_replaced(where, monkeypatch
     with unresponsive_port() as hole, SocketServer(answer(ANSWER_BYTES)) as server:
         options = {"server_domain": None, "timeout": timeout, "max_workers": workers, "logger": Quiet()}
         with client_of(server, **options) as client:
-            steered = {**offers(), "target_location_hint": "44", "callback": str}
-            hung = [client.get_offers(steered) for _ in range(workers)]
+            with_hint = {**offers(), "target_location_hint": "44", "callback": str}
+            hung = [client.get_offers(with_hint) for _ in range(workers)]
             assert eventually(lambda: client.stats()["blocked"] == workers)
             others = [client.get_offers({**offers(), "callback": str}) for _ in range(count)]
             assert all(content(result.get(LONG / 1000)) for result in others)
