@@ -24,7 +24,7 @@ LIMIT = 60
 
 
 class Cell(NamedTuple):
-    """One process: a double, a form of call, and whether the SDK was used before the double."""
+    """One process: a double, a form of call, and whether the SDK is used before the double is switched on."""
 
     double: Double
     form: str
@@ -97,7 +97,7 @@ def _run(cell: Cell) -> Run:
             report = _report_of(process, server, output)
             if report is None:
                 raise CellFailed(f"the process ended without a report:\n{''.join(output)}")
-        return Run(report, [raw for raw in server.requests if _mbox(raw) != "before"])
+        return Run(report, [raw for raw in server.requests if _mbox(raw) != "before"])  # the call of a warm start
 
 
 def _report_of(process: "subprocess.Popen[str]", server: SocketServer, output: List[str]) -> Any:

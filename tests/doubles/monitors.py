@@ -4,7 +4,7 @@ import contextlib
 import os
 from typing import Any, Dict, Iterator, List
 
-#: For each span of the application, a header that its request must contain for each child span.
+#: The headers that identify child spans in their requests, by the name of the application's span above them.
 Children = Dict[str, List[str]]
 
 
@@ -117,7 +117,7 @@ class ElasticApm:
             cloud_provider="none",
             central_config=False,
             metrics_interval="0ms",
-            # Otherwise short spans to the same place are merged or dropped.
+            # By default, short spans of requests to the same host are merged or dropped.
             span_compression_enabled=False,
             exit_span_min_duration="0ms",
         )

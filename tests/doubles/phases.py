@@ -129,7 +129,7 @@ def call_with_frozen_clock(call: Caller) -> Report:
 
 @contextlib.contextmanager
 def _jumping(clock: Any) -> Iterator[None]:
-    """Move the frozen clock by an hour, again and again, until the block ends."""
+    """Move the frozen clock forward by an hour every 20 ms until the block ends."""
     import threading  # noqa: PLC0415
 
     stop = threading.Event()
@@ -148,7 +148,7 @@ def _jumping(clock: Any) -> Iterator[None]:
 
 
 def _first_matching(act: Callable[[], Report], matches: Callable[[Report], bool]) -> Report:
-    """Return the first result for which ``matches`` is true, or the last of many."""
+    """Return the first result for which ``matches`` is true, or the last of 200."""
     for _ in range(200):
         result = act()
         if matches(result):
@@ -169,6 +169,6 @@ def _causes(error: BaseException) -> List[str]:
         each = waiting.pop()
         if isinstance(each, BaseException) and all(each is not other for other in found):
             found.append(each)
-            # urllib3 keeps what it wraps as an argument or as ``reason``.
+            # urllib3 keeps the error that it wraps as an argument or as ``reason``.
             waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
     return [type(each).__name__ for each in found]

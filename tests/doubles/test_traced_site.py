@@ -79,7 +79,7 @@ def pages(site: Site, request: pytest.FixtureRequest) -> List[str]:
 
 
 def test_a_page_has_a_span_for_the_call_and_below_it_one_for_the_edge(site: Site, pages: List[str]) -> None:
-    """The event of the call names activity and experience. Sentry's report of the page has the flag."""
+    """The event of the call names activity and experience. Sentry's report of the page contains the flag."""
     for page in pages:
         before = site.recorded()
         assert site.get(page) == "red"

@@ -116,7 +116,7 @@ def test_the_observation_of_a_download_ends_after_its_event():
     assert len({thread for _, thread in order}) == 1
 
 
-def test_a_download_that_a_close_interrupts_is_observed():
+def test_a_download_that_ends_after_close_is_observed():
     started, closing, seen = threading.Event(), threading.Event(), []
 
     class SlowCdn(Cdn):

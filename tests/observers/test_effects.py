@@ -1,4 +1,4 @@
-"""The effects of observers on calls: of errors, of slow observers, of calls by observers, and of ``start``."""
+"""The effects on calls of observers that raise, are slow, make calls themselves, or have the method ``start``."""
 
 import asyncio
 import dataclasses
@@ -278,7 +278,7 @@ def test_a_mock_is_an_observer_without_a_start(edge):
     assert [call.args[0].kind for call in observer.call_args_list] == ["get_offers"]
 
 
-def test_a_start_must_take_the_call(edge):
+def test_a_start_method_without_a_parameter_is_refused(edge):
     with pytest.raises(OptionError, match=r"observers\[0\]\.start"):
         server_side(edge, ThreadLike())
 
@@ -293,7 +293,7 @@ class ThreadLike:
         """Start something."""
 
 
-def test_an_observer_is_passed_the_calls_of_an_equal_one(edge):
+def test_an_observer_is_passed_the_calls_that_an_equal_observer_makes(edge):
     @dataclasses.dataclass
     class Counting:
         client = None

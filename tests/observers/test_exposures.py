@@ -1,4 +1,4 @@
-"""The logger of exposures."""
+"""``ExposureLogger``: which exposures it logs, and what it remembers."""
 
 import logging
 

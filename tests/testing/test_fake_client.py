@@ -125,7 +125,9 @@ def test_prefetched_offers_count_as_displayed_and_clicked_when_reported(any_targ
     assert (any_target.displayed, any_target.clicked) == (["hero"], ["hero"])
 
 
-def test_activities_are_decided_and_shown_offers_come_first(any_target: FakeTargetClient, tmp_path: Path) -> None:
+def test_loaded_activities_are_decided_and_offers_of_show_take_precedence(
+    any_target: FakeTargetClient, tmp_path: Path
+) -> None:
     path = tmp_path / "activities.json"
     path.write_text(json.dumps(GREETINGS), encoding="utf-8")
     any_target.show("hero", html="B")
@@ -142,7 +144,7 @@ def test_activities_are_decided_and_shown_offers_come_first(any_target: FakeTarg
     assert html_of(any_target, "greeting") is None
 
 
-def test_a_rule_artifact_is_decided_and_shown_offers_come_first(any_target: FakeTargetClient) -> None:
+def test_a_loaded_artifact_is_decided_and_offers_of_show_take_precedence(any_target: FakeTargetClient) -> None:
     artifact = make_artifact({"hero": {"html": "from the artifact"}, "flags": {"json": {"a": 1}}}, client="other")
     artifact["remoteMboxes"] = ["cart", "basket"]
     any_target.load(artifact)
@@ -276,13 +278,13 @@ def test_a_visitor_keeps_session_and_device_by_the_cookies(any_target: FakeTarge
     ],
     ids=["no request", "no parts", "timeout", "type", "force"],
 )
-def test_a_request_that_a_client_refuses_is_refused(target: FakeTargetClient, options: Any) -> None:
+def test_invalid_options_of_a_call_are_refused_and_nothing_is_recorded(target: FakeTargetClient, options: Any) -> None:
     with pytest.raises(OptionError):
         target.get_offers(options)
     assert target.requests == []
 
 
-def test_a_request_that_the_edge_refuses_is_refused(target: FakeTargetClient) -> None:
+def test_a_notification_with_an_unknown_token_is_refused(target: FakeTargetClient) -> None:
     notification = Notification(type="display", mbox=NotificationMbox(name="hero"), tokens=["not a token"])
     with pytest.raises(HttpStatusError, match="unknown token"):
         target.send_notifications(request=DeliveryRequest(notifications=[notification]))
@@ -458,7 +460,7 @@ def _display_of(client: TargetClient) -> DeliveryRequest:
     return DeliveryRequest(notifications=[client.get_offers(request=prefetching("hero")).offer("hero").display()])
 
 
-def test_an_error_in_the_block_restores_the_network(target: FakeTargetClient) -> None:
+def test_intercept_restores_the_network_after_an_error_in_its_block(target: FakeTargetClient) -> None:
     client = TargetClient.create(client="shop", organization_id="AB@AdobeOrg")
     genuine = client._processes
     with pytest.raises(LookupError), target.intercept(client):
@@ -466,7 +468,7 @@ def test_an_error_in_the_block_restores_the_network(target: FakeTargetClient) ->
     assert client._processes is genuine
 
 
-def test_visitors_of_the_experience_cloud_are_known_to_the_edge(target: FakeTargetClient) -> None:
+def test_a_call_with_an_experience_cloud_visitor_sends_its_data(target: FakeTargetClient) -> None:
     visitor = ExperienceCloudVisitor("1234567890@AdobeOrg")
     target.get_offers(request=executing("hero"), visitor=visitor)
     assert target.requests[0].experience_cloud is not None

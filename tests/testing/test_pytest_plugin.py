@@ -33,7 +33,7 @@ class TestOptions:
     def target_options(self):
         return {"client": "shop", "decisioning_method": "on-device"}
 
-    def test_they_are_those_of_the_client(self, target):
+    def test_the_options_are_those_of_the_client(self, target):
         assert target.config["client"] == "shop"
         assert target.decisioning_engine is not None
 
@@ -52,8 +52,8 @@ def test_the_edge_listens(local_edge):
 
 
 @pytest.mark.server
-def test_the_fixtures_are_a_client_and_an_edge_of_one_test(tmp_path: Path) -> None:
-    """They work in parallel, if pytest-xdist is installed."""
+def test_each_test_gets_its_own_client_and_edge(tmp_path: Path) -> None:
+    """The tests run in parallel if pytest-xdist is installed."""
     parallel = () if importlib.util.find_spec("xdist") is None else ("-p", "xdist", "-n", "2")
     tests = tmp_path / "test_program.py"
     tests.write_text(FIXTURES + ISOLATED, encoding="utf-8")

@@ -154,7 +154,7 @@ def test_the_error_of_a_visit_without_a_client_says_what_to_pass() -> None:
         visit_of(None).offers("hero")
 
 
-def test_the_client_may_be_created_later(client: TargetClient) -> None:
+def test_the_client_may_be_a_function_that_returns_it(client: TargetClient) -> None:
     assert visit_of(lambda: client).offers("hero")["hero"]
 
 
@@ -226,7 +226,7 @@ def test_the_cookies_of_the_experience_cloud_visitor_are_passed_on() -> None:
     assert visit_of(None).options()["visitor_cookie"] is None
 
 
-def test_own_values_of_the_context_take_precedence() -> None:
+def test_values_in_the_context_of_a_request_take_precedence() -> None:
     request = DeliveryRequest(context=Context(channel="mobile", user_agent="own"))
     context = visit_of(None).options(request)["request"].context
     assert (context.channel, context.user_agent, context.browser.host) == ("mobile", "own", "shop.example")
@@ -273,7 +273,7 @@ def test_the_settings_may_be_the_number_of_proxies() -> None:
 
 
 def test_a_mounted_application_has_the_whole_path() -> None:
-    for path in ("/shop/a", "/a"):  # servers differ
+    for path in ("/shop/a", "/a"):  # some servers leave the root path out of the path
         assert Visit.of({**SCOPE, "root_path": "/shop", "path": path}).url == "https://shop.example/shop/a?a=1"
     assert Visit.of({**SCOPE, "root_path": "/shop", "path": "/shopping"}).url == (
         "https://shop.example/shop/shopping?a=1"
@@ -344,7 +344,7 @@ def test_send_notifications_without_consent_sends_nothing(on_device: TargetClien
     assert len(edge.requests) == before
 
 
-def test_consent_may_be_given_or_unknown(client: TargetClient) -> None:
+def test_if_consent_is_given_or_unknown_calls_are_sent_and_cookies_set(client: TargetClient) -> None:
     for consent in (True, None):
         visit = visit_of(client, has_consent=lambda visit, consent=consent: consent)
         offers = visit.offers("hero")
@@ -353,7 +353,7 @@ def test_consent_may_be_given_or_unknown(client: TargetClient) -> None:
 
 
 @pytest.mark.parametrize("refusal", [0, "", False])
-def test_each_false_value_is_a_refusal(client: TargetClient, refusal: Any) -> None:
+def test_a_falsy_result_of_has_consent_is_a_refusal(client: TargetClient, refusal: Any) -> None:
     visit = visit_of(client, has_consent=lambda request: refusal)
     assert not visit.may_send
     answer = visit.offers("hero").answer
@@ -388,7 +388,7 @@ def test_a_forced_experience_needs_no_consent(on_device: TargetClient) -> None:
 
 
 @pytest.mark.parametrize("answer", ["no", "", 0, 1, object()])
-def test_any_other_answer_than_true_false_and_none_is_no_consent(
+def test_a_result_of_has_consent_other_than_true_false_and_none_counts_as_false(
     client: TargetClient, caplog: pytest.LogCaptureFixture, answer: Any
 ) -> None:
     visit = visit_of(client, has_consent=lambda _: answer)
@@ -396,7 +396,7 @@ def test_any_other_answer_than_true_false_and_none_is_no_consent(
     assert f"a value of the type {type(answer).__name__} counts as False" in caplog.text
 
 
-def test_a_coroutine_function_cannot_answer() -> None:
+def test_a_coroutine_function_is_refused_as_has_consent_or_is_bot() -> None:
     async def answer(_: Any) -> bool:
         return True
 
@@ -605,6 +605,9 @@ def test_line_separators_are_escaped() -> None:
     assert '"client":"\\u2028\\u2029\\u003c!--"' in server_state(None, response)
 
 
+# Awaited calls, notifications and replaced clients
+
+
 @pytest.mark.slow
 def test_awaited_calls_that_start_together_are_sent_as_they_were(client: TargetClient, edge: LocalEdge) -> None:
     """Their options are built in several turns of the event loop; a later change of an argument has no effect."""
@@ -662,7 +665,7 @@ def test_notifications_that_find_the_queue_full_are_dropped_and_emitted() -> Non
         answered.set()
 
 
-def test_a_replaced_method_gets_the_notifications(edge: LocalEdge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replaced_send_notifications_gets_the_notifications(edge: LocalEdge, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: List[Any] = []
     with client_of(edge) as client:
         monkeypatch.setattr(client, "send_notifications", sent.append)
