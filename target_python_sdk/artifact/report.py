@@ -77,7 +77,7 @@ class ArtifactReporter:
             drop_tracebacks(error)
 
     def use_of(self, artifact: Artifact) -> None:
-        """Log problems of an artifact that comes into use: skipped rules, the code of another client, or no rules."""
+        """Log problems of an artifact that takes effect: skipped rules, a wrong client code, the loss of all rules."""
         self._log_skipped_rules(artifact.skipped_rules)
         code, own_code = artifact.meta.get("clientCode"), self._client
         if isinstance(code, str) and code.lower() != own_code.lower() and self._log.first_time("artifact of a client"):

@@ -24,7 +24,7 @@ from target_tools.concurrency.threads import in_main_thread
 
 #: Longest step of a wait in the main thread, in seconds. A signal handler is delayed by this much at most.
 MAIN_THREAD_STEP = 0.05
-#: Longest step in other threads, in seconds: about a month. Platforms limit timeouts to little more.
+#: Longest step in other threads, in seconds: about a month. Windows limits a timeout to 49 days.
 STEP = 2.6e6
 
 
