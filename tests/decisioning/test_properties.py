@@ -186,7 +186,7 @@ class DisabledLogger(FormattingLogger):
 
 
 def client_at(edge, document):
-    """Return a client that decides with ``document`` and logs without output."""
+    """Return a client that decides with ``document``, and whose log lines are formatted and discarded."""
     return client_of(document, edge, logger=FormattingLogger())
 
 

@@ -70,7 +70,7 @@ class Text(str):
 
 
 class LazyText:
-    """A lazy translation: no ``str``, but with the methods of one."""
+    """Like a lazy translation: not a ``str``, but with the methods of ``str``."""
 
     def __str__(self):
         return "gold"

@@ -110,5 +110,5 @@ def set_write_permission(folder: Path, writable: bool) -> None:
 
 
 def without_privileges() -> List[str]:
-    """Return the beginning of a command whose process obeys the modes of files although its user is root."""
+    """Return a prefix for a command that makes root obey file permissions, or an empty list for another user."""
     return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []

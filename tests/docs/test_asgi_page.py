@@ -1,4 +1,4 @@
-"""The Litestar example of ``asgi.md``. It is separate, because Litestar needs a newer Python than the SDK."""
+"""The Litestar example of ``asgi.md``, separate from ``test_pages``: Litestar needs a newer Python than the SDK."""
 
 import sys
 import types

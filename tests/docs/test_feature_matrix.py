@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 PAGE = ROOT / "docs" / "feature-matrix.md"
 TESTS = ROOT / "tests"
 SUITES = TESTS / "conformance" / "suites"
-#: The sections of the reference without a table of behavior. Section 0 lists the versions that it describes.
+#: The sections of the reference without a table of behavior. Section 0 lists the versions of the SDKs.
 OTHER_SECTIONS = ("0",)
 
 TEST = re.compile(r"`([\w/]+\.py)::((?:\w+::)*\w+)`")
@@ -135,7 +135,7 @@ def reference_rows(text: str) -> Dict[str, str]:
 
 
 def words(text: str) -> FrozenSet[str]:
-    """Return the words and version numbers in a text, in lower case; ``clientHints`` has two."""
+    """Return the words and version numbers in a text, in lower case. ``clientHints`` counts as two words."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
     return frozenset(word for word in re.findall(r"[a-z0-9]+(?:\.\d+)*", spaced.lower()) if len(word) > 2)
 

@@ -145,7 +145,7 @@ def _decided(artifact: Artifact, visitor: str, traced: bool = False) -> Any:
 def check_artifact(data: bytes) -> None:
     """Check a rule artifact: it is refused, or it decides for any visitor and its decisions can be explained.
 
-    ``check_document`` accepts any document.
+    The inspection of any document must raise no error.
     """
     assert deobfuscate(obfuscate(data, ORGANIZATION), ORGANIZATION) == data
     try:

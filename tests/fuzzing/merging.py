@@ -1,4 +1,4 @@
-"""Chooses the inputs of the corpus: as few generated ones as possible that reach all code which any of them reaches."""
+"""Chooses the generated inputs of the corpus: few inputs that together reach all code that any input reaches."""
 
 import re
 import sys

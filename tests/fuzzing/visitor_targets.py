@@ -51,7 +51,7 @@ def _check_written_cookie(session: str, device: Any) -> None:
 
 
 def _encodable(text: str) -> str:
-    """Return ``text`` as it is after percent-encoding, which replaces lone surrogates."""
+    """Return ``text`` after percent-encoding and decoding, which replaces lone surrogates."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -92,7 +92,7 @@ def check_page_url(data: bytes) -> None:
         assert part in text, part
     assert not set("/?#@") & set(url.host), url.host
     assert url.host == url.host.lower(), url.host
-    assert len(url.host) <= 3 * len(text), "lower case makes a character longer, but not much"
+    assert len(url.host) <= 3 * len(text), "lower case made the host more than three times as long"
     assert url.host.endswith(url.domain), (url.host, url.domain)
     assert url.domain.endswith(url.top_level_domain), (url.domain, url.top_level_domain)
     assert url.subdomain in url.host, (url.host, url.subdomain)

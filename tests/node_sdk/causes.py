@@ -1,8 +1,8 @@
-"""Find the cause of a different experience: an attribute of the visitor that the two SDKs read differently.
+"""Find the cause of a different experience: an attribute of the visitor with different values in the two SDKs.
 
-A call whose experience differs is made again for that location only, and once more for an mbox whose trace has
-the values of all attributes. The causes are the attributes that the rules of the location read and whose values differ.
-The name of a city, region or country is a cause, too, if the rules spell it differently.
+If the experience at a location differs, the call is made again for this location only, and once more for an mbox whose
+trace has the values of all attributes. The causes are the attributes that the rules of the location read and whose
+values differ. The name of a city, region or country is a cause, too, if the rules spell it differently.
 """
 
 import json
@@ -57,7 +57,7 @@ def _call_for(call: Json, parts: Json) -> Json:
 
 
 def causes(artifact: Json, place: str, theirs: Json, ours: Json) -> Dict[str, Tuple[Json, Json]]:
-    """Return both values of each attribute that the location's rules read and that differs in two shaped results."""
+    """Return the values in both results, by name, of the attributes that the location's rules read and that differ."""
     _, kind, *name = place.split(".")
     rules = artifact["rules"]["views" if kind == "views" else "mboxes"]
     location = artifact["globalMbox"] if kind == "pageLoad" else name[0].rpartition("@")[0] or name[0]

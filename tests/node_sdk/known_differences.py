@@ -13,7 +13,7 @@ from tests.node_sdk.patterns import ANY, exactly, words
 
 
 def reading(topic: str, attribute: str, why: str, theirs: str, ours: str) -> List[D]:
-    """Return two entries for an attribute that the two SDKs read differently: for experiences, and for traces."""
+    """Return two entries for an attribute with different values in the two SDKs: for experiences, and for traces."""
     return [
         D(topic, "*", f"experience: {attribute}", why, theirs, ours),
         D(topic, "*trace*", f"*.trace.evaluatedCampaignTargets.*.context.{attribute}", why, theirs, ours),

@@ -71,7 +71,7 @@ def _is_empty(statement: ast.stmt) -> bool:
 
 def postponed_annotations(module: Module) -> Iterator[str]:
     """Find ``from __future__ import annotations`` in the wire types, which read their annotations at run time."""
-    if module.name.startswith("target_python_sdk.types") and not module.name.endswith(".target_delivery_response"):
+    if module.name.startswith("target_python_sdk.types"):
         for node in ast.walk(module.tree):
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                 yield describe(module, node, "from __future__ import …")

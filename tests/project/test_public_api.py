@@ -1,6 +1,6 @@
 """The public names and their signatures match ``public_api.txt``.
 
-After a deliberate change, rewrite the file from the checkout::
+After a deliberate change, run this command in the checkout to rewrite the file::
 
     python -m tests.project.test_public_api
 
@@ -56,7 +56,7 @@ LONGEST = 110
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
-#: Classes that no package exports, and whose subclasses are public.
+#: Classes that no package exports, but whose subclasses are public.
 UNEXPORTED_BASES = frozenset({"ClientCalls"})
 
 

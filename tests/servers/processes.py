@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 #: A time limit in seconds that no test reaches unless something hangs, even on a busy machine.
 HANG_SECONDS = 120
-#: Number of characters from the end of the log in the message of a failure.
+#: The number of characters at the end of the log that the message of a failure shows.
 _TAIL = 6000
 
 

@@ -68,7 +68,8 @@ def record_shutdown(**_):
 
 
 clients = Clients()
-# Receivers are called in the order in which they are connected: one before the integration's, one after it.
+# Receivers are called in the order in which they are connected: ``record_shutdown`` before the integration's receiver,
+# ``record_counters`` after it.
 signals.worker_process_shutdown.connect(record_shutdown)
 signals.worker_shutdown.connect(record_shutdown)
 if GIVEN["install"] is not None:
@@ -146,7 +147,7 @@ class SignalTime:
         threading.Thread(target=self._listen, args=(read,), daemon=True).start()
 
     def arm(self):
-        """Forget the last signal."""
+        """Forget the last signal, and watch for the next one."""
         self.at = None
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
 

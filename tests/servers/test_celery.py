@@ -154,7 +154,7 @@ def limit_worker(broker):
 @pytest.mark.parametrize("kind", ["sync", "get", "create"])
 def test_t17_a_soft_limit_reaches_the_task_and_the_next_task_can_call(kind, count, limit_worker, figure):
     before = len(limit_worker.records("signal_time", "unexpected"))
-    # A limit of one second lets even a busy machine begin the wait before the limit.
+    # Even a busy machine begins the wait within the limit of one second.
     limit_worker.send("run_into_limit", kind, times=count, soft_time_limit=1)
     signals = limit_worker.until_recorded(before + count, "signal_time", "unexpected")[before:]
     assert [record for record in signals if record["what"] == "unexpected"] == []
@@ -165,7 +165,7 @@ def test_t17_a_soft_limit_reaches_the_task_and_the_next_task_can_call(kind, coun
     figure(f"{kind} in Celery: slowest, ms after the signal", max(waits), "50 at most")
     assert all(record["unchanged"] and record["kind"] == kind for record in signals)
     assert ninth_decile(waits) < 1000
-    # If the limit did not end the wait, the call's own timeout of a minute would.
+    # Without the limit, the wait would end only after a minute, at the call's own timeout.
     assert max(waits) < 50000
     assert after >= children
 

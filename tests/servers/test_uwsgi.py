@@ -35,7 +35,7 @@ DEFAULT_CALLS = 16
 
 
 def requests_have_ended(site, requests):
-    """Return whether uWSGI has logged the end of all requests. If it stops earlier, it runs no exit handler."""
+    """Return whether uWSGI has logged the end of all requests. If it is stopped earlier, it runs no exit handler."""
     return site.process.log.count("GET /fire") >= requests
 
 

@@ -119,7 +119,7 @@ def _violations(page: Any) -> List[str]:
 
 
 def _is_dead(link: str, origin: str) -> bool:
-    """Return whether a link leads to no file of the site, or to no place in its page."""
+    """Return whether the target of a link within the site is missing: the file, or the element that the link names."""
     url = urlsplit(link)
     path = SITE / unquote(url.path.lstrip("/"))
     if f"{url.scheme}://{url.netloc}" != origin:
