@@ -35,7 +35,7 @@ def merge(name: str) -> Tuple[int, int]:
 
 
 def _fewest(check: Callable[[bytes], None], written: List[bytes], generated: Dict[str, bytes]) -> List[str]:
-    """Return the keys of inputs that together reach all code: each time the one with the most new steps."""
+    """Return the keys of inputs that together take all steps. Repeatedly choose the input with the most new steps."""
     reached: Set[Step] = set().union(*(steps(check, data) for data in written))
     new = {key: steps(check, data) - reached for key, data in generated.items()}
     chosen = []

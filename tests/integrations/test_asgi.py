@@ -268,7 +268,7 @@ def test_messages_and_headers_of_the_application_are_kept() -> None:
     assert all(isinstance(part, bytes) for header in sent[1]["headers"] for part in header)
 
 
-def test_a_response_without_headers_gets_them() -> None:
+def test_a_response_start_without_headers_gets_the_headers_of_the_visit() -> None:
     async def application(scope: Any, receive: Any, send: Any) -> None:
         scope[SCOPE_KEY].remember(answer_with())
         await send({"type": "http.response.start", "status": 204})

@@ -46,7 +46,7 @@ PIECES = (
 )  # fmt: skip
 #: The allowed hosts: the client's, and that of a cluster. A cookie can name a cluster that does not exist.
 HOST = re.compile(r"(?:acmeclient|mboxedge[a-z0-9-]{1,55})\.tt\.omtrdc\.net")
-#: The maximum of what ``requested`` returns, in characters.
+#: The maximum of ``request_size``, in characters.
 MAX_REQUEST = 120_000
 #: The maximum CPU time of one request, in seconds.
 MAX_SECONDS = 1.0
@@ -95,8 +95,8 @@ def client(hosts: Set[str]) -> Iterator[TargetClient]:
         yield made
 
 
-def requested(visit: Visit) -> int:
-    """Use the visit as a view does; return the length of Target's request as JSON plus that of the call's options."""
+def request_size(visit: Visit) -> int:
+    """Use the visit as a view does; return the length of Target's request plus that of the call's options as text."""
     options: Any = visit.options()
     state = visit.server_state(), visit.cookies(), visit.visitor_cookie, visit.https
     assert state[:2] == ("null", [])
@@ -104,7 +104,7 @@ def requested(visit: Visit) -> int:
 
 
 Request = Tuple[Dict[str, bytes], bytes, str]
-#: Sends a request through a middleware, and returns the result of ``requested`` and the offers.
+#: Sends a request through a middleware, and returns its ``request_size`` and the offers.
 Send = Callable[[Request], Tuple[int, List[Offer]]]
 
 
@@ -113,7 +113,7 @@ def wsgi_sender(client: TargetClient) -> Send:
 
     def application(environ: Any, start_response: Any) -> List[bytes]:
         visit = environ[ENVIRON_KEY]
-        found[:] = [requested(visit), list(visit.offers("hero").values())]
+        found[:] = [request_size(visit), list(visit.offers("hero").values())]
         start_response("200 OK", [])
         return []
 
@@ -137,7 +137,7 @@ def asgi_sender(client: TargetClient) -> Send:
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         visit = visit_of(scope)
-        found[:] = [requested(visit), list((await visit.offers_async("hero")).values())]
+        found[:] = [request_size(visit), list((await visit.offers_async("hero")).values())]
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
     middleware = AsgiMiddleware(application, client=client, trusted_proxies=1)

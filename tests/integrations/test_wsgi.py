@@ -227,7 +227,7 @@ FORWARDED = {
         (4, "203.0.113.7", "https://shop.example/"),
     ],
 )
-def test_only_trusted_proxies_are_believed(proxies: int, address: str, url: str) -> None:
+def test_forwarded_headers_are_used_only_from_trusted_proxies(proxies: int, address: str, url: str) -> None:
     """A visitor can write the first entries of ``X-Forwarded-For``."""
     assert address_of(proxies, **FORWARDED) == address
     assert url_of(trusted_proxies=proxies, **FORWARDED) == url

@@ -72,7 +72,7 @@ def test_every_difference_is_in_the_list() -> None:
 def test_every_difference_of_20_000_calls_is_in_the_list_and_every_entry_occurs(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.WARNING, "adobe.target")  # pytest would show all other lines with a failure
+    caplog.set_level(logging.WARNING, "adobe.target")  # otherwise, pytest would show every debug line of a failed test
     found = find_differences(20000, os.environ.get("TARGET_NODE_SEED", SEED))
     assert "\n".join(unexplained(found)) == ""
     used: Counts[str] = Counter()

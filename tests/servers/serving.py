@@ -155,7 +155,7 @@ class Serving:
         return self.process.until(all_answered, what=missing_answers)
 
     def publish_and_wait(self, rounds=3):
-        """Publish artifacts one after another; return the longest time until a worker had one, in seconds."""
+        """Publish artifacts one after another; return the most seconds that a worker took to get a new one."""
         longest = 0.0
         for _ in range(rounds):
             self.versions += 1
