@@ -363,7 +363,7 @@ def test_json_offers_have_no_macros():
 
 # Time and steps
 
-#: Uses most of the steps that one evaluation may take.
+#: A condition that uses most of the steps that one evaluation may take.
 LOOPS = {"some": [list(range(140)), {"some": [list(range(140)), {"==": [variable(""), -1]}]}]}
 
 

@@ -1,4 +1,4 @@
-"""The page about explanations shows real output."""
+"""The outputs in ``explaining.md`` are those of its examples and commands."""
 
 import json
 import shlex

@@ -273,7 +273,7 @@ def simulated_shares(old: RuleSet, new: RuleSet, attributes: VisitorAttributes) 
     return {name: each for name, each in shares.items() if any(each)}
 
 
-#: The changes that rename no experience, and concern neither an audience nor a property.
+#: The changes that neither rename an experience nor change an audience or a property.
 COMPARABLE_CHANGES = [
     row for row in CHANGES if row[0][-1] not in ("audience", "property") and "renamed to" not in row[2][0]
 ]
@@ -489,6 +489,7 @@ def test_drawn_attributes_cover_every_kind_of_value() -> None:
     }
     found = effects(read_rules(artifact(audience)), read_rules(artifact(False)))["mbox hero"]
     assert found.method == "simulated"
+    # The shares of drawn visitors in the city, of age 19 (not 17, 18 or another value), before noon, and on a weekday.
     expected = 1 / 2 * 1 / 4 * 1 / 2 * 5 / 7
     assert found.other_experience == pytest.approx(expected, abs=0.01)
 

@@ -476,7 +476,7 @@ class RecordedEvents:
 
 def test_1_7_3_and_5_3_1_a_provider_is_ready_after_its_initialization(clients: Any) -> None:
     provider = TargetProvider(clients["on-device"])
-    events = RecordedEvents(api)  # openfeature-sdk 0.8 tells handlers of a domain only about later events
+    events = RecordedEvents(api)  # openfeature-sdk 0.8 does not call a new handler of a domain for earlier events
     set_provider_and_wait(provider, "tests")
     assert api.get_client("tests").get_provider_status() == ProviderStatus.READY
     events.wait_for(ProviderEvent.PROVIDER_READY)

@@ -64,7 +64,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def watched(browser: Any, site: str) -> WatchedPage:
-    """A page that also collects the replies with an error."""
+    """A page whose problems include replies with an error status."""
     created = WatchedPage(browser, site, WIDTHS[0], reduced_motion="reduce")
     created.page.on("response", functools.partial(_note_failure, created))
     return created
@@ -97,7 +97,7 @@ def test_the_page_has_no_problem_in_light_and_dark_mode(name: str, watched: Watc
 
 
 def _problems_of_view(watched: WatchedPage) -> List[str]:
-    """Return the problems with the present size and mode.
+    """Return the problems in the current size and mode.
 
     Accessibility is checked only in the widest window, which shows all parts of a page.
     """
