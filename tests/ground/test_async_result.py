@@ -17,7 +17,7 @@ import pytest
 from target_tools.concurrency.tasks import AsyncResult
 from target_tools.errors import CallLost, ConnectionFailed, OptionError
 
-#: The limit of waits that should end earlier, in seconds.
+#: The time limit, in seconds, of waits that should end much earlier.
 LONG = 20
 
 
@@ -223,7 +223,7 @@ def test_a_signal_handler_that_raises_in_get_leaves_no_waiter_behind():
         for _ in range(100):
             result = AsyncResult()
             with pytest.raises(Interrupted):
-                signal.setitimer(signal.ITIMER_REAL, 0.002)  # inside the block, which a busy machine may enter late
+                signal.setitimer(signal.ITIMER_REAL, 0.002)  # in the block: the signal may come before get is called
                 result.get(LONG)
             assert len(result._done._waiters) == 0
             result.complete(5, None)

@@ -162,7 +162,7 @@ def test_the_number_of_values_is_limited(text, is_accepted):
     ["," * 1000, '",' * 100, "\\," * 100, "\\" * 7 + ',"' * 50, ",:," * 300],
     ids=["commas", "quotes", "backslashes", "both", "colons"],
 )
-def test_commas_within_strings_are_not_values(value):
+def test_commas_within_strings_do_not_count_as_values(value):
     body = render_json({value: [value, value]})
     assert parse_json(body, max_brackets=4) == {value: [value, value]}
 

@@ -140,7 +140,7 @@ def test_other_answers_count_as_successes(outcome, edge, circuit_breaker):
     for _ in range(50):
         expect_outcome(circuit_breaker, outcome)
     assert edge.request_count == 50
-    fail(circuit_breaker, 49)  # 49 of 99 calls
+    fail(circuit_breaker, 49)  # less than half of 99 calls
     expect_outcome(circuit_breaker, reply(200))
     assert edge.request_count == 100
 
@@ -230,7 +230,7 @@ def test_failures_far_apart_do_not_open_the_circuit(edge, circuit_breaker, chang
     assert changes == []
 
 
-def test_the_policy_is_applied(edge, changes, clock):
+def test_failures_rate_window_and_cooldown_of_the_policy_are_applied(edge, changes, clock):
     circuit_breaker = CircuitBreaker(
         edge, BreakerPolicy(failures=2, rate=0.25, window=2.0, cooldown=10.0), 0.5, changes.append
     )

@@ -75,7 +75,7 @@ async def async_generator(answer):
         (functools.partial(Methods.one_argument, None), {1}),
         ([].append, {1}),
         ([].clear, {0}),
-        ([].index, {0, 1, 2}),  # the default of a parameter is the name sys.maxsize, so the signature is unknown
+        ([].index, {0, 1, 2}),  # unknown, because one of its defaults is not a literal but ``sys.maxsize``
         (len, {1}),
         (sorted, {1}),
         (print, {0, 1, 2}),
@@ -113,7 +113,7 @@ def test_the_check_of_a_built_in_function_leaves_no_garbage():
         (dict, False),
     ],
 )
-def test_coroutine_functions_and_asynchronous_generators_are_deferred(function, expected):
+def test_only_coroutine_functions_and_asynchronous_generators_are_deferred(function, expected):
     assert is_deferred(function) is expected
 
 

@@ -129,7 +129,7 @@ def test_browsers_on_ios_are_distinguished(device: str, rest: str, browser: str,
     ],
 )
 def test_safari_on_ios_has_the_name_of_its_device_and_its_version(rest: str) -> None:
-    """Audiences that target iPhones match Safari, too, as with the Java SDK."""
+    """An audience of iPhones includes visitors who use Safari, as in the Java SDK."""
     assert parse_client_info(IPAD + WEBKIT + rest) == ("ipad", 17, "ios")
     assert parse_client_info(IPHONE + WEBKIT + rest) == ("iphone", 17, "ios")
     assert parse_client_info(IPHONE.replace("iPhone;", "iPod touch;", 1) + WEBKIT + rest) == ("iphone", 17, "ios")

@@ -1,4 +1,4 @@
-"""Deadlines and circuits use the real time, even while a test freezes the time."""
+"""Deadlines, which use the real time even while a test freezes the time."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 from target_tools import clock
 from target_tools.clock import Deadline
 
-#: Like freezegun, replaces functions of ``time``, and every module attribute that refers to one of them.
+#: Replaces functions of ``time`` and every module attribute that refers to one of them, as freezegun does.
 FREEZE = """
 import sys, time
 
@@ -82,7 +82,7 @@ def run(script):
 )
 def test_frozen_time_does_not_affect_deadlines(script):
     if "freeze()\n        from" in script and not hasattr(clock.time, "clock_gettime"):
-        pytest.skip("this system has no other monotonic clock than time.monotonic")
+        pytest.skip("this system has no monotonic clock other than time.monotonic")
     done = run(script)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -37,7 +37,7 @@ def refusing_address():
 
 @pytest.fixture
 def silent_address():
-    """Yield an address whose connections neither succeed nor fail, because its queue is full."""
+    """Yield an address to which connecting neither succeeds nor fails, because the queue of its listener is full."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -53,7 +53,7 @@ def silent_address():
 
 
 class SocketRegistry(list):
-    """The registered sockets, which another thread could abort."""
+    """Records the sockets that ``connect`` registers, so that another thread could abort them."""
 
     def __call__(self, sock):
         self.append(sock)

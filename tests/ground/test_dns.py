@@ -61,10 +61,10 @@ def system(monkeypatch):
 
 @pytest.fixture
 def resolver_clock(monkeypatch):
-    """Return an offset for the clock by which the resolver measures ages. Deadlines use the real clock."""
-    clock_offset = SimpleNamespace(offset=0.0)
-    monkeypatch.setattr(dns, "monotonic", lambda: clock.monotonic() + clock_offset.offset)
-    return clock_offset
+    """Return an object whose ``offset`` is added to the clock of the resolver, but not to the clock of deadlines."""
+    added = SimpleNamespace(offset=0.0)
+    monkeypatch.setattr(dns, "monotonic", lambda: clock.monotonic() + added.offset)
+    return added
 
 
 def find(resolver, seconds=WAIT, host=HOST):

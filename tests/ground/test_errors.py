@@ -70,7 +70,7 @@ def test_the_package_exports_all_errors():
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_all_errors_can_be_pickled_and_copied(error):
+def test_errors_are_pickled_and_copied_without_request_and_body(error):
     error.request = "the visitor's"
     for duplicate in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
         assert type(duplicate) is type(error)
@@ -98,7 +98,7 @@ def test_the_errors_of_1_1_0_keep_their_texts_and_bases():
     assert errors.ApiException(404, "Not Found").args == ()
 
 
-def test_an_api_exception_reads_a_response():
+def test_an_api_exception_has_the_status_headers_and_body_of_its_response():
     class Response:
         status, reason, data = 400, "Bad", "why"
 

@@ -115,7 +115,7 @@ def test_a_subscriber_may_take_the_event_or_no_argument(subscriber, takes_event)
 
 
 def test_a_subscriber_is_inspected_when_it_subscribes(monkeypatch):
-    """Inspecting imports a module. If a process forks during this import in a thread, the child can never import it."""
+    """The inspection may import a module. If the process forks meanwhile, the child can never finish this import."""
     events, received = EventProvider(), []
     events.subscribe("ready", lambda: received.append(None))
     events.subscribe("ready", received.append)

@@ -1,4 +1,4 @@
-"""Errors of sending become errors of the SDK; errors of the application pass unchanged."""
+"""Errors while sending become errors of the SDK; errors of the application pass unchanged."""
 
 import ctypes
 import errno
@@ -31,7 +31,7 @@ ORIGIN = "https://edge.example"
 
 
 class HookError(Exception):
-    """An error of a double or a hook."""
+    """An error of a test double or a hook."""
 
 
 def exchange(phase, seconds=WAIT):
@@ -127,7 +127,8 @@ def test_errors_of_a_pooled_connection_are_converted(error, phase, kind, expecte
     found = to_target_error(error, REQUEST, exchange(phase))
     assert (type(found), getattr(found, "phase", None)) == (kind, expected)
     assert isinstance(found.__cause__, Exception)
-    assert found.__cause__ is error or not isinstance(error, type(found.__cause__))  # the wrapped error
+    # The cause is ``error``, or an error of another type that ``error`` wraps.
+    assert found.__cause__ is error or not isinstance(error, type(found.__cause__))
     assert ORIGIN in str(found)
     assert "secret" not in str(found)
 
@@ -171,7 +172,7 @@ def test_a_pool_manager_that_cannot_connect_in_time_allows_another_host():
 @pytest.mark.parametrize("managed", [False, True])
 def test_a_refused_connection_of_urllib3_1_26_is_not_a_timeout(managed, monkeypatch):
     class NewConnectionError(urllib3_errors.ConnectTimeoutError, urllib3_errors.PoolError):
-        """The bases of the class in 1.26."""
+        """Has the bases of the class of this name in urllib3 1.26."""
 
     monkeypatch.setattr(urllib3_errors, "NewConnectionError", NewConnectionError)
     error = NewConnectionError(None, "Failed to establish a new connection: [Errno 111] Connection refused")
@@ -194,7 +195,7 @@ def test_an_error_of_the_sdk_is_returned_as_it_is():
     assert error.__cause__ is None
 
 
-# Errors of the application
+# Errors of the application, which ``is_foreign`` detects
 
 
 def raiser(error):
@@ -348,7 +349,7 @@ class ObservedObject:
 
 
 def fail_in_module(name, error, holder):
-    """Raise ``error`` in a frame of the module ``name`` with the only reference to the object in ``holder``."""
+    """Raise ``error`` in a function of the module ``name`` that has the only reference to the object in ``holder``."""
     scope = {"__name__": name, "fail": raiser(error)}
     exec("def act(held):\n    fail()", scope)
     scope["act"](holder.pop())

@@ -108,7 +108,7 @@ def test_a_fork_in_a_child_does_not_wait_for_threads_of_the_parent(monkeypatch):
         assert child_sees(fork_in_child_is_immediate)
 
 
-def test_a_fork_in_a_child_ignores_sections_of_the_parent_that_no_hook_removed(monkeypatch):
+def test_a_fork_in_a_child_ignores_sections_of_the_parent_that_no_fork_hook_removed(monkeypatch):
     def fork_in_child_is_immediate():
         FORK_GUARD.open_sections[id(section)] = fork_safety.weakref.ref(section)
         monkeypatch.setattr(fork_safety, "MAX_WAIT", LONG)
@@ -213,7 +213,7 @@ def test_signal_handlers_that_raise_around_forks_leave_no_entry_behind(root):
 
 @on_linux
 def test_a_fork_waits_for_a_thread_that_exits(long_max_wait):
-    # A thread that announces its exit too early simulates a thread that is slow to exit.
+    # A thread that is slow to exit is simulated by one that announces its exit too early.
     announced, finished = threading.Event(), []
 
     def exit_slowly():

@@ -95,7 +95,7 @@ def test_a_bucket_is_a_multiple_of_0_01_below_100(text: str) -> None:
 
 
 def test_the_smallest_hash_has_a_bucket() -> None:
-    """Its absolute value is not a signed 32-bit integer. In Java it is negative."""
+    """The absolute value of -2**31 does not fit into a signed 32-bit integer. ``Math.abs`` of Java returns -2**31."""
     text = "\u0755\u836f"
     assert murmur3_32(text) == -(2**31)
     assert bucket(text) == 36.48

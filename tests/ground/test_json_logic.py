@@ -1,4 +1,4 @@
-"""Rules have the results of json-logic-js, which computed the table of cases. The limits are our own."""
+"""Rules give the same results as json-logic-js, which computed the table of cases. The limits on rules are our own."""
 
 import contextlib
 import json
@@ -168,14 +168,14 @@ def nest(levels, wrap):
         lambda rule: {"cat": [rule, "x"]},
     ],
 )
-def test_a_rule_may_have_100_levels(wrap):
+def test_a_rule_may_have_at_most_100_levels(wrap):
     compile_condition(nest(MAX_DEPTH, wrap))({"a": 1})
     for levels in (MAX_DEPTH + 1, 3000):
         with pytest.raises(InvalidRule, match="nested"):
             compile_condition(nest(levels, wrap))
 
 
-def test_a_rule_may_have_10000_parts():
+def test_a_rule_may_have_at_most_10000_parts():
     compile_rule({"or": [{"!": [0]}] * (MAX_NODES // 2 - 1)})
     for rule in ({"or": [{"!": [0]}] * MAX_NODES}, [[[{}] * 100] * 100], {"cat": ["x" * 1024 * MAX_NODES]}):
         with pytest.raises(InvalidRule, match="parts"):
@@ -302,7 +302,7 @@ def test_rules_that_share_a_cache_share_neither_results_nor_budgets():
     assert second({"items": [1] * 2000}) == 2001
 
 
-def test_a_range_counts_like_its_two_comparisons():
+def test_a_range_counts_as_its_two_comparisons_towards_the_limits():
     share = {"and": [{"<": [0, {"var": "a"}]}, {">=": [50, {"var": "a"}]}]}
     assert compile_rule({"or": [share] * (MAX_NODES // 3)})({"a": 50}) is True
     with pytest.raises(InvalidRule, match="parts"):

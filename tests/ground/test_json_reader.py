@@ -55,7 +55,7 @@ def window(monkeypatch):
 
 @st.composite
 def damaged_documents(draw):
-    """Return the document with a few bytes that are replaced, inserted or missing, or without its end."""
+    """Return the document with a few bytes replaced, inserted or removed, or with its end cut off."""
     text = draw(st.sampled_from([TEXT, b"\xef\xbb\xbf" + TEXT]))
     for _ in range(draw(st.integers(0, 3))):
         position = draw(st.integers(0, len(text)))
@@ -66,7 +66,7 @@ def damaged_documents(draw):
 
 @pytest.mark.parametrize("pair", [b'\\"', b"\\", b'"', b'",', b'"\\'])
 def test_a_long_string_is_searched_in_linear_time(pair):
-    """The commas in a string are found in one search. An earlier version searched each part of a string many times."""
+    """The text has 900,000 commas in one string. An earlier version searched the parts of a string again and again."""
     body = b'["' + b"," * 900000 + b'","' + pair * 300000
     values = 900000 if pair == b'",' else 0  # the commas between short strings
     check_limits(body, max_brackets=max(1, values // json_reader.VALUES_PER_BRACKET))

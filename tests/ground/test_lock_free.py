@@ -1,5 +1,6 @@
 """``BoundedTable`` keeps values by key, and evicts the least recently used ones."""
 
+import itertools
 import sys
 
 import pytest
@@ -16,15 +17,9 @@ def origin(number):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Return a clock whose every reading is later than the previous one."""
-    now = [0.0]
-
-    def tick():
-        now[0] += 1
-        return now[0]
-
-    monkeypatch.setattr(lock_free, "monotonic", tick)
-    return now
+    """Replace the clock by one whose every reading is later than the previous one."""
+    readings = itertools.count(1.0)
+    monkeypatch.setattr(lock_free, "monotonic", lambda: next(readings))
 
 
 def test_a_value_is_created_once_for_each_origin(clock):

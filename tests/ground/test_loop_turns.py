@@ -68,7 +68,7 @@ def test_coroutines_that_start_together_are_spread_over_turns_in_their_order():
     asyncio.run(main())
 
 
-def test_a_single_coroutine_does_not_wait():
+def test_coroutines_in_separate_turns_do_not_wait():
     async def main():
         uses = Uses()
         for number in range(10):
@@ -113,7 +113,7 @@ def test_cancelled_coroutines_do_not_stop_the_others(turns_before):
     asyncio.run(main())
 
 
-def test_a_use_that_raises_counts():
+def test_the_time_of_a_use_that_raises_counts():
     async def main():
         turns, loop = LoopTurns(), asyncio.get_running_loop()
         for _ in range(3):
@@ -227,7 +227,7 @@ def test_results_that_many_threads_complete_wake_each_coroutine():
     assert asyncio.run(main()) == list(range(2000))
 
 
-def test_the_wake_ups_of_a_loop_end_with_it():
+def test_the_wake_ups_of_an_event_loop_are_freed_with_it():
     async def main():
         result = AsyncResult()
         asyncio.get_running_loop().call_soon(result.complete, None, None)

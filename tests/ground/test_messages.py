@@ -3,7 +3,7 @@
 from target_tools.http.messages import HttpRequest, Origin
 
 
-def test_the_host_header_has_the_port_only_if_the_scheme_does_not_imply_it():
+def test_host_headers_lack_the_default_port_and_have_brackets_around_ipv6_addresses():
     origin = Origin("https", "edge.example.com", 443)
     assert HttpRequest("POST", origin, "/1", (), b"", 100).url == "https://edge.example.com/1"
     assert origin.host_header == "edge.example.com"

@@ -136,7 +136,7 @@ def test_the_error_about_an_invalid_proxy_names_the_variable(environment):
     ("credentials", "user", "password"),
     [("dom\\user:pw", "dom\\user", "pw"), ("u%40a:p%3Aw", "u@a", "p:w"), ("u:a:b", "u", "a:b"), ("u", "u", None)],
 )
-def test_the_credentials_of_a_socks_proxy_do_not_affect_its_host(credentials, user, password):
+def test_the_credentials_of_a_socks_proxy_are_separated_from_its_host(credentials, user, password):
     pytest.importorskip("socks", reason="PySocks is not installed: " + installing("test"))
     manager = new_manager(parse_proxy(f"socks5h://{credentials}@127.0.0.1:1080"), TlsContexts(True, None, None))
     options = manager.connection_pool_kw["_socks_options"]

@@ -103,7 +103,7 @@ def test_suffixes_match_the_published_algorithm(labels_and_rule):
 def test_all_rules_are_found():
     _, (suffixes, wildcards, exceptions) = blocks()
     suffix_of = public_suffixes().suffix_of
-    # A suffix may also match an exception or a wildcard; that must not shorten it.
+    # A listed suffix may also match an exception or a wildcard, which must not shorten it.
     assert [name for name in suffixes if suffix_of(name) != name] == []
     assert [name for name in wildcards if suffix_of("x." + name) != "x." + name] == []
     assert [name for name in exceptions if suffix_of(name) != name.partition(".")[2]] == []
@@ -196,7 +196,7 @@ def test_threads_that_load_the_list_at_the_same_time_all_get_it():
 
 @pytest.fixture
 def set_file(monkeypatch):
-    """Return a function that sets the outcome of reading the file. The list is loaded again afterwards."""
+    """Return a function that sets the outcome of reading the file, and lets the list be loaded again."""
 
     def set_outcome(outcome):
         def get_data(package, resource):

@@ -19,7 +19,7 @@ from target_tools.logger import Log
 
 
 def wrapper(function):
-    """Wrap a function as monitors do, with its name and module."""
+    """Wrap ``function`` as monitoring tools do. The wrapper has its name and module."""
 
     @functools.wraps(function)
     def wrapped(*arguments, **options):
@@ -74,14 +74,14 @@ def test_a_replacement_is_found_while_it_lasts(name, first_check):
     with REPLACEMENTS[name]():
         found = replacements.found(urllib3_parts())
         assert found
-        assert replacements.found(urllib3_parts()) == found  # stays equal, so that a manager can be kept for it
+        assert replacements.found(urllib3_parts()) == found  # equal, so that the next call uses the same pool manager
     assert replacements.found(urllib3_parts()) == ()
     with REPLACEMENTS[name]():
         assert replacements.found(urllib3_parts())
 
 
 def test_a_manager_made_of_replacements_is_cleared_when_the_replacement_ends():
-    """Pools of urllib3 1.26 do not close their idle connections when they are collected."""
+    """Pools of urllib3 1.26 do not close their idle connections when they are garbage-collected."""
     replacements = Urllib3Replacements()
     tls = TlsContexts(True, None, None, Log(None), False)
     with mock.patch("urllib3.PoolManager", Manager), mock.patch.object(Manager, "clear") as clear:
@@ -111,7 +111,7 @@ def test_replaced_functions_that_our_connections_call_need_no_manager(target):
 
 
 class FakeSocket(socket.socket):
-    """A socket class of a double."""
+    """A socket class of a test double."""
 
 
 CONNECT_PATCHES = {
@@ -123,7 +123,7 @@ CONNECT_PATCHES = {
 
 
 @pytest.mark.parametrize("name", CONNECT_PATCHES)
-def test_functions_that_open_connections_differ_while_they_are_replaced(name):
+def test_connect_functions_differ_while_one_of_them_is_replaced(name):
     before = connect_functions()
     assert connect_functions() == before
     with CONNECT_PATCHES[name]():

@@ -229,7 +229,7 @@ def test_the_connection_is_reusable_after_a_body_with_a_declared_end(lines, body
 
 
 def test_equal_content_lengths_are_merged():
-    """urllib3 and monitors read the header as one number."""
+    """urllib3 and monitoring tools parse the header as one number."""
     assert headers_of(b"Content-Length: 0", b"X: 1", b"Content-Length: 0").get_all("Content-Length") == ["0"]
     assert headers_of(b"Content-Length: 0, 0").get_all("Content-Length") == ["0"]
 

@@ -1,4 +1,4 @@
-"""Reading responses of pool managers and doubles: streams, preloaded responses, mocks, and invalid objects."""
+"""Reading responses of pool managers and test doubles: streams, preloaded responses, mocks, and invalid objects."""
 
 import gzip
 import http.client
@@ -119,7 +119,7 @@ def test_a_compressed_body_is_decompressed(response):
     ids=["object", "mock", "preloaded"],
 )
 def test_data_that_urllib3_has_decompressed_is_used_as_it_is(response):
-    """A recorded answer keeps its Content-Encoding header, but its ``data``, which 1.1.0 read, is decompressed."""
+    """A recorded answer can have both a Content-Encoding header and ``data`` that is already decompressed."""
     assert read(response).body == BODY
 
 

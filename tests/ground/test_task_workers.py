@@ -238,7 +238,7 @@ def test_a_burst_sends_one_wake_up_while_a_worker_is_on_its_way(create_pool, mon
     assert all(task.wait(LONG) for task in tasks)
 
 
-def test_a_woken_worker_wakes_or_starts_others_for_the_rest(create_pool):
+def test_a_woken_worker_wakes_or_starts_others_for_the_remaining_tasks(create_pool):
     workers = create_pool(max_workers=6)
     make_idle(workers, 3)
     for count in (3, 6, 6):  # three workers are idle, and three more must be started for six tasks
@@ -283,7 +283,7 @@ def test_a_signal_at_any_instruction_does_not_keep_the_next_task_waiting(operati
 
 
 @pytest.mark.parametrize("next_step", ["stop", "close"])
-def test_a_signal_at_any_instruction_of_stop_does_not_keep_idle_workers(next_step, create_pool, monkeypatch):
+def test_a_signal_at_any_instruction_of_stop_leaves_no_idle_workers(next_step, create_pool, monkeypatch):
     """Raise at each instruction of ``stop``. All workers must exit once it is called again."""
     monkeypatch.setattr(task_workers, "IDLE_SECONDS", 50 * LONG)
     instruction, is_interrupted = 0, True

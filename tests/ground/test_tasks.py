@@ -68,7 +68,7 @@ WITH_EACH_WAIT = pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
 
 @WITH_EACH_WAIT
 def test_a_call_that_no_worker_starts_expires(wait):
-    deadline = Deadline.after(SHORT)  # before the call, whose time begins when it is created
+    deadline = Deadline.after(SHORT)  # set before the call is created, because the time limit of the call starts then
     call = Call(wait_seconds=SHORT)
     with pytest.raises(DeadlineExceeded) as caught:
         wait(call.result)
@@ -252,7 +252,7 @@ def test_a_call_that_has_ended_does_not_expire():
 
 @pytest.mark.parametrize("error", [RuntimeError("mine"), SystemExit(3)], ids=repr)
 def test_unexpected_exceptions_are_raised_in_the_thread_that_ran_the_task(error):
-    """``inline`` means that the application's thread runs the task. A worker raises only what ends a thread."""
+    """``inline`` means that the application's thread runs the task."""
 
     def fail():
         raise error

@@ -59,7 +59,7 @@ def test_a_thread_installs_the_trace_functions_of_threading(name):
 
     install = getattr(threading, name)
     before = getattr(sys, name.replace("set", "get"))()
-    thread_hook = getattr(threading, f"_{name[3:]}_hook")  # 3.8 and 3.9 have no public function for it
+    thread_hook = getattr(threading, f"_{name[3:]}_hook")  # Python 3.8 and 3.9 have no public function to read it
     install(observe)
     try:
         start_thread(function)
@@ -70,7 +70,7 @@ def test_a_thread_installs_the_trace_functions_of_threading(name):
     assert getattr(sys, name.replace("set", "get"))() is before
 
 
-def test_a_thread_has_its_name_during_the_block():
+def test_a_thread_is_registered_with_its_name_only_during_the_block():
     names, done = [], threading.Event()
 
     def function(name):
@@ -84,8 +84,7 @@ def test_a_thread_has_its_name_during_the_block():
     assert names == ["target-test", False]
 
 
-# A client in a process that looks like uWSGI's master. Unlike uWSGI, ``os.fork`` calls Python's fork hooks.
-
+#: Creates a client in a process that looks like uWSGI's master, and forks. Unlike uWSGI, ``os.fork`` calls fork hooks.
 PREFORKING = """
     import os, sys, threading, time, types
     uwsgi = types.ModuleType("uwsgi")

@@ -1,4 +1,4 @@
-"""Races between the end of a call and a wait for it, at each instruction of either."""
+"""Races: a call ends at any instruction of a wait for it, or the wait begins at any instruction that ends the call."""
 
 import asyncio
 import itertools

@@ -14,7 +14,7 @@ TABLE = Path(__file__).with_name("table.tsv")
 #: The package with ua-parser's rules. The first line of the table names its version.
 RULES_PACKAGE = "ua-parser-builtins"
 
-#: Target's browser by ua-parser's family. Other families are unknown, or the name of the device on iOS.
+#: Target's names of browsers by ua-parser's. Any other browser is named after its device on iOS, else "unknown".
 BROWSERS = {
     "Chrome": "chrome",
     "Chrome Mobile": "chrome",
@@ -37,9 +37,9 @@ BROWSERS = {
     "Opera Touch": "opera",
     "Safari": "safari",
 }
-#: The family of browsers that have the name of the device.
+#: ua-parser's name of Safari on iOS. The table has its version, although Target names it after its device.
 SAFARI_ON_IOS = "Mobile Safari"
-#: Target's platform by ua-parser's system. Other systems are unknown.
+#: Target's names of platforms by ua-parser's names of systems. Any other system is "unknown".
 PLATFORMS = {
     "Android": "android",
     "Chrome OS": "linux",
