@@ -112,7 +112,7 @@ def between(place: str, theirs: Any, ours: Any) -> Iterator[Any]:
     if _kind(theirs) == _kind(ours) == CAUGHT:
         was, now = set(theirs[CAUGHT]), set(ours[CAUGHT])
         if was == now or (was < now and SDK_ERRORS & now):
-            # A more specific class is intended: the earlier names still catch it.
+            # Further base classes are intended: the names of the other side still catch the error.
             ours = {**ours, CAUGHT: theirs[CAUGHT]}
     if isinstance(theirs, dict) and isinstance(ours, dict) and _kind(theirs) == _kind(ours):
         for key in sorted({*theirs, *ours}):

@@ -8,7 +8,7 @@ milliseconds           this distance in milliseconds: ``<now+0ms>``
 the server's port      ``<server>``
 the SDK's version      ``<version>``, in its header only
 a memory address       ``0x…``
-the edge's bucket      ``bucket <of the tntId>``: it depends on an id, which is compared
+the edge's bucket      ``bucket <of the tntId>``, because the tntId is random
 ISO times, HTTP dates  ``<now>`` within a minute of the start
 day and time in rules  ``<now, a str>`` (or another type) if it is at most half a minute after the start
 a measured time        ``<milliseconds>``, if it is a number

@@ -1,4 +1,4 @@
-"""Run the scenarios of one side of the comparison with an interpreter."""
+"""Run the scenarios of one side of the comparison, 1.1.0 or this SDK, with its interpreter."""
 
 import contextlib
 import json

@@ -79,7 +79,7 @@ def test_1_1_0_still_gives_the_recorded_results(python_1_1_0: str, process: str)
 @pytest.mark.slow
 @pytest.mark.process
 def test_models_declare_the_same_attributes(our_models: Any) -> None:
-    """Types, wire names, constants and modules are the same. New attributes are listed and come last."""
+    """Wire names, constants and modules are equal, and types except for ``RETYPED``. ``NEWER`` attributes come last."""
     theirs, now = recording.read(recording.SURFACE), our_models["surface"]
     newer, retyped = {}, {}
     for name, was in theirs.items():

@@ -1,4 +1,4 @@
-"""The list of known differences excuses hardly anything else: almost every change of the recording is reported."""
+"""The list excuses hardly any difference but the known ones: almost every random change of a recording is reported."""
 
 import random
 import re
@@ -49,7 +49,7 @@ def is_excused(each: Difference, known_differences: Sequence[KnownDifference]) -
 def find_excused(
     known: Any, known_differences: Sequence[KnownDifference], replacements: Sequence[Any], count: int
 ) -> Sample:
-    """Change the recording at random places; return the changes that the list excuses."""
+    """Change the recording at random places; return the number of changes, and those that the list excuses."""
     all_places = [(name, *found) for name, value in known.items() for found in places(value)]
     rng = random.Random(SEED)
     mutated = []

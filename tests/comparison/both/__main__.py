@@ -52,14 +52,13 @@ def announce(edge: str, name: str) -> None:
 def run(scenario: Any, environment: Environment) -> Dict[str, Any]:
     """Run a scenario; return the time of its start, and its result or that it hangs."""
     result: Dict[str, Any] = {"now": environment.now, "result": "nothing: it hangs"}
-
     before = set(threading.enumerate())
 
     def act() -> None:
         result["result"] = as_json(outcome(lambda: scenario(environment)))
         environment.end()
         # 1.1.0 sends notifications in threads. Give all new threads 0.3 s in total, because those of its pools never
-        # end. Timers only poll or emit `client_ready`.
+        # end. Do not wait for timers, which only poll or emit `client_ready`.
         end = time.monotonic() + 0.3
         for other in set(threading.enumerate()) - before - {threading.current_thread()}:
             if not isinstance(other, threading.Timer):

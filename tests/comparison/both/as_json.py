@@ -1,4 +1,4 @@
-"""Convert values of either package to JSON, as far as users can see them."""
+"""Convert what users can see of the values of either package to JSON."""
 
 import copy
 import datetime

@@ -128,7 +128,7 @@ class Environment:
         return {"given": callback_calls, "ready": result.ready(), "get()": as_json(answer)}
 
     def event(self, name: str, **options: Any) -> Any:
-        """Create a client; return its events of that name, or none after the time limit."""
+        """Create a client; return its events of that name. The list is empty if none arrives within the time limit."""
         received_events: List[Any] = []
         received = threading.Event()
 

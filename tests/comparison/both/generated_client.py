@@ -111,7 +111,7 @@ def encrypted(**configuration: Any) -> Callable[[Environment], Any]:
     def scenario(env: Environment) -> Any:
         client = delivery(env, host="https://" + env.encrypted, **configuration)
         answer = outcome(lambda: client.execute(ORGANIZATION, SESSION, request()))
-        # The message contains the port.
+        # The text is left out, because it contains the port.
         return (
             {"caught as": as_json(answer)["caught as"], "text": ""}
             if isinstance(answer, Exception)
@@ -286,7 +286,7 @@ def settings(**attributes: Any) -> Any:
 
 
 def errors() -> Any:
-    """Create every exception as an application may."""
+    """Create each exception with the arguments that an application may pass."""
     exceptions = importlib.import_module("delivery_api_client.exceptions")
     made = [
         api.OpenApiException("plain"),

@@ -11,7 +11,7 @@ TIME = 1700000000000
 
 
 def notification(**fields: Any) -> Any:
-    """Return a valid notification with changed fields, of the mbox ``home`` unless they name another location."""
+    """Return a valid notification with these fields. Without a view or a page load, it is about the mbox ``home``."""
     if "view" not in fields and "page_load" not in fields:
         fields.setdefault("mbox", api.NotificationMbox(name="home"))
     return api.Notification(**{"id": "n-1", "type": api.MetricType.CLICK, "timestamp": TIME, **fields})

@@ -144,7 +144,7 @@ CONFIG = (
 
 
 def emit_events(env: Environment) -> Any:
-    """Send events of the application; return those that its handler gets."""
+    """Emit two events of the application; return those that its handler gets."""
     event_arguments: Any = []
     client = env.client(events={"mine": event_arguments.append})
     outcome(lambda: client.event_emitter("mine", {"a": 1}))

@@ -11,6 +11,7 @@ from environment import Environment, Visitor, execute, mbox, request
 
 import delivery_api_client as api
 
+#: A module, a function in it, and the arguments of each call.
 Row = Tuple[str, str, Sequence[Tuple[Any, ...]]]
 
 
@@ -267,7 +268,7 @@ def constants(module: str, names: Sequence[str]) -> Callable[[Environment], Any]
     return lambda env: {name: as_json(getattr(importlib.import_module(module), name, "missing")) for name in names}
 
 
-#: Names to look up in modules that are available as attributes of a package without being imported by name.
+#: Names to look up in a program that imports only the packages. The name ``nobody`` does not exist.
 ATTRIBUTES = {
     "target_python_sdk": (
         "cookies.TARGET_COOKIE", "cookies.parse_cookies", "helper.EDGE_CLUSTER_PREFIX", "helper.get_device_id",
@@ -376,8 +377,8 @@ def timings(env: Environment) -> Any:
 
 
 SCENARIOS: Dict[str, Callable[[Environment], Any]] = {
-    **{"{1}.{2}".format(*("", *row)): call_function("target_python_sdk", row) for row in COOKIES + HELPER},
-    **{"{1}.{2}".format(*("", *row)): call_function("target_tools", row) for row in TOOLS},
+    **{f"{row[0]}.{row[1]}": call_function("target_python_sdk", row) for row in COOKIES + HELPER},
+    **{f"{row[0]}.{row[1]}": call_function("target_tools", row) for row in TOOLS},
     **{"constants of " + module: constants(module, names) for module, names in CONSTANTS.items()},
     **{"modules as attributes of " + package: modules_as_attributes(package) for package in ATTRIBUTES},
     "cookies.create_target_cookie": target_cookie,
