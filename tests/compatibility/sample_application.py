@@ -84,7 +84,7 @@ class Shop:
         return self.results.pop(request_id)
 
     def callbacks(self, request_id: str) -> Dict[str, Any]:
-        """Return the options with which a call returns at once, and its outcome is stored."""
+        """Return callbacks that store the outcome of a call. With callbacks, a call returns at once."""
         return {
             "callback": functools.partial(self.on_answer, request_id),
             "err_callback": functools.partial(self.on_error, request_id),

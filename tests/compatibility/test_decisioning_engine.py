@@ -380,7 +380,7 @@ def test_allocations_are_those_of_1_1_0():
     assert (allocation_provider.TOTAL_BUCKETS, allocation_provider.MAX_PERCENTAGE) == (10000, 100)
 
 
-def test_the_id_that_buckets_a_visitor():
+def test_a_visitor_is_bucketed_by_mcid_then_tnt_id_then_third_party_id_then_a_new_id():
     ids = [None, "", "abc", "abc.35_0", 5, "."]
     assert [allocation_provider.valid_tnt_id(one) for one in ids] == [None, None, "abc", "abc", None, ""]
     known = {"tnt_id": "a.35_0", "third_party_id": "t", "marketing_cloud_visitor_id": "m"}
@@ -400,7 +400,7 @@ def test_rules_of_a_property_and_rules_without_one_are_accepted():
     assert [filters.by_property_token(None)(rule) for rule in rules] == [True] * 3 + [False]
 
 
-def test_contexts_of_a_page_an_mbox_and_geo_values():
+def test_contexts_contain_the_values_of_a_page_an_mbox_and_a_place():
     address = Address(url="https://www.A.com/P?q=1#F", referring_url="http://b.org/x")
     page = context_provider.create_page_context(address)
     assert type(page) is PageContext
@@ -438,7 +438,7 @@ def test_the_context_of_a_request_has_all_parts():
     assert context_provider.create_decisioning_context(DeliveryRequest())["geo"] == {}
 
 
-def test_lowercase_copies_and_two_digit_strings():
+def test_values_get_lowercase_copies_and_numbers_get_two_digits():
     given = {"A": "Bc", "n": 1, "d": {"x": "Y"}}
     assert context_provider.get_lower_case_attributes(given) == {"A_lc": "bc", "n_lc": 1, "d_lc": {"x": "Y"}}
     assert context_provider.with_lowercase_string_values(given) == {
@@ -542,7 +542,7 @@ def test_an_engine_decides_with_a_payload_without_a_thread(create_engine):
     assert threads_of("nothread") == []
 
 
-def test_nothing_happens_before_initialize():
+def test_before_initialize_an_engine_has_no_artifact_and_decides_nothing():
     engine = TargetDecisioningEngine(config_for(client="nothing"))
     assert (engine.is_ready(), engine.get_raw_artifact(), engine.artifact) == (False, None, None)
     for act in (lambda: engine.get_offers(request_for()), lambda: engine.has_remote_dependency(request_for().request)):
@@ -552,7 +552,7 @@ def test_nothing_happens_before_initialize():
     assert threads_of("nothing") == []
 
 
-def test_remote_mboxes_and_views(create_engine):
+def test_requested_remote_mboxes_and_views_are_reported(create_engine):
     document = artifact(remoteMboxes=["away"], remoteViews=["cart"], globalMbox="away")
     engine = create_engine(**payload_options(document))
     local = engine.has_remote_dependency(request_for("home").request)

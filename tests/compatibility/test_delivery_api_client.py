@@ -440,7 +440,7 @@ def test_the_defaults_of_a_configuration():
     assert configuration.logger["urllib3_logger"].name == "urllib3"
 
 
-def test_api_keys_and_basic_auth():
+def test_an_api_key_gets_its_prefix_and_basic_auth_is_encoded():
     configuration = Configuration(api_key={"a": "k"}, api_key_prefix={"a": "Bearer"}, username="u", password="p")
     assert configuration.get_api_key_with_prefix("a") == "Bearer k"
     assert configuration.get_api_key_with_prefix("b") is None
@@ -555,7 +555,7 @@ def test_the_request_line_headers_and_body_that_are_sent(edge, client):
 
 
 @pytest.mark.server
-def test_a_call_to_the_local_edge():
+def test_a_call_to_the_local_edge_is_answered():
     with LocalEdge() as edge, client_of(edge) as client:
         mboxes = [delivery_api_client.MboxRequest(name=name, index=0) for name in ["a1-serverside-ab"]]
         delivery_request = DeliveryRequest(
@@ -627,7 +627,7 @@ def test_invalid_headers_are_refused(header):
 
 
 @pytest.mark.server
-def test_request_auth_of_a_call(edge, client):
+def test_request_auth_is_sent_as_a_header_a_query_parameter_or_a_cookie(edge, client):
     for location in ("header", "query", "cookie"):
         execute(client, _request_auth={"type": "api_key", "in": location, "key": "x-key", "value": "v"})
     assert head_of(edge.requests[0])["x-key"] == "v"
@@ -637,7 +637,7 @@ def test_request_auth_of_a_call(edge, client):
         execute(client, _request_auth={"in": "body", "key": "x", "value": "v"})
 
 
-def test_auth_settings_of_the_configuration():
+def test_only_known_auth_settings_of_the_configuration_are_sent():
     class Secured(Configuration):
         def auth_settings(self):
             return {"key": {"type": "api_key", "in": "header", "key": "X-Key", "value": self.api_key["a"]}}
@@ -849,7 +849,7 @@ def test_call_api_sends_any_method_path_and_body(edge, client):
 FORM = "application/x-www-form-urlencoded"
 
 
-def test_invalid_calls_are_refused():
+def test_call_api_refuses_invalid_arguments():
     client = ApiClient(Configuration(host="http://127.0.0.1:9"))
     with pytest.raises(ApiValueError, match="http method must be `GET`"):
         client.call_api("/a", "BREW")
@@ -865,7 +865,7 @@ def test_invalid_calls_are_refused():
 
 @pytest.mark.server
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"])
-def test_a_single_request_with_each_http_method(edge, client, method):
+def test_a_single_request_with_each_http_method_returns_a_rest_response(edge, client, method):
     url = f"http://{edge.domain}/q?x=1"
     keywords = {"body": {"a": 1}} if method in ("POST", "PUT", "PATCH", "DELETE") else {}
     if method == "HEAD":  # an answer to HEAD has no body

@@ -115,7 +115,7 @@ def test_names_of_the_same_object_are_identical() -> None:
 
 @pytest.mark.parametrize("name", NOT_OFFERED, ids=lambda name: name.full_name)
 def test_a_name_that_is_not_offered_cannot_be_imported(name: Name) -> None:
-    """The note in its row names the replacement."""
+    """The row has a note of more than 20 characters."""
     with pytest.raises((ImportError, AttributeError)):
         look_up(name.module, name.name)
     assert len(name.note) > 20
@@ -155,7 +155,7 @@ def test_each_messages_dict_has_the_keys_in_its_note() -> None:
 # Comparison with the list of 1.1.0's names
 
 
-def test_the_page_is_complete() -> None:
+def test_the_page_lists_every_name_of_1_1_0() -> None:
     """Each name and each model of 1.1.0 is on the page."""
     known: Set[str] = {part for name in NAMES for part in (name.name.split(".")[-1], *name.name.split("."))}
     assert len(NAMES_OF_1_1_0["models"]) > 55

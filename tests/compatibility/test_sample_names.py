@@ -248,7 +248,7 @@ def test_an_invalid_request_has_the_error_text_of_1_1_0(site: Site) -> None:
 
 
 def test_calls_fail_while_the_edge_is_stopped(site: Site) -> None:
-    """``err_callback`` receives the error, ``wait`` returns, and the next page is served when the edge works again."""
+    """``err_callback`` receives the error, and ``wait`` returns. After the edge has started again, calls succeed."""
     site.edge.stop()
     with pytest.raises(urllib.error.HTTPError) as raised:
         site.browser().open("/mboxes-by-callback")

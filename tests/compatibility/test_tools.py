@@ -177,8 +177,8 @@ def test_only_the_host_name_of_an_edge_contains_a_cluster() -> None:
         assert helper.extract_cluster_from_edge_host(other) is None
 
 
-def test_the_host_of_a_delivery() -> None:
-    """The host of the cluster, else ``server_domain``, else the host of the client."""
+def test_get_target_host_prefers_the_cluster_to_server_domain() -> None:
+    """Without either, the host is that of the client."""
     assert helper.get_target_host(None, None, "acme", True) == "https://acme.tt.omtrdc.net"
     assert helper.get_target_host(None, None, "acme", None) == "https://acme.tt.omtrdc.net"
     assert helper.get_target_host(None, "35", "acme", False) == "http://mboxedge35.tt.omtrdc.net"
@@ -189,7 +189,7 @@ def test_the_host_of_a_delivery() -> None:
     assert helper.get_target_host("my.host", "", "acme", True) == "https://my.host"
 
 
-def test_the_cookie_of_a_cluster() -> None:
+def test_the_location_hint_cookie_has_the_cluster() -> None:
     """The cluster of the request takes precedence over that of the edge that answered."""
     cookie = {"name": "mboxEdgeCluster", "value": "35", "maxAge": 1860, "max_age": 1860}
     assert helper.get_target_location_hint_cookie("35") == cookie
@@ -209,8 +209,7 @@ def test_the_session_id_comes_from_the_cookie_or_the_caller_or_is_new() -> None:
     assert helper.get_device_id({}) is None
 
 
-def test_the_headers_of_a_delivery() -> None:
-    """``X-EXC-SDK-Version`` is the version of this SDK."""
+def test_create_headers_names_the_sdk_its_version_and_the_request() -> None:
     assert helper.create_headers(lambda: "id") == {
         "Content-Type": "application/json",
         "X-EXC-SDK": "AdobeTargetPython",
@@ -219,8 +218,8 @@ def test_the_headers_of_a_delivery() -> None:
     }
 
 
-def test_checks_of_single_values() -> None:
-    """The helper checks a channel, a location hint, an mbox and a notification."""
+def test_channels_location_hints_mboxes_and_notifications_are_checked() -> None:
+    """An unknown channel becomes ``web``. A location hint that is not a whole number becomes None."""
     given = (None, "web", "mobile", "tv", "", 5)
     assert [helper.set_channel(each) for each in given] == ["web", "web", "mobile", "web", "web", "web"]
     hints = ("9", " 9 ", 9, "0", "", None, "abc", "9.5")
@@ -286,8 +285,7 @@ def test_analytics_traces_and_tokens_are_collected_from_the_whole_answer() -> No
     assert helper.get_response_tokens_from_list([]) is helper.get_trace_from_list(None) is None
 
 
-def test_the_constants_of_the_helper() -> None:
-    """The values are those of 1.1.0."""
+def test_the_constants_of_the_helper_are_those_of_1_1_0() -> None:
     assert helper.SCHEME == {"HTTP": "http://", "HTTPS": "https://"}
     assert helper.AUTH_STATE == {"0": "unknown", "1": "authenticated", "2": "logged_out"}
     assert (helper.EDGE_CLUSTER_PREFIX, helper.HOST) == ("mboxedge", "tt.omtrdc.net")
@@ -414,8 +412,8 @@ def test_types_of_values_are_recognized() -> None:
     assert not any(utils.is_empty(each) for each in ("a", 1, [0], {"a": None}, float("nan")))
 
 
-def test_helpers_for_lists_and_dicts() -> None:
-    """The helpers flatten a list, remove values that are None, and read a key or an attribute."""
+def test_lists_are_flattened_and_dicts_are_cleaned_and_read() -> None:
+    """``remove_empty_values`` removes only None. ``get_value_from_object`` reads a key or an attribute."""
     assert utils.flatten_list([[1], [2, [3]]]) == [1, 2, [3]]
     assert utils.flatten_list([]) == utils.flatten_list(None) == []
     assert utils.remove_empty_values({"a": None, "b": "", "c": 0, "d": []}) == {"b": "", "c": 0, "d": []}
@@ -439,7 +437,7 @@ def test_to_dict_uses_the_names_on_the_wire() -> None:
         assert utils.to_dict(plain) == plain
 
 
-def test_the_names_of_requested_mboxes_and_views() -> None:
+def test_the_names_of_executed_and_prefetched_mboxes_and_views_are_found() -> None:
     prefetch = PrefetchRequest(mboxes=[MboxRequest(name="c")], views=[ViewRequest(name="v"), ViewRequest()])
     request = request_for("a", "b", prefetch=prefetch)
     assert utils.get_mbox_names(request) == utils.get_names_for_requested("mboxes", request) == {"a", "b", "c"}
@@ -471,8 +469,7 @@ def test_an_mbox_is_added_to_mboxes_without_an_index() -> None:
     assert [(each.index, each.name) for each in request.execute.mboxes or ()] == [(None, "a"), (1, "n")]
 
 
-def test_the_property_of_a_request_or_of_the_client() -> None:
-    """The property of the request takes precedence."""
+def test_the_property_of_the_request_takes_precedence_over_that_of_the_client() -> None:
     own, plain = DeliveryRequest(_property=ModelProperty(token="t")), DeliveryRequest()
     assert utils.get_property_token() is None
     assert utils.get_property({"property_token": "c"}, own) == ModelProperty(token="t")
@@ -480,7 +477,7 @@ def test_the_property_of_a_request_or_of_the_client() -> None:
     assert utils.get_property({"property_token": ""}, plain) is utils.get_property(None, plain) is None
 
 
-def test_checks_of_the_decisioning_method_and_of_the_engine() -> None:
+def test_only_on_device_and_hybrid_calls_need_an_engine() -> None:
     """``decisioning_engine_ready`` returns the engine if it is ready, else None."""
     methods = ("on-device", "hybrid", "server-side", "x", None)
     assert [utils.requires_decisioning_engine(each) for each in methods] == [True, True, False, False, False]
@@ -532,8 +529,7 @@ def test_times_are_not_rounded_up(stopped_clock: None) -> None:
 
 
 @pytest.mark.process
-def test_the_offset_of_the_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The offset is in minutes, and negative west of Greenwich."""
+def test_the_timezone_offset_is_in_minutes_and_negative_west_of_greenwich(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Etc/GMT+5")
     program = "from target_tools.utils import get_timezone_offset; print(get_timezone_offset())"
     assert run_python("-c", program).stdout.strip() == "-300"
@@ -569,8 +565,8 @@ def test_hashes_are_those_of_1_1_0() -> None:
     assert hashing.hash_unencoded_chars_raw("a", -1) == hashing.hash_unencoded_chars_raw("a", 2**32 - 1)
 
 
-def test_arithmetic_of_32_bits() -> None:
-    """The functions calculate like JavaScript, but ``char_code_at`` returns whole code points."""
+def test_arithmetic_is_that_of_javascript_with_32_bits() -> None:
+    """Unlike in JavaScript, ``char_code_at`` returns whole code points."""
     signed = {2**31: -(2**31), 2**31 - 1: 2**31 - 1, 2**32: 0, 2**32 - 1: -1, -(2**32) - 5: -5, 2**40 + 3: 3}
     assert {number: hashing.int32(number) for number in signed} == signed
     assert hashing.mul32(123456789, 2**31 - 1) == 2024026859
@@ -601,7 +597,7 @@ VISITORS: List[Tuple[Any, Any, int, str, str]] = [
     (APPLE.format("iPad; CPU OS 16_6 like Mac OS X", "Mobile/1 "), "Mobile Safari", 17, "iOS", "iPad"),
     (APPLE.format("iPod touch; CPU iPhone OS 12_5 like Mac OS X", "Mobile/1 "), "Mobile Safari", 17, "iOS", "iPod"),
     ("Mozilla/5.0 (Windows NT 10.0; Trident/8.0; rv:11.0) like Gecko", "IE", 11, "Windows", "Desktop"),
-    # 1.1.0 called this browser Chrome Mobile, and the device Pixel 8, too.
+    # 1.1.0 called this browser Chrome Mobile. The name of the device was the same.
     (
         "Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UD1A) AppleWebKit/537.36 Chrome/120.0.0.0 Mobile Safari/537.36",
         "Chrome", 120, "Android", "Pixel 8",
@@ -618,8 +614,7 @@ def test_a_user_agent_is_parsed(agent: Any, browser: str, version: int, system: 
     assert client_info.device_type_from_user_agent(agent) == device
 
 
-def test_constants_of_the_client_info() -> None:
-    """The values are those of 1.1.0."""
+def test_constants_of_the_client_info_are_those_of_1_1_0() -> None:
     assert (client_info.OTHER, client_info.UNKNOWN, client_info.DESKTOP) == ("Other", "Unknown", "Desktop")
     assert client_info.OS_MAPPING == {"Mac OS X": "mac"}
     assert client_info.browser_from_user_agent() == {"name": "Unknown", "version": -1}
@@ -628,8 +623,8 @@ def test_constants_of_the_client_info() -> None:
 # Other modules of target_tools
 
 
-def test_events_of_the_tools() -> None:
-    """The id of the third subscription to ``a`` is ``a:3``. A ``type`` in the payload is ignored."""
+def test_ids_of_subscriptions_are_numbered_and_events_keep_their_type() -> None:
+    """The third subscription, which is to the event ``a``, has the id ``a:3``."""
     events = event_provider.EventProvider({"a": print, "b": print})
     received: List[Any] = []
     third = events.subscribe("a", received.append)
@@ -662,7 +657,7 @@ def test_the_json_offers_of_an_answer_are_merged_by_mbox() -> None:
 
 
 def test_b14_get_logger_returns_the_given_logger() -> None:
-    """This holds even after the default logger was returned. No level is set."""
+    """It returns the given logger even after it has returned the default one. It sets no level."""
     own, level = SimpleNamespace(), logger.LOG.level
     assert logger.get_logger() is logger.LOG
     assert logger.get_logger(own) is own
@@ -670,8 +665,7 @@ def test_b14_get_logger_returns_the_given_logger() -> None:
     assert (logger.LOG.name, logger.LOG.level) == ("adobe.target", level)
 
 
-def test_constants_of_the_tools() -> None:
-    """The values are those of 1.1.0."""
+def test_constants_of_the_tools_are_those_of_1_1_0() -> None:
     assert constants.DEFAULT_GLOBAL_MBOX == "target-global-mbox"
     assert (constants.DEFAULT_NUM_FETCH_RETRIES, constants.DEFAULT_MAXIMUM_WAIT_READY) == (10, -1)
     assert constants.REQUEST_TYPES == ["prefetch", "execute"]
@@ -691,7 +685,7 @@ def test_b22_an_empty_request_stays_empty(module: str) -> None:
         home.EMPTY  # noqa: B018 - the access itself is the test
 
 
-def test_timers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timers_measure_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """A timer has a name and optionally a number.
 
     ``time_end`` subtracts an offset. It returns -1 if the timer was not started.
@@ -760,8 +754,8 @@ class Point(LimitedKeyDict):
         return ["x", "y"]
 
 
-def test_a_dict_with_a_fixed_set_of_keys() -> None:
-    """Other keys are dropped by the constructor and refused by assignment; other methods of dict do not check keys."""
+def test_a_limited_key_dict_refuses_to_assign_other_keys() -> None:
+    """The constructor drops other keys. ``update`` and ``setdefault`` do not check keys."""
     point = Point(x=1, z=3)
     assert point == {"x": 1}
     with pytest.raises(KeyError) as raised:
@@ -826,8 +820,8 @@ def test_the_config_contains_the_current_cluster() -> None:
         assert config["target_location_hint"] == "35"
 
 
-def test_logger_and_events_of_a_client() -> None:
-    """``logger`` is that of the options. ``event_emitter`` calls the subscribers."""
+def test_a_client_has_the_logger_of_its_options_and_emits_events() -> None:
+    """``event_emitter`` calls the subscribers."""
     received: List[Any] = []
     own = SimpleNamespace(debug=lambda *_: None, error=lambda *_: None)
     options = {"client": "acme", "organization_id": "1@A", "logger": own, "events": {"mine": received.append}}
@@ -840,8 +834,8 @@ def test_logger_and_events_of_a_client() -> None:
 
 
 @pytest.mark.server
-def test_the_engine_of_a_client() -> None:
-    """The engine has the artifact. It is still ready after polling was stopped."""
+def test_the_engine_of_a_client_stays_ready_after_polling_was_stopped() -> None:
+    """The engine has the artifact of the client."""
     with LocalEdge() as edge:
         options = {"decisioning_method": "on-device", "artifact_payload": edge.rules}
         with client_of(edge, **options) as client:
