@@ -12,7 +12,7 @@ UNRESTRICTED = ("ResponseTokens", "TraceResponse")
 
 
 class Schema:
-    """One component of the API."""
+    """The schema of one component of the API."""
 
     def __init__(self, shared: Path, component: str) -> None:
         reason = "jsonschema or PyYAML is not installed: " + installing("test")

@@ -1,4 +1,4 @@
-"""``python -m target_python_sdk``: its output, the edge that it serves, and its exit codes."""
+"""``python -m target_python_sdk``: its output, the edge that it serves, and its exit codes. Also the sample scripts."""
 
 import contextlib
 import json

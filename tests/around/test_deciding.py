@@ -28,7 +28,7 @@ def content_with(*activities: Json, **document: Any) -> EdgeContent:
 
 
 def with_shares(*values: float) -> Json:
-    """Return an activity with experiences A, B and so on with these shares."""
+    """Return an activity whose experiences have these shares and the names A, B and so on."""
     return {"experiences": [{"share": share} for share in values]}
 
 
@@ -52,7 +52,7 @@ def tokens(mbox: Json) -> List[Json]:
 
 
 def name_and_reason(mbox: Json) -> Optional[Tuple[str, str]]:
-    """Return the experience of the only option, and its reason."""
+    """Return the experience of the first option, and its reason. None if the mbox has no option."""
     found = [(each["experience.name"], each["experience.reason"]) for each in tokens(mbox)]
     return found[0] if found else None
 
@@ -152,7 +152,7 @@ def test_the_edge_also_decides_remote_activities() -> None:
     assert [option["content"] for option in mbox["options"]] == ["far"]
 
 
-def test_default_content_excludes_the_next_activity() -> None:
+def test_after_default_content_no_other_activity_is_shown() -> None:
     mbox = decide_mbox(content_with({"experiences": [{}]}, {"experiences": [{"offer": {"html": "second"}}]}))
     (option,) = mbox["options"]
     assert list(option) == ["responseTokens"]

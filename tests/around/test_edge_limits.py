@@ -189,7 +189,9 @@ def test_an_idle_connection_makes_room_for_a_new_one(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.server
-def test_connections_are_limited(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_connection_beyond_the_limit_is_refused_and_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr("target_python_sdk.local_edge.server.MAX_CONNECTIONS", 1)
     with LocalEdge() as edge, connect(edge) as busy:
         busy.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")

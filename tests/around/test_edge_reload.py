@@ -23,7 +23,7 @@ ARTIFACT = "/acmeclient/production/v1/rules.json"
 
 
 def document(html: str, **more: Any) -> str:
-    """Return a file with one activity."""
+    """Return the text of a file with one activity, which shows ``html``. ``more`` extends its experience."""
     experiences = [{"offer": {"html": html}, **more}]
     return json.dumps({"activities": [{"id": 1, "locations": ["m"], "experiences": experiences}]})
 
@@ -38,7 +38,7 @@ def ask(edge: LocalEdge, method: str, path: str, body: Any = None, **headers: st
 
 
 def offer(edge: LocalEdge, query: str = "") -> Optional[str]:
-    """Return the offer of the mbox m."""
+    """Return the content of the offer of the mbox ``m``, or None."""
     body = {"context": {"channel": "web"}, "execute": {"mboxes": [{"index": 0, "name": "m"}]}}
     status, _, answer = ask(edge, "POST", DELIVERY + query, body)
     assert status == 200

@@ -66,7 +66,7 @@ def test_every_fault_can_be_stopped(fault: Fault) -> None:
         ("null_body", b"HTTP/1.1 200 OK", b"\r\n\r\nnull"),
     ],
 )
-def test_a_client_receives_the_start_and_the_end(name: str, start: bytes, end: bytes) -> None:
+def test_a_client_receives_the_first_and_the_last_bytes_of_a_fault(name: str, start: bytes, end: bytes) -> None:
     reply = receive(BY_NAME[name], max_bytes=65536)
     assert reply.startswith(start)
     assert reply.endswith(end)

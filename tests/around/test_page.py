@@ -144,7 +144,7 @@ def test_an_experience_can_have_an_audience_instead_of_a_share(shared: Path) -> 
     assert any("'firefox'" in each["audience"] for each in found["experiences"])
 
 
-def test_the_overview_is_bounded() -> None:
+def test_the_overview_has_a_limited_number_of_activities_and_shortens_offers() -> None:
     long = {"offer": {"html": "x" * (MAX_OFFER + 5)}}
     many = [{"id": number, "locations": ["m"], "experiences": [long]} for number in range(MAX_ACTIVITIES + 1)]
     with LocalEdge({"activities": many}) as edge:

@@ -97,7 +97,7 @@ def test_the_headings_are_in_order(watched_page: WatchedPage) -> None:
     assert max(after - before for before, after in zip(levels, levels[1:])) == 1
 
 
-def test_a_visitor_is_explained(watched_page: WatchedPage) -> None:
+def test_the_explanation_for_a_visitor_is_shown(watched_page: WatchedPage) -> None:
     page = watched_page.page
     page.get_by_label("Visitor id", exact=True).fill("visitor-3")
     page.get_by_label("Location", exact=True).select_option("mbox a1-serverside-ab")
@@ -145,7 +145,7 @@ def test_visitors_are_sent_and_their_split_is_drawn(watched_page: WatchedPage) -
     assert page.evaluate("document.activeElement.id") == "run-split"
 
 
-def test_a_simulation_is_cancelled(watched_page: WatchedPage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_simulation_can_be_cancelled(watched_page: WatchedPage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic, "VISITORS", 10**9)
     page = watched_page.page
     page.get_by_role("button", name="Send 10,000 visitors").click()
@@ -290,7 +290,7 @@ def test_hostile_names_run_no_scripts_and_do_not_break_the_layout(watched_page: 
     assert [each.text_content() for each in page.locator("#activities code:visible").all()] == list(HOSTILE)
 
 
-#: Returns the texts whose contrast to their background is below 4.5, with the contrast.
+#: A JavaScript function that returns the texts whose contrast to their background is below 4.5, with the contrast.
 LOW_CONTRASTS = """() => {
   const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const luminance = (colour) => channels(colour).slice(0, 3).map((value) => {

@@ -172,7 +172,7 @@ def test_a_qa_link_can_exclude_other_activities(edge: LocalEdge) -> None:
     assert offers_on_page(edge, link) == ["B", None, None]
 
 
-def test_audiences_can_be_excluded(edge: LocalEdge) -> None:
+def test_qa_mode_can_evaluate_an_audience_as_false(edge: LocalEdge) -> None:
     qa_mode = qa_mode_of(edge.qa_link(PAGE, "Greeting", "B"))
     assert qa_mode is not None
     qa_mode.evaluate_as_false_audience_ids = [2]

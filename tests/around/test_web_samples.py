@@ -52,7 +52,7 @@ class Browser:
 
 @contextlib.contextmanager
 def run_sample(root: Path, name: str, edge: str = "") -> Iterator[str]:
-    """Run a sample and return its address. Without the address of an edge, it starts one."""
+    """Run a sample and yield its address. It uses the local edge with the address ``edge``, or starts its own."""
     environment = {**os.environ, "PYTHONPATH": str(root), "PORT": "0", "TARGET_SERVER_DOMAIN": edge}
     command = [sys.executable, "-u", str(root / "samples" / name / "app.py")]
     with subprocess.Popen(
@@ -109,7 +109,7 @@ def test_displays_and_clicks_in_the_browser_reach_the_edge(root: Path, name: str
     assert len(visitors) == 1
 
 
-def test_a_sample_starts_an_edge(root: Path, name: str) -> None:
+def test_a_sample_that_starts_its_own_edge_shows_one_offer_on_all_pages(root: Path, name: str) -> None:
     with run_sample(root, name) as address:
         pages = ("/", "/callbacks", "/await", "/prefetch") if name == "flask" else ("/",)
         browser = Browser(address)

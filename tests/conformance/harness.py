@@ -170,7 +170,7 @@ def moment(date: Dict[str, int]) -> float:
 
 
 def client_for(case: Case, server: SocketServer) -> TargetClient:
-    """Return the client of ``case``, with its artifact, if any."""
+    """Return a client with the options of ``case``. If the case has an artifact, the client has downloaded it."""
     downloaded = threading.Event()
     client = TargetClient.create(
         {

@@ -10,7 +10,7 @@ GOOD = artifact(good=halves(1, "good"), home=halves(2))
 
 
 def deep(levels, inner=None):
-    """Return JSON of that depth."""
+    """Return JSON of nested lists around ``inner``, with this number of levels."""
     return "[" * levels + ("" if inner is None else inner) + "]" * levels
 
 
@@ -42,7 +42,7 @@ UNUSABLE = {
 
 
 def nest(levels):
-    """Return a condition of that depth."""
+    """Return a condition of nested negations, with this number of levels."""
     condition = True
     for _ in range(levels):
         condition = {"!": [condition]}
@@ -191,7 +191,7 @@ STRANGE_PARAMETERS = {
     "a string": "age=7",
     "a number": 7,
 }
-#: Values for all parameters of an mbox.
+#: Malformed parameters of an mbox, by their description.
 ALL_PARAMETERS = {**{name: {"age": value} for name, value in STRANGE_VALUES.items()}, **STRANGE_PARAMETERS}
 
 ADDRESS = {"url": "https://hooli.com/a?b#c", "referringUrl": "http://x.org"}

@@ -48,7 +48,7 @@ def test_an_unknown_placeholder_raises():
         differences({"a": "expect.something(else)"}, {"a": "expect.something(else)"})
 
 
-def test_months_count_from_0():
+def test_the_months_of_a_mock_date_count_from_0():
     assert moment({"year": 2020, "month": 2, "date": 25, "hours": 1, "minutes": 5}) == 1585098300
 
 
