@@ -296,7 +296,7 @@ def random_request(rng: random.Random) -> bytes:
 
 
 def send_random_requests(edge: LocalEdge, count: int) -> List[int]:
-    """Send random requests, and return the status of each answer. Connections are reused while the edge keeps them."""
+    """Send random requests, and return the status of each answer. A connection is reused until the edge closes it."""
     rng = random.Random(FUZZ_SEED)
     statuses = []
     connection: Optional[socket.socket] = None

@@ -26,7 +26,7 @@ def test_names_and_descriptions_are_unique() -> None:
 
 
 def connect(server: SocketServer, seconds: float) -> socket.socket:
-    """Return a connection to the server with that timeout."""
+    """Return a connection to the server, with a timeout of ``seconds``."""
     return socket.create_connection(("127.0.0.1", server.port), timeout=seconds)
 
 

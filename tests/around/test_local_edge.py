@@ -79,7 +79,7 @@ def mbox(name: str, index: int = 0) -> Dict[str, Any]:
     return {"mboxes": [{"index": index, "name": name}]}
 
 
-#: The tokens of displays and clicks of the experience "Bestsellers" of the recommendations.
+#: The tokens of a display and of a click of the experience "Bestsellers" at the mbox product-recommendations.
 DISPLAY, CLICK = (
     make_token("display", 1114, 0, "product-recommendations"),
     make_token("click", 1114, 0, "product-recommendations", 0),

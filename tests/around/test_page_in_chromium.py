@@ -121,9 +121,9 @@ def test_the_error_names_an_invalid_field_and_the_field_gets_the_focus(watched_p
     assert page.get_by_label("Cookies").is_visible()
     assert page.evaluate("document.activeElement.name") == "cookies"
     # A browser logs every refused request.
-    assert [watched_page.problems.pop()] == [
+    assert watched_page.problems.pop() == (
         "error: Failed to load resource: the server responded with a status of 400 (Bad Request)"
-    ]
+    )
 
 
 def test_visitors_are_sent_and_their_split_is_drawn(watched_page: WatchedPage) -> None:

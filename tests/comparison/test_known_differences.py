@@ -80,7 +80,7 @@ def test_no_foreign_error_is_excused(known: Any, known_differences: Sequence[Kno
 
 @pytest.mark.slow
 def test_no_whole_outcome_is_excused() -> None:
-    """Every scenario fails if it returns nothing or an ``AttributeError``."""
+    """Every scenario fails if it returns nothing, an empty value or an ``AttributeError``."""
     known = recording.read(recording.SCENARIOS)
     outcomes = [
         Difference(name, "result", was["result"], ours)

@@ -66,7 +66,7 @@ class Outcome(NamedTuple):
     meta: Dict[str, Any]
     #: Bodies of the deliveries that requested a decision from the edge.
     edge_requests: List[Any]
-    #: The other deliveries, as the options of a call in camelCase: ``request`` and ``sessionId``.
+    #: The other deliveries: the body of each as ``request``, and its ``sessionId``.
     reports: List[Dict[str, Any]]
     #: The IP addresses that were sent to the geo service.
     looked_up_addresses: List[Optional[str]]

@@ -349,7 +349,7 @@ class ObservedObject:
 
 
 def fail_in_module(name, error, holder):
-    """Raise ``error`` in a function of the module ``name`` that has the only reference to the object in ``holder``."""
+    """Remove the object from ``holder``, and pass it to a function of the module ``name`` that raises ``error``."""
     scope = {"__name__": name, "fail": raiser(error)}
     exec("def act(held):\n    fail()", scope)
     scope["act"](holder.pop())

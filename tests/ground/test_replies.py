@@ -419,6 +419,7 @@ def test_a_socket_timeout_that_is_too_short_or_too_long_is_replaced():
 def test_a_socket_timeout_that_is_less_than_5_ms_too_long_is_kept(monkeypatch):
     class Sock:
         calls = 0
+        timeout = None
 
         def gettimeout(self):
             return self.timeout
@@ -426,8 +427,6 @@ def test_a_socket_timeout_that_is_less_than_5_ms_too_long_is_kept(monkeypatch):
         def settimeout(self, seconds):
             self.calls += 1
             self.timeout = seconds
-
-        timeout = None
 
     now = [100.0]
     monkeypatch.setattr("target_tools.clock.monotonic", lambda: now[0])

@@ -92,7 +92,7 @@ def surface() -> Dict[str, Any]:
 
 
 def is_in_models(name: str) -> Any:
-    """Return whether ``delivery_api_client.Model`` has the same class."""
+    """Return whether this name is the same class in ``delivery_api_client`` and ``delivery_api_client.Model``."""
     models = importlib.import_module("delivery_api_client.Model")
     return getattr(models, name, None) is getattr(api, name)
 

@@ -174,7 +174,7 @@ def downloading_client(env: Environment, method: str = "on-device") -> Any:
 
 
 def hybrid(delivery_request: Any, **options: Any) -> Callable[[Environment], Any]:
-    """Return a scenario of a call of a hybrid client."""
+    """Return a scenario that calls ``get_offers`` of a hybrid client."""
     return lambda env: env.offers(
         request(id=visitor(), **delivery_request()), env.on_device(decisioning_method="hybrid"), **options
     )

@@ -94,6 +94,13 @@ def results_of_methods(provider: Any, names: Any) -> Dict[str, Any]:
     }
 
 
+def request_afterwards(env: Environment) -> Any:
+    """Return the caller's request after the call, in a list."""
+    delivery_request = request(execute=execute(mbox("flags", index=7)))
+    attributes(env, delivery_request=delivery_request)
+    return as_json([delivery_request])
+
+
 def without_request(env: Environment) -> Any:
     """Call twice without a request, then with options but no request."""
     client = env.client()
@@ -152,9 +159,7 @@ ATTRIBUTES: Dict[str, Callable[[Environment], Any]] = {
     "of an unknown mbox": lambda env: attributes(env, ("nowhere",)),
     "of none": lambda env: as_json(env.client().get_attributes([], {"request": request()}).as_object()),
     "of one that is default content": lambda env: attributes(env, ("default",)),
-    "the caller's request afterwards": lambda env: as_json(
-        [attributes(env, delivery_request=each) and each for each in [request(execute=execute(mbox("flags", index=7)))]]
-    ),
+    "the caller's request afterwards": request_afterwards,
     "with a callback": with_callback,
     "with a callback, twice": call_with_callback_twice,
     # Last, because 1.1.0 keeps these mboxes for the rest of the process (B22).

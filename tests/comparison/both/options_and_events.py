@@ -80,7 +80,7 @@ OPTIONS: Dict[str, Callable[[Environment], Any]] = {
 
 
 def taking(**options: Any) -> Callable[[Environment], Any]:
-    """Return a scenario of a call of a client with these options."""
+    """Return a scenario that calls ``get_offers`` of a client with these options."""
     return lambda env: env.offers(client=env.client(**options))
 
 
