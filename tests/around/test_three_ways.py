@@ -214,12 +214,12 @@ def test_offers_report_displays_and_clicks(method: str, mode: str) -> None:
     with LocalEdge({"activities": activities}) as edge, at_edge(edge, decisioning_method=method) as client:
         if mode == "execute":
             answer = client.get_offers(request=DeliveryRequest(execute=ExecuteRequest(**requested)))
-            notifications, expected = [], [mboxes]
+            notifications, expected = [], mboxes
         else:
             prefetch = PrefetchRequest(views=[ViewRequest(name="v")], **requested)
             answer = client.get_offers(request=DeliveryRequest(prefetch=prefetch))
             prefetched_offers = [answer.page_load, answer.offer("m"), answer.offer("n"), answer.view("v")]
-            notifications, expected = [offer.display() for offer in prefetched_offers], [[*mboxes, ("v", "View", "A")]]
+            notifications, expected = [offer.display() for offer in prefetched_offers], [*mboxes, ("v", "View", "A")]
         clicked = [answer.page_load, answer.offer("m"), *([answer.view("v")] if mode == "prefetch" else [])]
         notifications += [offer.click() for offer in clicked]
         with pytest.raises(OptionError, match="no activity measures clicks on it"):
@@ -227,8 +227,9 @@ def test_offers_report_displays_and_clicks(method: str, mode: str) -> None:
         report = client.send_notifications(request=DeliveryRequest(notifications=notifications))
         assert client.flush(10000)
     assert [each.id for each in report.response.notifications or ()] == [each.id for each in notifications]
-    assert sorted(event[1:] for event in edge.displays) == sorted(expected[0])
+    assert sorted(event[1:] for event in edge.displays) == sorted(expected)
     clicks = [event[1:] for event in edge.clicks]
+    # Each activity has two metrics, so a click sends two tokens.
     assert clicks == [event for event in [mboxes[0], mboxes[1], ("v", "View", "A")][: len(clicked)] for _ in range(2)]
 
 

@@ -958,7 +958,7 @@ def test_b4_a_client_per_call_leaks_no_thread(edge, monkeypatch):
     for _ in range(20):
         assert content(execute(client_of(edge), async_req=True).get(20)) == "<b>A</b>"
     assert edge.connections == 20
-    # Before the idle timeout of workers, and without the garbage collector.
+    # The workers exit before their idle timeout, and without garbage collection.
     assert eventually(lambda: worker_count() <= before)
 
 
@@ -992,7 +992,7 @@ def test_b4_threads_can_share_a_client(edge, client):
         try:
             for _ in range(10):
                 assert content(execute(client)) == content(execute(client, async_req=True).get(10)) == "<b>A</b>"
-        except Exception as error:  # noqa: BLE001 - raised again below
+        except Exception as error:  # noqa: BLE001 - checked below
             failures.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(8)]

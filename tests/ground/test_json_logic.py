@@ -162,7 +162,7 @@ def nest(levels, wrap):
     [
         lambda rule: {"!": rule},
         lambda rule: {"and": [True, rule]},
-        lambda rule: {"if": [rule, rule and 1, 2]},
+        lambda rule: {"if": [rule, 1, 2]},
         lambda rule: [rule],
         lambda rule: {"some": [[1], rule]},
         lambda rule: {"cat": [rule, "x"]},
