@@ -21,8 +21,8 @@ target-sdk edge --port 8080 --client acmeclient rules.json
 target-sdk edge --port 8080 --origin http://localhost:3000 activities.json
 target-sdk edge --delay 2000 --fail 503
 """
-#: The maximum number of locations in the line about a request.
-MAX_LOCATIONS = 5
+#: The maximum number of decisions and reports in the line about a request.
+MAX_PARTS = 5
 #: The maximum number of characters of the path in the line about a request.
 MAX_PATH = 100
 
@@ -108,10 +108,24 @@ def _request_line(data: Dict[str, Any]) -> List[Text]:
     status = data["status"]
     style = "green" if status < 400 else "yellow" if status < 500 else "red"
     request = f"{data['method']} {data['path'][:MAX_PATH]} "
-    decisions = data.get("decisions", ())
-    shown = [f"{each['location']}: {each['experience'] or 'no offer'}" for each in decisions[:MAX_LOCATIONS]]
-    if len(decisions) > MAX_LOCATIONS:
-        shown.append(f"{len(decisions) - MAX_LOCATIONS} more")
+    shown = [*map(_decision, data.get("decisions", ())), *map(_notification, data.get("notifications", ()))]
+    if data.get("telemetry"):
+        shown.append(f"telemetry: {data['telemetry']}")
+    if len(shown) > MAX_PARTS:
+        shown[MAX_PARTS:] = [f"{len(shown) - MAX_PARTS} more"]
     if status == 403:
         shown.append(data["problem"])
     return [request, Styled(str(status), style), f" {data['milliseconds']:g} ms  ", ", ".join(shown)]
+
+
+def _decision(data: Dict[str, Any]) -> str:
+    """Describe the decision for a location."""
+    if data["experience"]:
+        return f"{data['location']}: {data['experience']}"
+    return f"{data['location']}: no offer" + (f" ({data['reason']})" if data["reason"] else "")
+
+
+def _notification(data: Dict[str, Any]) -> str:
+    """Describe a display or click that a client reported."""
+    experiences = ", ".join(dict.fromkeys(event["experience"] for event in data["events"]))
+    return f"{data['location']}: {data['type']} " + (f"of {experiences}" if experiences else "without a token")

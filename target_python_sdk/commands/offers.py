@@ -3,7 +3,7 @@
 import argparse
 import json
 import logging
-from typing import TYPE_CHECKING, Any, Dict, List, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from target_python_sdk.commands.output import Output, Styled, Text
@@ -33,6 +33,10 @@ EXAMPLE_CLIENT, EXAMPLE_ORGANIZATION = "acmeclient", "1234567890@AdobeOrg"
 HEADER = ("location", "activity", "experience", "type", "content")
 #: The maximum number of characters of a content in the table.
 MAX_CONTENT = 60
+#: The seconds after which the command does not wait for a local edge's reasons.
+HINT_TIMEOUT = 5
+#: The reasons for missing offers, by kind and name of the location.
+Reasons = Dict[Tuple[str, Optional[str]], str]
 #: The arguments with which users give the options of the client.
 ARGUMENTS = {
     "the option 'secure'": "the scheme in --edge",
@@ -95,11 +99,13 @@ def run(arguments: argparse.Namespace) -> int:
         error.message = _with_argument_names(error.message)
         raise
     print_warnings(map(_with_argument_names, log.messages))
+    offers = _offers(answer, arguments)
+    reasons = _reasons(answer, offers, arguments)
     output = Output()
     if arguments.json or not (arguments.table or output.is_terminal):
-        output.json(_as_json(answer))
+        output.json(_as_json(answer, offers, reasons))
     else:
-        output.table([HEADER, *(row for offer in _offers(answer, arguments) for row in _rows(offer))])
+        output.table([HEADER, *(row for offer in offers for row in _rows(offer, reasons))])
     return 0
 
 
@@ -174,13 +180,51 @@ def _offers(answer: "TargetDeliveryResponse", arguments: argparse.Namespace) -> 
     return [*page_load, *mboxes, *(answer.view(name) for name in dict.fromkeys(arguments.view))]
 
 
-def _rows(offer: "Offer") -> List[Sequence[Text]]:
+def _reasons(answer: "TargetDeliveryResponse", offers: "List[Offer]", arguments: argparse.Namespace) -> Reasons:
+    """Return the reasons for missing offers, which a local edge knows. Warn of parameters that no rule reads."""
+    from target_python_sdk.decisioning.context import bucketing_id  # noqa: PLC0415 - not needed for the help
+    from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX  # noqa: PLC0415
+
+    missing = [offer for offer in offers if not offer.options]
+    identity = answer.response.id
+    if arguments.edge is None or not missing or identity is None:
+        return {}
+    locations = [["mbox" if each.name is None else each.kind, each.name or DEFAULT_GLOBAL_MBOX] for each in missing]
+    form = {
+        "visitor": bucketing_id(identity),
+        "property": arguments.property,
+        "locations": locations,
+        "parameters": [name for name, _ in arguments.parameter],
+    }
+    found = _ask_local_edge(f"{arguments.edge.rstrip('/')}/page/no-offer", form)
+    print_warnings(map(str, found.get("warnings", ())))
+    return {(each.kind, each.name): str(reason) for each, reason in zip(missing, found.get("reasons", ()))}
+
+
+def _ask_local_edge(url: str, form: Dict[str, Any]) -> Dict[str, Any]:
+    """Post JSON to the page of a local edge, and return the answer; an empty dict if it is another server."""
+    import http.client  # noqa: PLC0415 - not needed for the help
+    import urllib.request  # noqa: PLC0415
+
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(url, json.dumps(form).encode("ascii"), {"Content-Type": "application/json"})
+    try:
+        with opener.open(request, timeout=HINT_TIMEOUT) as reply:
+            answer = json.load(reply)
+    except (OSError, ValueError, http.client.HTTPException):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _rows(offer: "Offer", reasons: Reasons) -> List[Sequence[Text]]:
     """Return the rows of the table for an offer: one for each option with content, or else a single one."""
     location = offer.kind.replace("_", " ") if offer.name is None else f"{offer.kind} {offer.name}"
     contents = [(str(option.type), option.content) for option in offer.options if option.content is not None]
     names = (location, offer.activity or "-", offer.experience or "-")
     if not contents:
-        return [(*names, "-", Styled("default content" if offer.experience else "no offer", "dim"))]
+        reason = reasons.get((offer.kind, offer.name))
+        text = "default content" if offer.experience else f"no offer: {reason}" if reason else "no offer"
+        return [(*names, "-", Styled(text, "dim"))]
     return [(*names, type_, _shortened(content)) for type_, content in contents]
 
 
@@ -189,11 +233,13 @@ def _shortened(content: object) -> str:
     return text if len(text) <= MAX_CONTENT else text[: MAX_CONTENT - 1] + "…"
 
 
-def _as_json(answer: "TargetDeliveryResponse") -> Dict[str, Any]:
+def _as_json(answer: "TargetDeliveryResponse", requested: "List[Offer]", reasons: Reasons) -> Dict[str, Any]:
     from target_python_sdk.offers import offers_of  # noqa: PLC0415 - not needed for the help
 
-    response = answer.response
-    found = [
-        {**offer.to_json(), "activity": offer.activity, "experience": offer.experience} for offer in offers_of(response)
-    ]
+    response, found = answer.response, []
+    unanswered = [offer for offer in requested if not offer.is_answered and (offer.kind, offer.name) in reasons]
+    for offer in [*offers_of(response), *unanswered]:
+        reason = reasons.get((offer.kind, offer.name))
+        names = {"activity": offer.activity, "experience": offer.experience}
+        found.append({**offer.to_json(), **names, **({"reason": reason} if reason else {})})
     return {"client": response.client, "id": response.id.to_json() if response.id else None, "offers": found}

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 from urllib.parse import unquote
 
-from target_python_sdk.decisioning.context import bucketing_id
 from target_python_sdk.local_edge.activities import Activities, ActivitiesSource
 from target_python_sdk.local_edge.client_codes import ClientCodes
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.delivery import build_response, has_only_telemetry, parse_request
 from target_python_sdk.local_edge.events import RecordedEvent, reported_events
 from target_python_sdk.local_edge.faults import SimulatedFaults
-from target_python_sdk.local_edge.feed import EventFeed, decisions_in, notification_data, server_sent_events
+from target_python_sdk.local_edge.feed import EventFeed, server_sent_events
 from target_python_sdk.local_edge.handler import ConnectionHandler
 from target_python_sdk.local_edge.http_messages import RecordedRequest, Reply, RequestHead, error_reply, method_error
 from target_python_sdk.local_edge.overrides import ForcedVisitors, make_qa_mode
@@ -24,11 +23,12 @@ from target_python_sdk.local_edge.page.files import PAGE_PREFIX
 from target_python_sdk.local_edge.page.routes import Page
 from target_python_sdk.local_edge.recording import DroppedRecords, Recording
 from target_python_sdk.local_edge.reload import FileReloader
+from target_python_sdk.local_edge.reports import describe_delivery
 from target_python_sdk.local_edge.security import AccessPolicy, bracketed
 from target_python_sdk.local_edge.server import Application, HttpServer
 from target_python_sdk.protocol import DELIVERY_PATH
 from target_python_sdk.qa_links import qa_link
-from target_python_sdk.types import MetricType, VisitorId
+from target_python_sdk.types import MetricType
 from target_tools.error_text import invalid
 from target_tools.errors import OptionError, TargetError
 
@@ -325,23 +325,22 @@ class LocalEdge:
         for names in (("imsOrgId", "client"), ("sessionId",)):  # at.js sends only the client code
             if not any(map(request.query.get, names)):
                 return _rejected(f"missing query parameter {names[0]!r}")
-        self._client_codes.check(request.query.get("client"), self._content.client)
+        content = self._content
+        self._client_codes.check(request.query.get("client"), content.client)
         try:
             delivery = parse_request(request.body)
-            notifications = delivery.notifications or []
-            reported = reported_events(notifications, self._known_events)
+            reported = reported_events(delivery.notifications or [], self._known_events)
         except OptionError as error:
             return _rejected(str(error))
         forced = self._forced.of(delivery.id)
-        answer = build_response(self._content, delivery, request.query["sessionId"], forced)
+        answer = build_response(content, delivery, request.query["sessionId"], forced)
         counted = [*answer.displays, *itertools.chain.from_iterable(reported)]
         self._notifications.add(request.body.get("notifications") or (), size)
         self._telemetry.add((request.body.get("telemetry") or {}).get("entries") or (), size)
         self._events.add(counted, EVENT_SIZE * len(counted))
-        visitor = bucketing_id(VisitorId.from_dict(answer.response.get("id") or {}))
-        for notification, events in zip(notifications, reported):
-            self.feed.publish("notification", notification_data(notification, events, visitor))
-        details = {"visitor": visitor, "decisions": decisions_in(answer.response)}
+        published, details = describe_delivery(content, delivery, answer.response, reported)
+        for data in published:
+            self.feed.publish("notification", data)
         if request.body["context"].get("beacon") is True:
             return Reply(204, details=details)
         return Reply(200, answer.response, details=details)

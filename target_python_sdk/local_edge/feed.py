@@ -13,8 +13,10 @@ type                data
 ``request``         ``method``, ``path``, ``status``, ``milliseconds``; ``problem`` if the
                     request was refused. For a delivery request also ``visitor``, the id that
                     determines the buckets, and ``decisions``: a list of objects with ``mode``,
-                    ``location``, ``activity``, ``experience`` and ``reason``; the last three
-                    are None if the visitor gets no offer
+                    ``location``, ``activity``, ``experience`` and ``reason``; ``activity`` and
+                    ``experience`` are None if the visitor gets no offer. ``notifications``
+                    contains ``type``, ``location`` and ``events`` of each notification in the
+                    request, and ``telemetry`` is the number of its telemetry entries
 ``notification``    about an accepted notification: ``id``, ``type``, ``location``,
                     ``visitor``, and ``events``, the displays and clicks that it reports:
                     ``type``, ``location``, ``activity``, ``experience``
@@ -29,15 +31,11 @@ Events contain visitor ids. They are for the developer's page, not for logs.
 
 import json
 import threading
-from typing import Callable, List, NamedTuple, Optional, Sequence
+from typing import Callable, List, NamedTuple
 
-from target_python_sdk.local_edge.delivery import locations_in
-from target_python_sdk.local_edge.events import RecordedEvent
 from target_python_sdk.local_edge.http_messages import ByteStream
 from target_python_sdk.local_edge.recording import Recording
 from target_python_sdk.local_edge.validation import Json
-from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
-from target_python_sdk.types import Notification
 from target_tools.clock import epoch_milliseconds
 
 #: The maximum number of events that are kept, and the maximum size of their data as JSON, in bytes.
@@ -106,29 +104,3 @@ def server_sent_events(feed: EventFeed, after: int, is_stopping: Callable[[], bo
             yield f"id: {event.number}\nevent: {event.type}\ndata: {json.dumps(event.data)}\n\n".encode("ascii")
         if not events and not is_stopping():
             yield b": ping\n\n"
-
-
-def decisions_in(response: Json) -> List[Json]:
-    """Return the decisions in the response to a delivery request: one for each option or location without options."""
-    decisions = []
-    for mode in ("execute", "prefetch"):
-        for kind, location in locations_in(response.get(mode, {})):
-            name = DEFAULT_GLOBAL_MBOX if kind == "pageLoad" else location.get("name")
-            for option in location.get("options") or [{}]:
-                tokens = option.get("responseTokens", {})
-                keys = {each: tokens.get(f"{each}.name") for each in ("activity", "experience")}
-                reason = tokens.get("experience.reason")
-                decisions.append({"mode": mode, "location": name, **keys, "reason": reason})
-    return decisions
-
-
-def notification_data(notification: Notification, events: Sequence[RecordedEvent], visitor: Optional[str]) -> Json:
-    """Return the data of a notification that the edge has accepted."""
-    place = notification.mbox or notification.view
-    return {
-        "id": notification.id,
-        "type": notification.type,
-        "location": DEFAULT_GLOBAL_MBOX if place is None else place.name,
-        "visitor": visitor,
-        "events": [event._asdict() for event in events],
-    }

@@ -125,7 +125,8 @@ def test_the_feed_has_requests_with_their_decisions(edge: LocalEdge) -> None:
         "experience": "A",
         "reason": "bucket 40.40 falls in A (0 to 50)",
     }
-    nothing = {"mode": "execute", "location": "unknown", "activity": None, "experience": None, "reason": None}
+    nothing = {"mode": "execute", "location": "unknown", "activity": None, "experience": None}
+    nothing["reason"] = "no activity has this location"
     assert delivery["decisions"][0] == greeting
     assert delivery["decisions"][1] == nothing
     assert delivery["decisions"][2]["location"] == "target-global-mbox"
@@ -151,6 +152,11 @@ def test_the_feed_has_notifications_with_their_events(edge: LocalEdge) -> None:
         "events": [event],
     }
     assert (second.data["id"], second.data["events"]) == ("n2", [])
+    assert request.data["notifications"] == [
+        {"type": "display", "location": "a1-serverside-ab", "events": [event]},
+        {"type": "display", "location": "a1-serverside-ab", "events": []},
+    ]
+    assert request.data["telemetry"] == 0
 
 
 @pytest.mark.server

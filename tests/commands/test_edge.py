@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
+from target_python_sdk import TargetClient
 from target_python_sdk.__main__ import main
 from target_python_sdk.commands.edge import event_line
 from target_python_sdk.commands.output import Styled
@@ -130,13 +131,50 @@ def text_of(event: str, **data: Any) -> str:
 
 
 def test_a_line_has_the_decisions_and_no_personal_data() -> None:
-    decisions = [{"location": f"m{number}", "experience": "A" if number else None} for number in range(7)]
+    decisions: List[Dict[str, Any]] = [{"location": f"m{number}", "experience": "A"} for number in range(7)]
+    decisions[0].update(experience=None, reason=None)
     line = text_of(
         "request", method="POST", path="/p", status=200, milliseconds=1.5, visitor="visitor-1", decisions=decisions
     )
     assert line == "POST /p 200 1.5 ms  m0: no offer, m1: A, m2: A, m3: A, m4: A, 2 more"
     rejected = {"method": "POST", "path": "/p" * 100, "status": 400, "milliseconds": 1.0, "problem": "got 'a@b.c'"}
     assert text_of("request", **rejected) == f"POST {'/p' * 50} 400 1 ms  "
+
+
+def test_a_line_has_the_reasons_for_no_offer_and_the_reports_of_the_client() -> None:
+    decisions = [{"location": "m", "experience": None, "reason": "audience not met"}]
+    events = [{"experience": "A"}, {"experience": "A"}, {"experience": "B"}]
+    notifications = [
+        {"type": "display", "location": "m", "events": events},
+        {"type": "click", "location": "m", "events": []},
+    ]
+    request = {"method": "POST", "path": "/p", "status": 200, "milliseconds": 1.0}
+    assert text_of("request", **request, decisions=decisions, notifications=notifications, telemetry=2) == (
+        "POST /p 200 1 ms  m: no offer (audience not met), m: display of A, B, m: click without a token, telemetry: 2"
+    )
+    assert text_of("request", **request, decisions=[], notifications=[], telemetry=0) == "POST /p 200 1 ms  "
+
+
+@pytest.mark.server
+def test_requests_are_printed_with_their_reports(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    metrics = [{"type": "click"}]
+    activity = {"id": 1, "locations": ["hero"], "metrics": metrics, "experiences": [{"offer": {"html": "a"}}]}
+    path.write_text(json.dumps({"activities": [activity]}))
+    with run_edge(root, path) as edge, TargetClient.create(
+        {
+            "client": "acmeclient",
+            "organization_id": "1234567890@AdobeOrg",
+            "server_domain": edge.address.partition("//")[2],
+            "secure": False,
+            "telemetry_enabled": False,
+        }
+    ) as client:
+        offer = client.get_offers(request={"prefetch": {"mboxes": [{"name": "hero"}, {"name": "herro"}]}}).offer("hero")
+        unknown = "herro: no offer (no activity has this location; did you mean 'hero'?)"
+        assert edge.next_line() == f"POST /rest/v1/delivery 200 | hero: A, {unknown}"
+        client.send_notifications(request={"notifications": [offer.display(), offer.click()]})
+        assert edge.next_line().endswith(" | hero: display of A, hero: click of A")
 
 
 @pytest.mark.parametrize("event", ["notification", "warning", "reload_error"])

@@ -9,6 +9,7 @@ import pytest
 
 from target_python_sdk.commands import offers
 from target_python_sdk.local_edge import LocalEdge
+from target_python_sdk.local_edge.http_messages import Reply
 from tests.commands.conftest import Run
 from tests.commands.test_program import Terminal
 
@@ -56,12 +57,45 @@ def test_a_table_shows_every_location(run: Run, edge: LocalEdge) -> None:
     assert (result.code, result.err) == (0, "")
     assert result.lines == [
         "location activity experience type content",
-        "page load - - - no offer",
+        "page load - - - no offer: audience not met",
         f"mbox hero Gold\\x1b[2J A html {'<b>Hello</b>' * 4}<b>Hello</b…",
-        "mbox shop - - - no offer",
+        "mbox shop - - - no offer: limited to another property",
         "view checkout Activity 3 A - default content",
     ]
     assert edge.displays == []
+
+
+def test_names_that_the_edge_does_not_know_have_a_suggestion(run: Run, edge: LocalEdge) -> None:
+    names = ["herro", "checkout", "--view", "chekout", "--view", "hero", "--page-load"]
+    arguments = ["offers", *names, "--edge", f"http://{edge.domain}", "--url", "https://example.com/"]
+    assert run(*arguments, "--table").lines[1:] == [
+        "page load - - - no offer: audience not met",
+        "mbox herro - - - no offer: no activity has this location; did you mean 'hero'?",
+        "mbox checkout - - - no offer: no activity has this mbox; it is a view",
+        "view chekout - - - no offer: no activity has this location; did you mean 'checkout'?",
+        "view hero - - - no offer: no activity has this view; it is an mbox",
+    ]
+    offers = {each["name"]: each["reason"] for each in json.loads(run(*arguments, "--json").out)["offers"]}
+    assert offers["chekout"] == "no activity has this location; did you mean 'checkout'?"
+    assert len(offers) == 5
+    assert len(edge.requests) == 2
+
+
+def test_parameters_that_no_rule_reads_are_warnings(run: Run, edge: LocalEdge) -> None:
+    result = run("offers", "hero", "--edge", f"http://{edge.domain}", "--parameter", "membr=gold")
+    assert result.err == "warning: no rule reads the parameter 'membr'; did you mean 'member'?\n"
+    assert run("offers", "hero", "--edge", f"http://{edge.domain}", "--parameter", "member=gold").err == ""
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, b"{}"), (200, b"[]"), (200, b"no JSON")])
+def test_an_edge_that_is_not_a_local_edge_gives_no_reasons(
+    run: Run, monkeypatch: pytest.MonkeyPatch, status: int, body: bytes
+) -> None:
+    other = Reply(status, body, {"Content-Type": "application/json"})
+    monkeypatch.setattr("target_python_sdk.local_edge.page.routes.Page._serve_no_offer", lambda *_: other)
+    with LocalEdge({"activities": []}) as edge:
+        result = run("offers", "hero", "--edge", f"http://{edge.domain}", "--table")
+    assert (result.code, result.err, result.lines[1]) == (0, "", "mbox hero - - - no offer")
 
 
 def test_options_describe_the_page_and_the_browser(run: Run, edge: LocalEdge) -> None:

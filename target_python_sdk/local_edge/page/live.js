@@ -1,6 +1,6 @@
 // What happens on the edge: requests, notifications and reloads, as server-sent events.
 
-import { byId, element } from "./dom.js";
+import { byId, counted, element } from "./dom.js";
 
 const MAX_SHOWN = 200;
 let paused = false;
@@ -26,8 +26,8 @@ export function startFeed(changed) {
   for (const [kind, line] of Object.entries(kinds)) {
     feed.addEventListener(kind, (event) => {
       const data = JSON.parse(event.data);
-      if (!(data.decisions && data.decisions.length === 0)) {
-        add(withTime(data.time, line(data))); // a request without decisions only reports events, which have their own lines
+      if (!data.decisions || data.decisions.length || data.telemetry) {
+        add(withTime(data.time, line(data))); // displays and clicks in a request have their own lines
       }
       if (kind.startsWith("reload")) {
         changed();
@@ -91,12 +91,13 @@ function line(kind, label, visitor, sentences) {
   );
 }
 
-function requestLine({ method, path, status, problem, visitor, decisions }) {
+function requestLine({ method, path, status, problem, visitor, decisions, telemetry }) {
   if (status >= 400) {
     return line("bad", String(status), visitor, [`${method} ${path} was refused${problem ? `: ${problem}` : "."}`]);
   }
   if (decisions) {
-    return line("request", "delivery", visitor, decisions.map(decisionSentence));
+    const entries = telemetry ? [`The client sent ${counted(telemetry, "telemetry entry", "telemetry entries")}.`] : [];
+    return line("request", "delivery", decisions.length ? visitor : null, [...decisions.map(decisionSentence), ...entries]);
   }
   const isArtifact = /\/rules\.(json|bin)$/.test(path);
   const artifact = status === 304 ? "A client has the current rule artifact." : "A client downloaded the rule artifact.";
@@ -106,7 +107,7 @@ function requestLine({ method, path, status, problem, visitor, decisions }) {
 function decisionSentence({ mode, location, activity, experience, reason }) {
   const where = `${location}${mode === "prefetch" ? ", prefetched" : ""}`;
   return experience === null
-    ? `gets no offer at ${where}${reason ? `: ${reason}` : ""}.`
+    ? `gets no offer at ${where}${reason ? `: ${reason}` : ""}${(reason || "").endsWith("?") ? "" : "."}`
     : `gets ${experience} of “${activity}” at ${where}${reason ? `: ${reason}` : ""}.`;
 }
 

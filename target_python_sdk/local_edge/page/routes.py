@@ -5,13 +5,16 @@ import json
 import threading
 from typing import Callable, Dict, Generator, Optional, Tuple
 
+from target_python_sdk.inspection.parameters import unread_parameters
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.http_messages import ByteStream, RecordedRequest, Reply, error_reply, method_error
+from target_python_sdk.local_edge.no_offer import explain_no_offer
 from target_python_sdk.local_edge.page.files import HEADERS, PAGE_PREFIX, file_reply, wants_page
 from target_python_sdk.local_edge.page.overview import describe_content
 from target_python_sdk.local_edge.page.traffic import simulate
 from target_python_sdk.local_edge.page.visitor import Visitor, decisions, read_visitor
-from target_python_sdk.local_edge.validation import Json
+from target_python_sdk.local_edge.reports import MAX_REASONS
+from target_python_sdk.local_edge.validation import Json, check_list, check_object, check_text
 from target_tools.errors import OptionError
 
 #: The maximum number of simulations that run at the same time.
@@ -31,6 +34,7 @@ class Page:
         self._routes: Dict[str, Tuple[str, Callable[[RecordedRequest], Reply]]] = {
             "content": ("GET", self._serve_content),
             "visitor": ("POST", self._serve_visitor),
+            "no-offer": ("POST", self._serve_no_offer),
             "split": ("POST", self._serve_split),
         }
 
@@ -56,6 +60,16 @@ class Page:
 
     def _serve_visitor(self, request: RecordedRequest) -> Reply:
         return Reply(200, decisions(self._content(), read_visitor(request.body)), HEADERS)
+
+    def _serve_no_offer(self, request: RecordedRequest) -> Reply:
+        """Return why a visitor gets no offer at locations, and the parameters that no rule reads, for ``offers``."""
+        form = check_object(request.body, "form", ("visitor", "property", "locations", "parameters"))
+        content, reasons = self._content(), []
+        for index, location in enumerate(check_list(form.get("locations", []), "locations")[:MAX_REASONS]):
+            kind, name = (check_text(each, f"locations[{index}]") for each in check_list(location, "locations")[:2])
+            reasons.append(explain_no_offer(content, kind, name, form.get("visitor"), form.get("property")))
+        names = [check_text(each, "parameters") for each in check_list(form.get("parameters", []), "parameters")]
+        return Reply(200, {"reasons": reasons, "warnings": unread_parameters([content.artifact], names)}, HEADERS)
 
     def _serve_split(self, request: RecordedRequest) -> Reply:
         visitor, content = read_visitor(request.body), self._content()
