@@ -43,7 +43,7 @@ def main(domain: str, interrupts: int, ca_file: str = "") -> None:
         # An interrupted call abandons its connection attempt, which a busy machine may not finish at once.
         while client.stats()["abandoned"] > MAX_ABANDONED // 2:
             time.sleep(0.001)
-        if interrupted_in_a_row == 100:  # on this machine, a call takes longer than the pause
+        if interrupted_in_a_row == 100:  # calls take longer than the pause
             longest_pause, interrupted_in_a_row = longest_pause * 1.5, 0
         try:
             try:

@@ -178,7 +178,7 @@ MAKERS = {
 
 @posix
 @pytest.mark.parametrize("kind", MAKERS)
-def test_a_file_that_is_not_read_is_not_replaced_and_is_logged_once(tmp_path, kind):
+def test_a_file_that_is_unsafe_to_read_is_not_replaced_and_is_logged_once(tmp_path, kind):
     logger = RecordingLogger()
     cache = cache_at(tmp_path, logger=logger)
     path = tmp_path / cache._key

@@ -49,7 +49,7 @@ def test_a_cluster_with_an_open_circuit_is_not_stored():
     assert clusters.hint == "37"
 
 
-def test_a_lost_cluster_is_stored_again_only_after_a_while(clock_offset):
+def test_an_unreachable_cluster_is_stored_again_only_after_a_while(clock_offset):
     clusters = cluster_memory("35")
     clusters.lose(origin("35"))
     assert clusters.hint is None
@@ -71,7 +71,7 @@ def test_another_cluster_is_stored_at_once(clock_offset):
 
 
 @pytest.mark.parametrize("lost", ["37", None])
-def test_only_the_stored_cluster_can_be_lost(lost):
+def test_a_failure_of_another_origin_does_not_remove_the_stored_cluster(lost):
     """A visitor's hint may name a cluster that does not exist. That must not affect the calls of other visitors."""
     clusters = cluster_memory("35")
     clusters.lose(origin(lost))

@@ -15,7 +15,7 @@ from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, offers
 pytestmark = pytest.mark.server
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
-#: Seconds. Without a deadline for the whole call, each slow server below would delay the call for longer.
+#: Seconds. Without a deadline for the whole call, each slow server below would delay the call for longer than this.
 MUCH_LATER = 20
 
 

@@ -123,7 +123,7 @@ def test_under_anyio_on_asyncio_a_call_is_awaited(client):
 
 
 def test_a_coroutine_that_is_driven_by_hand_raises(client, server):
-    """Both without a running event loop and in a callback of a running one."""
+    """It raises both without a running event loop and in a callback of a running one."""
 
     def drive():
         for call in calls_of(client):

@@ -202,7 +202,7 @@ def test_unusual_values_are_accepted(fields):
     ],
     ids=str,
 )
-def test_an_invalid_structure_raises_one_error(fields):
+def test_an_invalid_structure_raises_invalid_response(fields):
     with SocketServer(serve_json({**ANSWER, **fields})) as server, client_of(server) as client:
         with pytest.raises(InvalidResponse):
             client.get_offers(offers())

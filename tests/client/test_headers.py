@@ -159,7 +159,7 @@ def test_messages_name_the_header_but_not_the_value(headers, text):
     assert "secret" not in str(caught.value)
 
 
-def test_pickling_a_client_with_a_lambda_names_the_option(server):
+def test_the_error_of_pickling_a_client_with_a_lambda_names_the_option(server):
     with client_of(server, headers=lambda _: {}) as client, pytest.raises(OptionError) as caught:
         pickle.dumps(client)
     assert caught.value.option == "headers"

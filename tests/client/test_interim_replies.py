@@ -42,7 +42,7 @@ def answer_after(interim, message=None, separately=True):
 
 
 def echo(request):
-    """Return an answer with the request id and the mbox of ``request``; the name of the mbox is its content, too."""
+    """Return an answer with the id and the mbox of ``request``. The content of the mbox is its name."""
     body = json.loads(request.partition(b"\r\n\r\n")[2])
     name = body["execute"]["mboxes"][0]["name"]
     mbox = {"index": 0, "name": name, "options": [{"type": "html", "content": name}]}

@@ -325,7 +325,7 @@ def test_records_that_are_put_back_leave_room_for_newer_ones(server, monkeypatch
         assert [record.request_id for record in take(records._waiting, 5)] == ["1", "2", "new"]
 
 
-def test_telemetry_of_the_application_is_sent_as_it_is(edge, server):
+def test_telemetry_in_a_request_of_the_application_is_sent_unchanged(edge, server):
     given = Telemetry(entries=[TelemetryEntry(request_id="mine")])
     with client_of(server) as client:
         first = client.get_offers(offers())
@@ -532,7 +532,7 @@ def test_the_timer_continues_if_a_record_is_added_while_it_ends(server):
         records._waiting.clear()
 
 
-def test_an_unused_client_stops_its_timer_and_is_collected(server):
+def test_an_unreferenced_client_stops_its_timer_and_is_freed(server):
     client = client_of(server, "on-device")
     client.get_offers({"request": prefetch()})
     records = client._processes.get().telemetry

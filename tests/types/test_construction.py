@@ -227,7 +227,7 @@ def test_a_subclass_pickles_with_its_own_attributes():
 # Replacing
 
 
-def test_replacing_gives_a_copy_that_shares_the_rest():
+def test_replace_returns_a_copy_that_shares_the_other_values():
     request = DeliveryRequest(request_id="r1", context=Context(channel="web"))
     replaced = request.replace(request_id="r2", _property=ModelProperty("t"))
     assert (request.request_id, replaced.request_id, request._property) == ("r1", "r2", None)

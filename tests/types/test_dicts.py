@@ -167,7 +167,7 @@ def test_unknown_keys_are_ignored():
     assert Geo.from_dict({"planet": "Mars", 5: 6, None: 1, "city": "Basel"}) == Geo(city="Basel")
 
 
-def test_nested_models_have_their_classes():
+def test_nested_objects_become_instances_of_their_model_classes():
     response = DeliveryResponse.from_dict(
         {"execute": {"mboxes": [{"options": [{"type": "html"}]}]}, "prefetch": {"mboxes": [{"state": "s"}]}}
     )
