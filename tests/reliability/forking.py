@@ -435,7 +435,7 @@ def out_of_a_callback(domain):
         if pid:
             pids.append(pid)
             time.sleep(0.3)
-        else:  # continues as a worker of the parent, which does not exist in this process
+        else:  # the child returns into the loop of the worker, and exits a second later
             _thread.start_new_thread(lambda: (time.sleep(1), os._exit(0)), ())
 
     first = client.get_offers({**offers(), "callback": callback})

@@ -127,7 +127,7 @@ def storm(domain, count, workers):  # noqa: PLR0915 - one scenario in order
     from target_tools.concurrency import task_workers  # noqa: PLC0415 - one program interrupts this import
 
     task_workers.IDLE_SECONDS = 10 * HANG_SECONDS
-    # Workers that open connections are not replaced, because the additional workers would still exist at the end.
+    # Workers that open connections are not replaced. The replacements would be among the threads counted at the end.
     task_workers.MAX_BLOCKED = 0
     client = make_client(
         domain, max_workers=workers, timeout=HANG_SECONDS * 1000, queue_timeout=2 * HANG_SECONDS * 1000

@@ -1,6 +1,7 @@
 """The edge and the CDN of the mixed soak. Answers name their visitor, and the artifact changes every second.
 
-Random requests get a fault. Those with ``reset``, ``closed``, ``500`` or ``503`` are not processed, all others are.
+Some requests, chosen at random, get a fault. Those with ``reset``, ``closed``, ``500`` or ``503`` are not processed,
+all others are.
 """
 
 import collections

@@ -150,7 +150,7 @@ def test_t30_the_calls_of_visits_are_spread_over_many_turns(hanging_resolver, mo
     assert limited < unlimited / 3
 
 
-def test_a_request_that_is_changed_after_the_call_is_sent_as_it_was(monkeypatch):
+def test_a_later_change_of_the_request_does_not_affect_awaited_calls(monkeypatch):
     monkeypatch.setattr(event_loops, "TURN_SECONDS", 1e-9)
     request = {"context": {"channel": "web"}, "execute": {"mboxes": [{"name": "home"}]}}
 

@@ -160,11 +160,11 @@ SHIFTS = [answer_the_request_before, answer_the_first_request_twice, send_a_surp
 
 
 @pytest.mark.parametrize("shift", SHIFTS, ids=lambda shift: shift.__name__)
-def test_t35_after_the_first_answer_of_a_connection_no_shifted_answer_is_used(shift, figure):
-    """The SDK accepts a wrong request id in the first answer on a connection, because tests of applications
-    replay recorded answers.
+def test_t35_after_the_first_answer_of_a_connection_no_answer_to_another_request_is_used(shift, figure):
+    """No visitor gets another visitor's answer, and the connection is not used again.
 
-    No visitor gets another visitor's answer, and the connection is not used again.
+    The SDK accepts a wrong request id only in the first answer on a connection, because tests of applications replay
+    recorded answers.
     """
     threads, calls_each = 16, 25
     seen, requests = OutcomeCounter(), collections.Counter()
@@ -448,5 +448,5 @@ def test_t35_no_visitor_gets_the_answer_of_another(version, count, figure):
     figure(f"mixed of {decisions} decisions for 10 mboxes, {version} Python", seen["decided wrongly"], 0)
     figure(f"s, {version} Python", time.monotonic() - began, "-")
     assert seen == {"own": edge_calls, "mixed": 0, "errors": [], "decided": decisions, "decided wrongly": 0}
-    # 32 waiting threads and 32 workers shared connections.
+    # 32 threads make blocking calls, and 32 workers make the others. Each needs one connection at most.
     assert connections <= 64

@@ -279,7 +279,7 @@ def test_t24_the_breaker_helps_a_single_caller_of_a_hung_server_too(figure):
     assert result == ["DeadlineExceeded"] * 5 + ["CircuitOpen"]
 
 
-def test_t24_answers_of_500_open_no_circuit():
+def test_t24_answers_with_status_500_open_no_circuit():
     def poisoned(connection):
         while True:
             request = connection.read_request()
