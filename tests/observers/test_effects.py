@@ -1,4 +1,4 @@
-"""The effects on calls of observers that raise, are slow, make calls themselves, or have the method ``start``."""
+"""Calls of a client whose observers raise, are slow, make calls themselves, or have the method ``start``."""
 
 import asyncio
 import dataclasses
@@ -229,7 +229,7 @@ def test_a_start_that_raises_or_returns_none_has_no_end(edge):
 
 
 class Traced:
-    """An observer with ``start`` that raises ``KeyboardInterrupt`` in the place ``raises_in``, "start" or "end"."""
+    """An observer with ``start``. If ``raises_in`` is "start" or "end", it raises ``KeyboardInterrupt`` there."""
 
     def __init__(self, log, name, raises_in=""):
         self._log, self._name, self._raises_in = log, name, raises_in

@@ -96,8 +96,8 @@ def test_notifications_that_were_not_sent_are_counted(edge):
     with on_device(edge, max_workers=1, max_pending=1) as client:
         client.get_offers(offers())
         assert entered.wait(LONG / 1000)
-        client.get_offers(offers())  # it waits in the queue
-        client.get_offers(offers())  # the queue is full
+        client.get_offers(offers())  # its notification waits in the queue
+        client.get_offers(offers())  # its notification finds the queue full
         assert client.stats()["dropped_notifications"] == 1
         client.close(1)
         assert client.stats()["dropped_notifications"] == client.stats()["undelivered"] == 2

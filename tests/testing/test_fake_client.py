@@ -98,7 +98,7 @@ def test_attributes_are_those_that_were_set(any_target: FakeTargetClient) -> Non
     assert attributes.as_object("flags") == {"cart": "new", "steps": 3}
 
 
-def test_all_contents_and_locations_can_be_shown(any_target: FakeTargetClient) -> None:
+def test_every_kind_of_content_and_location_can_be_shown(any_target: FakeTargetClient) -> None:
     any_target.show("moved", redirect="https://example.com/")
     any_target.show("remote", dynamic="https://example.com/offer")
     any_target.show("target-global-mbox", html="page")

@@ -35,7 +35,7 @@ def frozen_by_time_machine() -> Iterator[Move]:
 
 @pytest.fixture(params=[frozen_by_freezegun, frozen_by_time_machine])
 def frozen(request: pytest.FixtureRequest) -> Callable[[], ContextManager[Move]]:
-    """Freezes the time for a ``with`` block."""
+    """Return a function that freezes the time for a ``with`` block."""
     function: Callable[[], ContextManager[Move]] = request.param
     return function
 

@@ -14,7 +14,7 @@ REQUEST = {"execute": {"mboxes": [{"name": "hero"}]}}
 
 
 @pytest.mark.parametrize("number", range(12))
-def test_a_client_of_its_own(target, number):
+def test_each_test_gets_a_new_client(target, number):
     assert target.get_offers(request=REQUEST).offer("hero").html is None
     target.show("hero", html=str(number))
     assert target.get_offers(request=REQUEST).offer("hero").html == str(number)

@@ -609,8 +609,8 @@ def test_line_separators_are_escaped() -> None:
 
 
 @pytest.mark.slow
-def test_awaited_calls_that_start_together_are_sent_as_they_were(client: TargetClient, edge: LocalEdge) -> None:
-    """Their options are built in several turns of the event loop; a later change of an argument has no effect."""
+def test_a_later_change_of_an_argument_does_not_affect_awaited_calls(client: TargetClient, edge: LocalEdge) -> None:
+    """The options of calls that start together are built in several turns of the event loop."""
     before = len(edge.requests)
 
     async def main() -> None:
@@ -626,8 +626,8 @@ def test_awaited_calls_that_start_together_are_sent_as_they_were(client: TargetC
     assert sorted(names) == ["flags"] * 100 + ["hero"] * 100
 
 
-def test_notifications_that_fail_are_emitted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """The edge is down. The view that reports a display is not delayed and gets no error."""
+def test_a_failed_notification_is_reported_by_an_event_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The edge is down. ``notify`` raises no error."""
     failed: List[Any] = []
     with TargetClient.create(
         client="acmeclient", organization_id="1@AdobeOrg", server_domain="127.0.0.1:9", secure=False, retries=1,
@@ -642,7 +642,7 @@ def test_notifications_that_fail_are_emitted_and_logged(caplog: pytest.LogCaptur
     assert "Notifications were not delivered" in caplog.text
 
 
-def test_notifications_that_find_the_queue_full_are_dropped_and_emitted() -> None:
+def test_a_notification_is_dropped_and_reported_by_an_event_if_the_queue_is_full() -> None:
     failed: List[Any] = []
     answered, begun = threading.Event(), threading.Event()
 
