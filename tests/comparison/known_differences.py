@@ -760,7 +760,7 @@ DECIDING: List[D] = [
         "B38",
         "deciding: *",
         "requests.0.body.notifications.*",
-        "No display is notified for a page load that was not requested.",
+        "No display is reported for a page load that was not requested.",
         '"mbox": {"name": "target-global-mbox"}.*"tokens": \\["token-page2?"\\]',
         ABSENT,
         but="*page load*",

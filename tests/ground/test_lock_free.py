@@ -131,7 +131,7 @@ def test_a_signal_at_any_line_leaves_the_table_usable(clock):
 
 
 def test_threads_share_one_value_for_each_origin():
-    """Up to the limit, no value is lost, duplicated or evicted, except those that lost a race."""
+    """Up to the limit, no value is lost or duplicated, and only values that lost a race are evicted."""
     created, evicted, ids = [], [], []
 
     def make(key):

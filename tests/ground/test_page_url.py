@@ -160,7 +160,7 @@ def test_a_host_is_split_at_its_registrable_domain(host, names):
         ("hooli.ℂom", ("", "hooli.ℂom", "ℂom")),
         ("a.hooli.bodø.no", ("a", "hooli.bodø.no", "bodø.no")),
         ("a.hooli.va\u030aga\u030a.no", ("a", "hooli.va\u030aga\u030a.no", "va\u030aga\u030a.no")),
-        # A character that is normalized to a dot would change the labels, so the name is unknown.
+        # A character that is normalized to a dot would change the labels, so the host counts as one without a suffix.
         ("hooli\u2024co.uk", ("", "hooli\u2024co.uk", "")),
         ("hooli.\ud800.com", ("hooli", "\ud800.com", "com")),
     ],

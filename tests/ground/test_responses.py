@@ -188,7 +188,7 @@ def test_an_object_without_a_status_is_refused(response):
 
 
 @pytest.mark.parametrize("data", [5, ["x"], {"a": 1}], ids=repr)
-def test_data_must_be_bytes(data):
+def test_data_that_is_neither_bytes_nor_text_is_refused(data):
     with pytest.raises(OptionError, match="must be bytes, got " + type(data).__name__):
         read(SimpleNamespace(status=200, data=data))
 

@@ -16,12 +16,12 @@ NAMES = (
 
 
 def call_for_answer(name: str) -> Callable[[Environment], Any]:
-    """Return a scenario of a call with that answer."""
+    """Return a scenario of a call with this answer."""
     return lambda env: env.offers(request(execute=execute(mbox(name))))
 
 
 def called_back(name: str) -> Callable[[Environment], Any]:
-    """Return the same scenario with callbacks."""
+    """Return a scenario of a call with this answer and with callbacks."""
     return lambda env: env.call_with_callbacks(
         env.client().get_offers, {"request": request(execute=execute(mbox(name))), "session_id": SESSION}
     )
