@@ -115,7 +115,7 @@ def test_a_fork_in_a_child_ignores_sections_of_the_parent_that_no_fork_hook_remo
         return fork_is_immediate()
 
     section = OpenSSLSection()
-    section._thread += 1
+    section._thread += 1  # as if another thread of the parent were inside
     assert section.is_in_other_thread()
     assert child_sees(fork_in_child_is_immediate)
 
@@ -258,6 +258,7 @@ def test_the_threads_of_start_thread_announce_their_exit():
 
 
 def test_a_greenlet_announces_no_exit(monkeypatch):
+    # As with gevent, the function runs in the native thread of the caller.
     monkeypatch.setattr(_thread, "start_new_thread", lambda act, arguments: act(*arguments))
     ran = []
     start_thread(ran.append, (True,))
