@@ -15,11 +15,10 @@ In ``target_tools``, a thread that waits for another one waits on a latch. The e
 """
 
 import _thread
-import contextlib
 import math
 from typing import List
 
-from target_tools.clock import Deadline
+from target_tools.clock import monotonic
 from target_tools.concurrency.threads import in_main_thread
 
 #: Longest step of a wait in the main thread, in seconds. A signal handler is delayed by this much at most.
@@ -55,15 +54,14 @@ class Latch:
         """Wait until the latch is set, for ``seconds`` at most. Return whether it is set."""
         if self._is_set or seconds <= 0:
             return self._is_set
-        deadline = Deadline.after(seconds)
+        expires_at = monotonic() + seconds
         step = MAIN_THREAD_STEP if in_main_thread() else STEP
         lock = _thread.allocate_lock()
         lock.acquire()
         self._waiters.append(lock)
         try:
-            while not self._is_set and (remaining := deadline.remaining()) > 0:
+            while not self._is_set and (remaining := expires_at - monotonic()) > 0:
                 lock.acquire(True, min(remaining, step))
         finally:
-            with contextlib.suppress(ValueError):
-                self._waiters.remove(lock)
+            self._waiters.remove(lock)
         return self._is_set

@@ -5,11 +5,11 @@ The pool lives in the application's process and keeps its footprint small:
 * Workers are daemon threads. They start on demand, at most ``max_workers`` of them, and
   exit after a few idle seconds. A worker that is ``blocking`` does not count.
 * Submitting a task never blocks. If the queue is full, ``submit`` drops the task with ``QueueFull``.
-* There is no shared lock. Pending tasks are kept in a deque and idle workers in a list, and
+* There is no shared lock. Pending tasks are kept in a deque and idle workers in a dict, and
   each idle worker waits on its own latch. A signal handler that raises inside ``submit``
   therefore cannot leave a lock held. At worst no worker is woken for the task; the next
   ``submit`` or ``flush`` does that, and idle workers check the queue periodically.
-* A worker stays in the list of idle workers until its latch is set. If a signal handler
+* A worker stays in the dict of idle workers until its latch is set. If a signal handler
   interrupts the caller before that, the next caller finds the worker there and wakes it.
 * Idle workers are woken one at a time. No second wake-up is sent while the first is on
   its way: the woken worker finds all pending tasks and wakes the next worker if needed.
@@ -81,7 +81,7 @@ class WorkerPool(ExitParticipant):
         #: Tasks that were submitted and are not done. A task that moves between two collections is briefly in neither.
         self._unfinished: Dict[int, CallbackTask] = {}
         #: One entry per idle worker. The thread that wakes the worker, or the worker itself, removes the entry.
-        self._idle: List[_WakeUp] = []
+        self._idle: Dict[_WakeUp, None] = {}
         #: The wake-up that was sent last.
         self._last_wake_up: Optional[_WakeUp] = None
         #: All workers in the order they were started. The value is the start time until the thread runs, then None.
@@ -212,7 +212,7 @@ class WorkerPool(ExitParticipant):
     def release_idle(self) -> None:
         """Wake all idle workers so that they can exit."""
         self._stopped = True
-        for wake_up in self._idle.copy():
+        for wake_up in list(self._idle):
             wake_up.set()
 
     def drain(self, exit_began: float) -> None:
@@ -260,16 +260,15 @@ class WorkerPool(ExitParticipant):
 
     def _wake_or_start_worker(self) -> None:
         try:
-            wake_up = self._idle[-1]
+            wake_up = list(self._idle)[-1]
         except IndexError:
             self._start_worker()
             return
         wake_up.set()
         # Only after the signal is sent: if a signal handler raises before, no worker is on its way, and the next
-        # caller must find this one in the list.
+        # caller must find this one in the dict.
         self._last_wake_up = wake_up
-        with contextlib.suppress(ValueError):  # another caller woke the same worker, or the worker was faster
-            self._idle.remove(wake_up)
+        self._idle.pop(wake_up, None)  # unless another caller woke the same worker, or the worker was faster
 
     def _wake_more_workers(self) -> None:
         """Wake or start workers for the rest of the queue, before this worker begins a task."""
@@ -366,12 +365,11 @@ class WorkerPool(ExitParticipant):
             return False
         # A new object for each wait, so that a late wake-up is ignored.
         wake_up = _WakeUp()
-        self._idle.append(wake_up)
+        self._idle[wake_up] = None
         nothing_to_do = not self._pending and not self._stopped
         try:
             is_woken = wake_up.wait(IDLE_SECONDS if nothing_to_do else 0.0)
         finally:
-            with contextlib.suppress(ValueError):  # the thread that woke this worker was faster
-                self._idle.remove(wake_up)
+            self._idle.pop(wake_up, None)  # unless the thread that woke this worker was faster
         # Look at the queue last: until the object is removed, other threads may count on this worker.
         return is_woken or bool(self._pending)

@@ -191,11 +191,8 @@ class TimeLimit(NamedTuple):
     expire: Callable[[bool], Any]
 
 
-class _Outcome(NamedTuple):
-    """How a call ended."""
-
-    value: Any
-    error: Optional[BaseException]
+#: How a call ended: its value and its error.
+_Outcome = Tuple[Any, Optional[BaseException]]
 
 
 class CallbackTask:
@@ -246,7 +243,7 @@ class CallbackTask:
 
     def drop(self, error: Exception) -> None:
         """End the task with ``error`` without running it."""
-        self._outcomes.setdefault(None, _Outcome(None, error))
+        self._outcomes.setdefault(None, (None, error))
         self._context.run(self._run_callback)
 
     def wait(self, seconds: float) -> bool:
@@ -271,7 +268,7 @@ class CallbackTask:
             is_late = limit is not None and monotonic() - self._created_at > limit.waiting
             function = partial(limit.expire, False) if limit and is_late else self._function
             self._outcomes.setdefault(None, _outcome_of(function))
-        error = self._outcomes[None].error
+        _, error = self._outcomes[None]
         self._run_callback()
         is_ours = isinstance(error, (TargetError, OpenApiException))
         try:
@@ -296,13 +293,13 @@ class CallbackTask:
 
     def _run_callback(self) -> None:
         """Pass the outcome to its callback. The result is ready afterwards, even if the callback raises."""
-        outcome = self._outcomes[None]
-        callback = self._callback if outcome.error is None else self._err_callback
+        value, error = self._outcomes[None]
+        callback = self._callback if error is None else self._err_callback
         try:
             if self._observe is not None:
-                self._observe(*outcome)
+                self._observe(value, error)
             if callback is not None:
-                argument: Any = outcome.value if outcome.error is None else outcome.error
+                argument: Any = value if error is None else error
                 returned = self.result.run_callback(partial(callback, argument))
                 if type(returned) is CoroutineType:
                     returned.close()  # otherwise Python warns that it was never awaited
@@ -310,7 +307,7 @@ class CallbackTask:
         except Exception:  # noqa: BLE001 - it is logged; the callback belongs to the application
             self._log.exception("A callback raised")
         finally:
-            self.result.complete(*outcome)
+            self.result.complete(value, error)
             # The error's traceback refers to frames that hold the task, so drop the error and other attributes.
             self.result = _DONE
             self._outcomes = {}
@@ -322,9 +319,9 @@ class CallbackTask:
 def _outcome_of(function: Callable[[], Any]) -> _Outcome:
     """Call ``function``. The traceback of its error has no frame of the task, because that would create a cycle."""
     try:
-        return _Outcome(function(), None)
+        return function(), None
     except BaseException as error:  # noqa: BLE001 - the callback or the waiting thread gets it
-        return _Outcome(None, error)
+        return None, error
 
 
 def call_in_thread(function: Callable[[], ResultT]) -> "AsyncResult[ResultT]":

@@ -207,7 +207,7 @@ def test_an_idle_worker_checks_the_queue_without_a_wake_up(create_pool, monkeypa
     assert submit(workers).wait(LONG)
     assert eventually(lambda: len(workers._idle) == 1)
     # As if a signal handler had raised in submit, so that no worker was woken. No other thread can wake this one.
-    workers._idle.pop()
+    workers._idle.clear()
     pending_task = FunctionTask()
     workers._pending.append(pending_task)
     assert pending_task.wait(LONG)
@@ -252,7 +252,7 @@ def test_a_lost_wake_up_does_not_prevent_another(create_pool, monkeypatch):
     make_idle(workers, 2)
     # As if the wake-up had been sent long ago.
     monkeypatch.setattr(task_workers._WakeUp, "is_on_its_way", lambda wake_up: False)
-    lost_wake_up = workers._idle.pop()
+    lost_wake_up, _ = workers._idle.popitem()
     workers._last_wake_up = lost_wake_up
     assert submit(workers).wait(LONG)
     lost_wake_up.set()
@@ -268,7 +268,7 @@ def test_a_signal_at_any_instruction_does_not_keep_the_next_task_waiting(operati
         workers = create_pool(max_workers=1)
         if is_warm:
             make_idle(workers, 1)
-            assert eventually(lambda pool=workers: pool._idle[0]._waiters)
+            assert eventually(lambda pool=workers: next(iter(pool._idle))._waiters)
         first = FunctionTask()
         if operation == "flush":  # as if submit had been interrupted before it woke a worker
             workers._pending.append(first)
@@ -303,7 +303,7 @@ def test_a_signal_at_any_instruction_of_stop_leaves_no_idle_workers(next_step, c
 def test_flush_wakes_a_worker_even_if_another_is_on_its_way(create_pool):
     workers = create_pool(max_workers=2)
     make_idle(workers, 2)
-    lost_wake_up = workers._idle.pop()
+    lost_wake_up, _ = workers._idle.popitem()
     lost_wake_up._sent_at = time.monotonic()
     workers._last_wake_up = lost_wake_up
     pending_task = submit(workers)
