@@ -1,4 +1,4 @@
-"""Skips the comparison of ``names_of_1_1_0.json`` with the reference list if that list is not present."""
+"""Excludes ``test_names_of_1_1_0`` from the collection if the folder of its reference list is missing."""
 
 from tests.conftest import SHARED
 

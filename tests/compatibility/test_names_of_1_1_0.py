@@ -1,4 +1,7 @@
-"""``names_of_1_1_0.json`` contains every name of the reference list. Collected only if that list is present."""
+"""``names_of_1_1_0.json`` contains every name of the list ``import-surface-of-1.1.0.md``.
+
+``conftest`` excludes this module from the collection if the folder of the list is missing.
+"""
 
 import re
 from typing import Dict, Iterator, List, Tuple
@@ -43,7 +46,7 @@ def names_in(section: str) -> Iterator[Tuple[str, str]]:
 
 
 def _blank_values(text: str) -> str:
-    """Blank the values and strings in ``text``, so that no names are found in them."""
+    """Replace the values and strings in ``text``, so that no names are found in them."""
     text = re.sub(r"\"[^\"]*\"|'[^']*'", '""', text)
     return re.sub(r"(?<=\w)=(?:\{[^}]*\}|\[[^\]]*\]|[^,)\s]+)", "=0", text)
 

@@ -13,7 +13,7 @@ from target_tools.public_suffixes import public_suffixes
 from tests.conftest import SHARED
 
 PARTS = ("url", "path", "query", "fragment", "host", "domain", "subdomain", "top_level_domain")
-#: The names of the parts in the context of a trace.
+#: The attributes of ``PageUrl``, by the names of the parts in a trace.
 IN_TRACES = {name: name for name in ("url", "path", "query", "fragment", "domain", "subdomain")}
 IN_TRACES["topLevelDomain"] = "top_level_domain"
 #: Files with pages as traces contain them: our own, and a suite of the shared conformance cases if they are present.
@@ -122,7 +122,7 @@ def test_b53_names_contain_neither_port_nor_www(url, names):
         # A wildcard does not make its parent a suffix.
         ("run.app", ("", "run.app", "app")),
         ("kobe.jp", ("", "kobe.jp", "jp")),
-        # Domains that companies register for their customers are suffixes, too.
+        # Domains whose subdomains belong to customers of a company are suffixes, too.
         ("www.hooli.github.io", ("", "hooli.github.io", "github.io")),
         # Hosts that are suffixes.
         ("co.uk", ("", "co.uk", "co.uk")),
@@ -155,7 +155,7 @@ def test_a_host_is_split_at_its_registrable_domain(host, names):
         ("Blog.MÜNCHEN.de", ("blog", "münchen.de", "de")),
         ("blog.xn--mnchen-3ya.de", ("blog", "xn--mnchen-3ya.de", "de")),
         ("shop。hooli．co｡uk。", ("shop", "hooli.co.uk", "co.uk")),
-        # Full-width letters and letters with combining accents are equivalent.
+        # A suffix may contain full-width letters, similar symbols or combining accents.
         ("hooli.ｃｏｍ", ("", "hooli.ｃｏｍ", "ｃｏｍ")),
         ("hooli.ℂom", ("", "hooli.ℂom", "ℂom")),
         ("a.hooli.bodø.no", ("a", "hooli.bodø.no", "bodø.no")),

@@ -27,7 +27,7 @@ LIMIT = 5
 
 def main(groups: str, edge: str, encrypted: str, file: str) -> None:
     """Run the scenarios of these groups in turn, then end the process even if threads are running."""
-    # 1.1.0 uses the first host for the whole process (B1). With this one, nothing leaves the machine.
+    # 1.1.0 sends all calls of a process to the host that was configured first (B1). Nothing may leave this machine.
     delivery_api_client.Configuration(host="http://" + edge)
     results: Dict[str, Any] = {}
     for group in groups.split(","):
@@ -50,7 +50,7 @@ def announce(edge: str, name: str) -> None:
 
 
 def run(scenario: Any, environment: Environment) -> Dict[str, Any]:
-    """Run a scenario; return the time of its start, and its result or that it hangs."""
+    """Run a scenario; return the time of its start, and its result or a text that says that it hangs."""
     result: Dict[str, Any] = {"now": environment.now, "result": "nothing: it hangs"}
     before = set(threading.enumerate())
 

@@ -35,7 +35,7 @@ def with_http_info(env: Environment) -> Any:
 
 
 def only_data(env: Environment) -> Any:
-    """Return the first of the three results."""
+    """Return the result of ``execute_with_http_info`` with ``_return_http_data_only``."""
     return delivery(env).execute_with_http_info(ORGANIZATION, SESSION, request(), _return_http_data_only=True)
 
 

@@ -95,7 +95,7 @@ def results_of_methods(provider: Any, names: Any) -> Dict[str, Any]:
 
 
 def request_afterwards(env: Environment) -> Any:
-    """Return the caller's request after the call, in a list."""
+    """Call ``get_attributes``; return the caller's request after the call, in a list."""
     delivery_request = request(execute=execute(mbox("flags", index=7)))
     attributes(env, delivery_request=delivery_request)
     return as_json([delivery_request])

@@ -321,7 +321,7 @@ def modules_as_attributes(package: str) -> Callable[[Environment], Any]:
 
 
 def target_cookie(env: Environment) -> Any:
-    """Call ``create_target_cookie``. Round its age to ten seconds, because 1.1.0 rounds times up (B56)."""
+    """Create a cookie. Round its age to ten seconds, because 1.1.0 rounds times up (B56)."""
     create_target_cookie = importlib.import_module("target_python_sdk.cookies").create_target_cookie
     parts = [
         {"name": "session", "value": "s", "expires": int(env.now) + 605},

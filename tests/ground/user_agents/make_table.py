@@ -1,4 +1,4 @@
-"""Rewrites ``table.tsv``: the results of ua-parser for each User-Agent in it, with Target's names.
+"""Rewrite ``table.tsv`` with the result of ua-parser, in Target's names, for each User-Agent in it.
 
     python -m tests.ground.user_agents.make_table
 
