@@ -1,4 +1,4 @@
-"""Connecting to the first of several addresses that answers (RFC 8305)."""
+"""Attempts to connect to several addresses, of which the first that answers is used (RFC 8305)."""
 
 import contextlib
 import errno

@@ -39,7 +39,7 @@ def clean_guard():
 
 @pytest.fixture
 def long_max_wait(monkeypatch):
-    """Raise MAX_WAIT, so that a wait that should not happen is noticed."""
+    """Increase MAX_WAIT, so that a wait that should not happen is noticed."""
     monkeypatch.setattr(fork_safety, "MAX_WAIT", LONG)
 
 

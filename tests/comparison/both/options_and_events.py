@@ -132,7 +132,7 @@ def without_parameter(tell: Any) -> Callable[[], Any]:
 
 
 def config_afterwards(env: Environment) -> Any:
-    """Return ``client.config`` of a client with every simple option."""
+    """Return the values of the keys in ``CONFIG`` in the ``config`` of a client."""
     client = env.client(environment_id=7, property_token="tok", version="9", timeout=500)
     return {name: as_json(client.config.get(name)) for name in CONFIG}
 
