@@ -22,9 +22,9 @@ from target_tools.errors import ArtifactNotAvailable, OptionError
 from target_tools.logger import Log
 from target_tools.schema.model import copy_with
 
-_USE_A_TRACE = (
-    "only the edge can explain its decisions; request a trace: "
-    "trace=Trace(authorization_token=...), with a token from Target's user interface"
+_USE_RULES = (
+    "only the edge can explain its decisions; create a second client with decisioning_method='on-device', "
+    "or use the command target-sdk explain"
 )
 
 
@@ -45,7 +45,7 @@ def explain_call(  # noqa: PLR0917 - the parts of a client
     method = call.decisioning_method
     if method is DecisioningMethod.SERVER_SIDE:
         expected = "'on-device' or 'hybrid'"
-        text = invalid("Invalid option 'decisioning_method'", expected=expected, got=method.value, hint=_USE_A_TRACE)
+        text = invalid("Invalid option 'decisioning_method'", expected=expected, got=method.value, hint=_USE_RULES)
         raise OptionError(text, "decisioning_method", expected)
     if source is None:
         cause = "the client has no rule artifact, because its decisioning_method is 'server-side'"

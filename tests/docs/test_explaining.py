@@ -3,11 +3,12 @@
 import json
 import shlex
 from pathlib import Path
+from typing import Any, Dict
 
 import pytest
 
 from target_python_sdk.__main__ import main
-from tests.docs.pages import fenced_after, run_page
+from tests.docs.pages import fenced_after, python_blocks, run_page
 
 
 @pytest.mark.server
@@ -27,6 +28,21 @@ def test_the_texts_on_the_page_are_the_output_of_its_examples(
     blocks = page.read_text(encoding="utf-8").split("```console\n$ target-sdk ")[1:]
     assert len(blocks) == 3
     for block in blocks:
-        command, _, output = block.split("```", 1)[0].partition("\n")
+        command, _, output = block.split("```", 1)[0].replace("\\\n", "").partition("\n")
         assert main(shlex.split(command)) == 0
         assert capsys.readouterr().out == output
+
+
+@pytest.mark.server
+def test_the_view_explains_the_current_visitor(root: Path) -> None:
+    """The view is added to the first program of the Flask guide, as the page says."""
+    page = root / "docs" / "explaining.md"
+    shown = fenced_after(page, 'title="shop.py"')
+    program, *_ = python_blocks(root / "docs" / "flask.md")
+    (view,) = python_blocks(page, 'python title="shop.py"')
+    names: Dict[str, Any] = {"__name__": "shop"}
+    exec(compile(f"{program.parsed}\n\n{view.parsed}", "shop.py", "exec"), names)
+    with names["edge"], names["target_client"], names["explaining_client"]:
+        visitor = shown.split()[2].rstrip(":")
+        cookie = {"Cookie": f"mbox=PC#{visitor}.35_0#9999999999"}
+        assert names["app"].test_client(use_cookies=False).get("/why", headers=cookie).text + "\n" == shown
