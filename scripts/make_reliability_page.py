@@ -335,7 +335,7 @@ def table(page: Dict[str, Any], soak: Dict[str, Any], performance: Dict[str, Any
     lines = [
         f"This SDK: {page['date']}, {page['platform']}. 1.1.0: {page.get('1.1.0', {}).get('date', 'not run')}.",
         "",
-        "| | Test | Target | This SDK | 1.1.0 | Command |",
+        "| No. | Test | Target | This SDK | 1.1.0 | Command |",
         "|---|---|---|---|---|---|",
     ]
     for test in range(1, COUNT + 1):
@@ -386,14 +386,14 @@ def soak_summary(soak: Dict[str, Any]) -> str:
         ("CPU", f"{soak['cores']} cores, with the servers"),
         ("Not as expected", "; ".join(soak["not as expected"]) or "nothing"),
     ]
-    lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
+    lines = ["| Item | Value |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts), ""]
     lines += ["| Calls | Blocking | With a callback | Awaited |", "|---|---|---|---|"]
     by_kind = soak["calls by kind"]
     for kind in dict.fromkeys(name.rpartition(", ")[0] for name in by_kind):
         cells = [f"{by_kind.get(f'{kind}, {way}', 0):,}" for way in ("sync", "callback", "awaited")]
         function, _, method = kind.replace("hybrid, edge", "hybrid with an mbox for the edge").partition(", ")
         lines.append(f"| `{function}`, {method} | {' | '.join(cells)} |")
-    lines += ["", "| | Start | Middle | End | Most | Growth per hour | In each quarter |", "|---|" + "---|" * 6]
+    lines += ["", "| Resource | Start | Middle | End | Most | Growth per hour | In each quarter |", "|" + "---|" * 7]
     samples = soak["samples"]
     quarters = [samples[len(samples) * at // 4 : len(samples) * (at + 1) // 4] for at in range(4)]
     for name, one in soak["resources"].items():
