@@ -12,12 +12,12 @@ mboxes and views that were not decided.
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Generic, List, Optional, Sequence, Type, TypeVar, Union
 
+from target_python_sdk.artifact.report import not_available
 from target_python_sdk.artifact.update import CurrentArtifact, drop_tracebacks
 from target_python_sdk.decisioning.engine import NO_REMOTE_PARTS, PARTIAL, RemoteParts, remote_parts
 from target_python_sdk.delivery.call_options import Call
 from target_python_sdk.delivery.cookies import cluster_of_edge_host, location_hint_cookie, target_cookie
 from target_python_sdk.delivery.exchange import delivery_request
-from target_python_sdk.delivery.legacy_messages import DECISIONING_ENGINE_NOT_READY
 from target_python_sdk.delivery.on_device import (
     Decision,
     OnDeviceContext,
@@ -175,7 +175,8 @@ class PreparedCall(Generic[ResultT]):
         return self._runtime.on_device_context
 
     def _not_available(self) -> ArtifactNotAvailable:
-        error = ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY)
+        source = self._runtime.artifacts
+        error = not_available("" if source is None else source.hint)
         error.request = self._prepared.request
         return error
 

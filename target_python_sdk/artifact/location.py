@@ -115,6 +115,8 @@ class ArtifactLocation(NamedTuple):
     max_bytes: int
     #: Whether to bypass caches between this process and the server.
     bypass_cache: bool = False
+    #: Advice for the case that the download fails; empty if there is none.
+    hint: str = ""
 
 
 def artifact_location(settings: ClientSettings, log: Log) -> ArtifactLocation:
@@ -132,8 +134,22 @@ def artifact_location(settings: ClientSettings, log: Log) -> ArtifactLocation:
     parsed = parse_url(url, "artifact_location" if configured else "cdn_base_path")
     if settings.secure and parsed.origin.scheme == "http" and not parsed.is_loopback:
         log.warning("The rule artifact is downloaded over plain HTTP and can be modified in transit")
-    limit = settings.max_response_bytes.artifact
-    return ArtifactLocation(parsed, url, obfuscated, settings.organization_id, limit, settings.artifact_bypass_cache)
+    limit, bypass_cache = settings.max_response_bytes.artifact, settings.artifact_bypass_cache
+    hint = _local_edge_hint(settings)
+    return ArtifactLocation(parsed, url, obfuscated, settings.organization_id, limit, bypass_cache, hint)
+
+
+def _local_edge_hint(settings: ClientSettings) -> str:
+    """Return advice for a client that calls a local edge but downloads the artifact from Adobe's CDN, or ``""``."""
+    is_default = settings.cdn_base_path == ClientSettings._field_defaults["cdn_base_path"]
+    if settings.server_domain is None or settings.artifact_location or not is_default:
+        return ""
+    host, port = settings.server_domain
+    scheme = "https" if settings.secure else "http"
+    if settings.secure and re.fullmatch(_LOOPBACK, host) is None:  # probably Adobe's edge under the customer's domain
+        return ""
+    edge = Origin(scheme, host, port or DEFAULT_PORTS[scheme])
+    return f"server_domain does not apply to the artifact; for a local edge, set cdn_base_path to {str(edge)!r}, too"
 
 
 def artifact_url(

@@ -7,6 +7,7 @@ from target_python_sdk.artifact.format import parse_artifact
 from target_python_sdk.artifact.location import ArtifactLocation
 from target_python_sdk.artifact.update import drop_tracebacks
 from target_python_sdk.decisioning.artifact import Artifact
+from target_python_sdk.delivery.legacy_messages import DECISIONING_ENGINE_NOT_READY
 from target_python_sdk.events import (
     ARTIFACT_DOWNLOAD_FAILED,
     ARTIFACT_DOWNLOAD_SUCCEEDED,
@@ -15,12 +16,17 @@ from target_python_sdk.events import (
     ArtifactDownloadSucceeded,
     GeoLocationUpdated,
 )
-from target_tools.errors import HttpStatusError, escape_text
+from target_tools.errors import ArtifactNotAvailable, HttpStatusError, escape_text
 from target_tools.event_provider import EventProvider
 from target_tools.logger import Log
 
 #: Maximum number of skipped rules that are logged.
 MAX_LOGGED_RULES = 20
+
+
+def not_available(hint: str) -> ArtifactNotAvailable:
+    """Return the error of a call that needs the artifact. ``hint`` is advice about its download, or empty."""
+    return ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY + (f" Hint: {hint}" if hint else ""))
 
 
 class ArtifactReporter:
@@ -56,6 +62,8 @@ class ArtifactReporter:
         if isinstance(error, HttpStatusError):
             hint = " (is on-device decisioning enabled for this client?)" if error.status == 403 else ""
             reason = f"{error.status} {escape_text(error.reason)}{hint}"
+        if self._location.hint:
+            reason += f" ({self._location.hint})"
         if has_artifact:
             log, effect = self._log.warning, "the previous one stays in use"
         else:

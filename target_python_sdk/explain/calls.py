@@ -2,6 +2,7 @@
 
 from typing import Any, Iterable, Iterator, List, Mapping, Optional, Sequence
 
+from target_python_sdk.artifact.report import not_available
 from target_python_sdk.artifact.source import ArtifactSource
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.decisioning.context import bucketing_id, with_device_id
@@ -51,7 +52,7 @@ def explain_call(  # noqa: PLR0917 - the parts of a client
         cause = "the client has no rule artifact, because its decisioning_method is 'server-side'"
         raise ArtifactNotAvailable(f"{DECISIONING_ENGINE_NOT_READY} Cause: {cause}")
     if source.current is None:
-        raise ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY) from source.last_error
+        raise not_available(source.hint) from source.last_error
     return _explain(source.current.artifact, call, names, settings, engine, cluster)
 
 

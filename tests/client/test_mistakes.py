@@ -19,6 +19,8 @@ import pytest
 
 import target_python_sdk.types
 from target_python_sdk import TargetClient
+from target_python_sdk.artifact.location import artifact_location
+from target_python_sdk.delivery.options import client_settings
 from target_python_sdk.errors import (
     ArtifactNotAvailable,
     ClientClosed,
@@ -34,6 +36,7 @@ from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.offers import Cookie
 from target_python_sdk.testing import SocketServer, answer, replies, response
 from target_python_sdk.types import CustomerId, MboxRequest, VisitorId
+from target_tools.logger import Log
 from tests.client.mistakes import CALLS, CLIENT_OPTIONS, LOGGED
 from tests.conformance.builders import artifact, rule
 from tests.support import ANSWER_BYTES, LONG, body_of, client_of, eventually, offers, options_for, replace_file
@@ -472,6 +475,49 @@ def test_a_call_that_needs_the_artifact_of_a_server_side_client_is_logged_once(m
         f"A call with decisioning_method {method!r} cannot be decided on-device, because its client has no rule "
         "artifact: its decisioning_method is 'server-side'"
     )
+
+
+def test_a_local_edge_without_cdn_base_path_is_a_hint(caplog):
+    base = "http://127.0.0.1:9"
+    hint = f"server_domain does not apply to the artifact; for a local edge, set cdn_base_path to {base!r}, too"
+    with SocketServer(answer(status=403)) as proxy, TargetClient.create(
+        client="acmeclient",
+        organization_id="1@AdobeOrg",
+        decisioning_method="on-device",
+        server_domain="127.0.0.1:9",
+        secure=False,
+        proxy=f"http://{proxy.domain}",
+        retries=1,
+    ) as client:
+        for method in (client.get_offers, client.explain):
+            with pytest.raises(ArtifactNotAvailable) as caught:
+                method(offers())
+            assert str(caught.value) == f"Unable to fulfill request; decisioning engine not ready. Hint: {hint}"
+            assert isinstance(caught.value.__cause__, HttpStatusError)
+    lines = {record.getMessage() for record in caplog.records if record.levelno == logging.ERROR}
+    assert lines == {
+        "Could not download the rule artifact from http://assets.adobetarget.com/acmeclient/production/v1/rules.json: "
+        f"403 Forbidden (is on-device decisioning enabled for this client?) ({hint}); on-device decisions are not "
+        "possible yet"
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "base"),
+    [
+        ({"server_domain": "edge:8080", "secure": False}, "http://edge:8080"),
+        ({"server_domain": "[::1]:8080"}, "https://[::1]:8080"),
+        ({"server_domain": "localhost"}, "https://localhost"),
+        ({"server_domain": "target.example.com"}, None),
+        ({"secure": False}, None),
+        ({"server_domain": "127.0.0.1:9", "cdn_base_path": "http://127.0.0.1:9"}, None),
+        ({"server_domain": "127.0.0.1:9", "artifact_location": "http://127.0.0.1:9/rules.json"}, None),
+    ],
+)
+def test_only_a_client_of_a_local_edge_gets_the_hint(options, base):
+    settings = client_settings({"client": "c", "organization_id": "1@AdobeOrg", **options}, Log())
+    hint = artifact_location(settings, Log()).hint
+    assert (hint == "") if base is None else (f"set cdn_base_path to {base!r}" in hint)
 
 
 def test_an_artifact_of_another_client_is_logged_once(artifact_file, caplog):
