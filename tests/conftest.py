@@ -48,7 +48,7 @@ settings.load_profile("suite")
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """The checkout."""
+    """Return the path of the checkout."""
     return ROOT
 
 
@@ -102,7 +102,7 @@ class MarkerGuard:
         return self._refused
 
     def audit(self, event: str, arguments: Tuple[Any, ...]) -> None:
-        """Handle an audit event of the interpreter."""
+        """Raise an error for an audit event that the markers of the test do not allow."""
         markers = MARKERS_OF.get(event)
         if markers is None or self._item is None:
             return

@@ -24,7 +24,7 @@ class Authority:
         return context
 
     def trust(self, context):
-        """Make a server require client certificates of this authority."""
+        """Make the server with this TLS context require client certificates of this authority; return the context."""
         self._authority.configure_trust(context)
         context.verify_mode = ssl.CERT_REQUIRED
         return context

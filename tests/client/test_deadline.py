@@ -82,7 +82,7 @@ def test_the_timeout_of_a_call_overrides_that_of_the_client():
             client.get_offers({**offers(), "timeout": SHORT})
 
 
-def test_a_resolver_that_hangs_does_not_delay_the_call(monkeypatch):
+def test_a_call_with_a_hanging_resolver_raises_deadline_exceeded(monkeypatch):
     call_has_ended = threading.Event()
 
     def hang(*_, **__):

@@ -22,7 +22,7 @@ def server():
 
 
 def serving(document):
-    """Return a handler for all requests of a client that decides on-device."""
+    """Return a handler for all requests of a client that decides on-device with the artifact ``document``."""
 
     def handle(connection):
         while True:

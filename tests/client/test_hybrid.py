@@ -260,7 +260,7 @@ def test_a_slow_edge_opens_the_circuit():
 
 
 def mixed_request(rng):
-    """Return a request with random parts, and its mboxes and views that only the edge can decide."""
+    """Return a request with random parts, and the names of the mboxes and views in it that only the edge can decide."""
     boxes = rng.sample([*LOCAL, *REMOTE, "unknown"], rng.randint(1, 4))
     request = {"execute": {"mboxes": [{"name": name} for name in boxes]}}
     remote, views = [name for name in boxes if name not in LOCAL], []

@@ -653,14 +653,14 @@ def lines_of(caplog):
 
 
 def client_with_method(method, server, **options):
-    """Create a client whose on-device decisions send notifications to ``server``."""
+    """Create a client that calls ``server``, or that decides on-device and sends it notifications."""
     if method != "server-side":
         options["artifact_payload"] = artifact(home=[rule("A")])
     return client_of(server, decisioning_method=method, target_location_hint="35", **options)
 
 
 def try_calls(count, client, call):
-    """Make calls, and wait for their notifications. Return how many raised an error or have one in the answer."""
+    """Make calls, and wait for their notifications. Return how many raised or returned an error."""
     failures = 0
     for _ in range(count):
         try:
