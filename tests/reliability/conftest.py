@@ -1,7 +1,7 @@
 """Shared code: measurements with their targets, counts for short and long runs, and other interpreters.
 
 Tests report measurements with the fixture ``figure``; the table is printed at the end of the run.
-``scaled`` returns the full count in the long run and a smaller one in the suite.
+``scaled`` returns a reduced count for the suite and the full count for the long run (``make soak``).
 """
 
 import atexit
@@ -21,8 +21,6 @@ import pytest
 import urllib3
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-#: Whether this is the long run (``make soak``).
-SOAK = bool(os.environ.get("SOAK"))
 #: Interpreters to test the SDK on. Those with a ``t`` are free-threaded builds.
 VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.13t", "3.14t")
 
@@ -41,9 +39,7 @@ class Quiet(SimpleNamespace):
 
 
 def scaled(full, short=None):
-    """Return values for ``parametrize``: the full count in the long run, else ``short`` or a tenth."""
-    if SOAK:
-        return [full]
+    """Return values for ``parametrize``: ``short`` or a tenth, and the full count with the marker ``soak``."""
     return [full // 10 if short is None else short, pytest.param(full, marks=pytest.mark.soak)]
 
 

@@ -43,7 +43,10 @@ def timed_outcome(function):
 
 
 def in_every_way(client):
-    """Make a call in each way at once. Return the outcome and the duration in seconds by way."""
+    """Make a call in each way at once.
+
+    Return the outcome and the duration in seconds by way, and the errors that ``err_callback`` got.
+    """
     errors, found = [], {}
 
     async def call_async():
@@ -68,7 +71,7 @@ def in_every_way(client):
 
 
 def repeat(piece, every, first=b""):
-    """Return a handler that sends ``piece`` repeatedly."""
+    """Return a handler that sends ``first``, and then ``piece`` every ``every`` seconds."""
 
     def handle(connection):
         connection.read_request()
@@ -154,7 +157,7 @@ def test_t1_a_call_to_a_port_that_ignores_connects_ends_at_its_deadline(figure):
 
 @pytest.fixture
 def hanging_resolver(monkeypatch):
-    """A resolver that hangs until the event is set, and the hosts that it was called with."""
+    """Replace the resolver by one that hangs until ``go`` is set. ``lookups`` has the hosts that it was called with."""
     go, lookups = threading.Event(), []
 
     def resolve(host, *_, **__):
