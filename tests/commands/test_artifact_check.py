@@ -4,7 +4,7 @@ import json
 
 from tests.commands.conftest import Run, Save
 
-TYPO = {
+ARTIFACT = {
     "activities": [
         {
             "id": 1,
@@ -18,7 +18,7 @@ PLACES = ["activities[0].audience.and[0].==[1]", "activities[0].experiences[0].o
 
 
 def test_findings_are_lines_with_their_places(run: Run, save: Save) -> None:
-    path = save(TYPO)
+    path = save(ARTIFACT)
     result = run("artifact", "check", path)
     assert (result.code, result.err) == (1, "")
     *findings, last = result.out.splitlines()
@@ -28,7 +28,7 @@ def test_findings_are_lines_with_their_places(run: Run, save: Save) -> None:
 
 
 def test_the_json_contains_the_findings(run: Run, save: Save) -> None:
-    path = save(TYPO)
+    path = save(ARTIFACT)
     result = run("artifact", "check", path, "--json")
     document = json.loads(result.out)
     assert result.code == 1

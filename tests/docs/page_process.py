@@ -23,7 +23,7 @@ SHORT_WAIT = 100
 
 
 def replace_edges(edge: str, closed_port: int) -> None:
-    """Replace the activities or the address of every local edge; give clients without an address that of an edge."""
+    """Empty every local edge or make it unreachable; connect clients created without a domain to a local edge."""
     if edge == EMPTY:
         load = LocalEdge.load
         LocalEdge.load = lambda self, activities: load(self, {"activities": []})  # type: ignore[method-assign]

@@ -27,7 +27,7 @@ REQUEST = DeliveryRequest(context=Context(channel="web"), execute=ExecuteRequest
 NOW = 1_800_000_000.0
 #: CPU seconds that the check of one input may take. Most take less than a millisecond.
 MAX_SECONDS = 10.0
-#: Bytes of the largest request. Cookies, headers and URLs are limited.
+#: The limit in bytes below which the body of every request must stay.
 MAX_REQUEST = 100_000
 
 #: The hosts that a visitor can choose: the client's own one, and those of clusters.

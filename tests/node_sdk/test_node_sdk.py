@@ -163,7 +163,7 @@ def test_an_error_or_another_decisioning_method_is_a_difference(theirs: Any) -> 
 
 
 def test_a_changed_experience_without_a_cause_is_not_in_the_list() -> None:
-    """Change the experiences of this SDK's outcomes, and compare the outcomes with the unchanged ones."""
+    """A copy of this SDK's outcomes with other experiences stands for the outcomes of the Node.js SDK."""
     dice = random.Random(1)
     checked = 0
     for number in range(5):

@@ -68,7 +68,7 @@ class Process:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # the process id is the group's id, too
-                preexec_fn=_listen_to_ctrl_c,  # noqa: PLW1509 - it takes no lock
+                preexec_fn=_listen_to_ctrl_c,  # noqa: PLW1509 - the function takes no lock
             )
         if handle is not None:
             os.close(handle)
