@@ -240,7 +240,7 @@ class TargetProvider(AbstractProvider):
         mbox = MboxRequest(
             name=source.mbox, parameters=parts.parameters, profile_parameters=parts.profile_parameters
         )
-        # With "default", the client logs one line for each outage.
+        # With "default", the answer to a failed call has the error, and the client logs one line for each outage.
         options = {**parts.with_request(execute=ExecuteRequest(mboxes=[mbox])), "on_error": "default"}
         return client, source, options
 

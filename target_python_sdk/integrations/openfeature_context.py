@@ -113,7 +113,7 @@ def _page(known: Mapping[str, str]) -> Context:
 
 
 def _text(name: str, value: Any, place: str = "") -> str:
-    """Return the value of an attribute that must be text; an empty one if it is None."""
+    """Return the value of an attribute that must be text; empty text if it is None."""
     if value is None or isinstance(value, str):
         return value or ""
     raise _invalid(place or f"attributes[{name!r}]", "text", value)
@@ -124,7 +124,10 @@ def _invalid(place: str, expected: str, got: object = OMITTED) -> InvalidContext
 
 
 def _texts(prefix: str, values: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
-    """Yield JSON values as text by name: objects with the names ``outer.inner``, lists as JSON. None is left out."""
+    """Yield the names and the texts of JSON values, without None.
+
+    An item of an object gets the name ``outer.inner``. A list becomes JSON.
+    """
     for key, value in values.items():
         name = prefix + key
         if isinstance(value, str):

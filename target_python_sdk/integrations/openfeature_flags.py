@@ -84,7 +84,7 @@ def _source_of(text: str) -> FlagSource:
 
 
 def check_type(argument: str, expected: str, given: object, types: Union[type, Tuple[type, ...]]) -> None:
-    """Raise ``OptionError`` if an argument of the provider has another type."""
+    """Raise ``OptionError`` if an argument of the provider has none of ``types``."""
     if not isinstance(given, types):
         reject(argument, expected, given)
 

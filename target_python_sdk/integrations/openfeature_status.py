@@ -24,7 +24,7 @@ Emit = Callable[[ProviderEvent, ProviderEventDetails], None]
 
 
 class Status(NamedTuple):
-    """Whether a client can decide, as the event that reports it, and the reason."""
+    """The status of a client: the event that reports it, and the reason."""
 
     event: ProviderEvent
     message: str = ""
@@ -56,7 +56,7 @@ class ProviderEvents:
         """Wait for the first artifact if the client decides on-device. Return the problem; empty if it can decide."""
         client = self._client
         for name, subscriber in (
-            (ARTIFACT_DOWNLOAD_SUCCEEDED, self._change_artifact),  # no parameter, so the artifact is not copied for it
+            (ARTIFACT_DOWNLOAD_SUCCEEDED, self._change_artifact),  # takes no event, so the artifact is not copied
             (ARTIFACT_DOWNLOAD_FAILED, self.update),
             (CIRCUIT_OPENED, self._open_circuit),
             (CIRCUIT_CLOSED, self._close_circuit),
@@ -79,7 +79,7 @@ class ProviderEvents:
     def confirm(self) -> None:
         """Emit the status after an evaluation if it has changed without an event of the client."""
         if self._start_failed:
-            # An artifact may have arrived just before OpenFeature emitted the failure of the initialization.
+            # OpenFeature may have emitted the failure of ``start`` after the event of an artifact. Emit the status again.
             self._start_failed, self._emitted = False, None
         self.update()
 

@@ -94,7 +94,7 @@ class OpenTelemetry:
         return partial(self._finish, span, context.attach(trace.set_span_in_context(span)))
 
     def __call__(self, observed: Observed) -> None:
-        """Record the metrics of what was observed. Calls are recorded by the function that ``start`` returns."""
+        """Record a change of a circuit. The function that ``start`` returns records calls and downloads."""
         self._record_metrics(observed)
 
     def _finish(self, span: Span, token: Token[Context], observed: Observed) -> None:
