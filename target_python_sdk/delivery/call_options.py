@@ -33,8 +33,8 @@ if TYPE_CHECKING:  # the first client imports the options
     from target_python_sdk.delivery.visitor_protocol import Visitor
 
 
-#: The name of the first part of Target's cookie. Other text is a whole ``Cookie`` header, or a different cookie.
-#: Compiled on first use.
+#: Matches the start of Target's cookie, which is the name of its first part. Text with another start is a whole
+#: ``Cookie`` header, or a different cookie. Compiled on first use.
 _COOKIE_START = r'"?[A-Za-z0-9_.-]+(?:#|%23)'
 #: Parts of a request. If they are among the options, the caller passed the request itself instead of the options.
 _REQUEST_PARTS = frozenset(["execute", "prefetch", "notifications", "telemetry", "context"])
@@ -146,7 +146,7 @@ def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
 
 
 def check_not_forced(call: Call) -> None:
-    """Raise ``OptionError`` if ``force`` is given, for a method that makes no decisions."""
+    """Raise ``OptionError`` if ``force`` is given to ``send_notifications``, which makes no decisions."""
     if call.force:
         parse.reject("force", "get_offers or get_attributes", problem="send_notifications makes no decisions")
 
@@ -163,9 +163,9 @@ def parse_mbox_names(mbox_names: Iterable[str]) -> List[str]:
 
 
 def parse_names(names: Iterable[str], argument: str, expected: str, list_hint: str = "") -> List[str]:
-    """Return the names of mboxes or views in ``argument`` as a list of text.
+    """Return the names of mboxes or views as a list of text.
 
-    Raises ``OptionError``, with ``list_hint`` if a name is a list.
+    Raises ``OptionError``, which names ``argument``, and has ``list_hint`` if a name is a list.
     """
     if not isinstance(names, Iterable) or isinstance(names, (str, bytes, Mapping)):
         raise _invalid_argument(argument, expected, names)
@@ -280,7 +280,7 @@ _CALL_OPTIONS: Dict[str, Optional[parse.Parser[Any]]] = {
     "force_impressions": parse.boolean,
     "consent": parse.boolean,
     "on_error": parse.one_of("raise", "default"),
-    "events": None,  # the request, in one page of 1.1.0's documentation
+    "events": None,  # one page of 1.1.0's documentation passes the request under this name
 }
 
 CALL_OPTION_NAMES = frozenset(_CALL_OPTIONS)

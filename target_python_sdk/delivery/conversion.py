@@ -198,7 +198,7 @@ def text_or_none(value: Any) -> Optional[str]:
 
 
 def hint_text(value: Given) -> Optional[str]:
-    """Return a location hint as text. An invalid text replaces a value of another type, so that it is counted."""
+    """Return a location hint as text. A value of another type becomes an invalid hint, so that it is counted."""
     text = text_or_none(value)
     return _UNREADABLE_HINT if text is None and value is not None else text
 
@@ -351,7 +351,7 @@ def _convert_object(value: Given) -> Mapping[str, Any]:
 
 
 def _convert_array(kind: type, value: Given) -> List[Any]:
-    """Return a list of text or of numbers. Their types are not checked, because 1.1.0 sent ids as numbers, too."""
+    """Return a list of text or of numbers. The types of the items are not checked: 1.1.0 also sent numbers as ids."""
     if not isinstance(value, (list, tuple)):
         raise _NotConvertible("a list", value)
     if None in value:

@@ -1,7 +1,7 @@
 """The visitor's cookies, and the edge cluster that they name.
 
-The ``mbox`` cookie is ``session#<id>#<expires>|PC#<device id>#<expires>``. Names and values are percent-encoded like
-``encodeURIComponent`` does, because at.js reads the same cookie. ``expires`` is in seconds since 1970. A cookie from a
+The ``mbox`` cookie is ``session#<id>#<expires>|PC#<device id>#<expires>``. Names and values are percent-encoded as by
+``encodeURIComponent``, because at.js reads the same cookie. ``expires`` is in seconds since 1970. A cookie from a
 browser is parsed under limits and never raises an error; invalid parts are ignored.
 
 The device id and the ``mboxEdgeCluster`` cookie name the cluster that stores the visitor's profile. This hint is

@@ -1,8 +1,8 @@
 """The exchange with the edge: its host, the HTTP request, the answer, and their log lines.
 
-The host of a request depends on the cluster that stores the visitor's profile. A visitor's hint is used only for the
-visitor's call. The client itself starts with the cluster in its options, if there is one, and remembers only clusters
-that the edge has named.
+The host of a request depends on the cluster that stores the visitor's profile. A hint from a visitor is used only for
+calls of this visitor. For other calls, the client starts with the cluster in its options, if there is one, and then
+uses the cluster that the edge has named last.
 
 At DEBUG level, the log shows the structure of requests and answers. Values that may identify a visitor are shown only
 with ``log_payloads``. Bodies are formatted only if the line is logged.
@@ -235,6 +235,6 @@ class PayloadLogger:
         return reply
 
     def _body(self, body: bytes) -> LazyText:
-        # A log record that is kept must not keep the client, so the function does not refer to it.
+        # A log record may be kept for long, so this function must not hold a reference to the client.
         is_shown = self._log_payloads
         return LazyText(lambda: escape_text(body, MAX_LOGGED_LENGTH) if is_shown else redacted_body(body))

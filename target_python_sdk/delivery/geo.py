@@ -45,14 +45,14 @@ def look_up(geo: Geo, request: HttpRequest, send: Send, deadline: Deadline) -> O
     except DeliveryError:
         return None
     found = geo_from_headers(answer) if isinstance(answer, dict) else None
-    # Values from a server are not validated like a caller's.
+    # ``from_dict``, unlike the constructor, does not validate the values, which come from a server.
     return None if found is None else Geo.from_dict({**found, "ipAddress": geo.ip_address, "zip": geo.zip})
 
 
 def geo_from_headers(headers: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
-    """Return the location in the CDN's headers by the wire names of a geo, or None if they contain none.
+    """Return the location in the CDN's headers as a dict with the JSON names of ``Geo``, or None if they have none.
 
-    The geo service's JSON uses the same names.
+    The JSON of the geo service has the names of these headers as its keys.
     """
     forwarded_for = _text(headers.get("x-forwarded-for"))
     geo = {

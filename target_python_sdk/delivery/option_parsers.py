@@ -23,7 +23,7 @@ from target_tools.logger import Log
 ResultT = TypeVar("ResultT")
 #: Returns the parsed value of an option, given its name and its value, or raises ``OptionError``.
 Parser = Callable[[str, Any], ResultT]
-#: The types of values that options can have. A user may pass any other object, which the parsers then reject.
+#: The types of values that options can have. An application may pass other objects, which the parsers reject.
 OptionValue = Union[
     None, bool, int, float, str, bytes, "os.PathLike[str]", enum.Enum, Sequence[Any], Mapping[Any, Any],
     Callable[..., Any],
@@ -290,7 +290,7 @@ def warn_unknown_events(events: Mapping[str, Callable[..., object]], log: Log) -
 def _event_suggestion(name: str) -> str:
     """Return a hint with up to two events that ``name`` may stand for; empty for an event of an application.
 
-    A name may stand for an event if it is similar to the event's name, or one of its words.
+    A name may stand for an event if it is similar to the event's name, or is one word of it.
     """
     import difflib  # noqa: PLC0415 - only mistakes need it
 

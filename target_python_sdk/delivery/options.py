@@ -88,7 +88,7 @@ class ClientSettings(NamedTuple):
     tls: "Optional[TlsContexts]" = None
 
     def __repr__(self) -> str:
-        return f"ClientSettings({self.client})"  # the others may hold secrets
+        return f"ClientSettings({self.client})"  # other options may be secret
 
     def transport(self) -> "TransportSettings":
         """Return the settings for opening connections."""
@@ -230,7 +230,7 @@ def _checked_tls(settings: ClientSettings, log: Log) -> "Optional[TlsContexts]":
 DEFAULT_MAXIMUM_WAIT_READY = -1
 
 _CLIENT_OPTIONS: Dict[str, Optional[parse.Parser[Any]]] = {
-    "internal": None,  # set by 1.1.0's ``create``
+    "internal": None,  # set by ``create``, as in 1.1.0
     "client": parse.client_code,
     "organization_id": parse.text,
     "timeout": parse.time_limit,

@@ -1,4 +1,4 @@
-"""Hints for values that were given to a model's constructor by position, where they belong to another field."""
+"""Hints for values that are in the wrong field, because they were passed to a model's constructor by position."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from target_tools.schema.model import Model
 
 
 def positional_hint(model: Model, name: str, value: Any) -> str:
-    """Return a hint if ``value``, which is invalid for the field, may have been given by position."""
+    """Return a hint if ``value``, which is invalid for the field ``name``, may have been passed by position."""
     fields, meant = model.__dict__, ""
     if name == "address" and isinstance(value, str):
         is_type = value in (MetricType.CLICK, MetricType.DISPLAY) and fields.get("type", "") is None

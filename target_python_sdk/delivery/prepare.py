@@ -250,7 +250,7 @@ def _experience_cloud(
 
 
 def _new_data_id(given: Optional[ExperienceCloud], call: Call, ids: UuidGenerator) -> Optional[str]:
-    """Return the id that connects the hit of the call with those of the page; None if the request has its own."""
+    """Return a supplemental data id for the call; None if the request already has one."""
     if given is not None and given.analytics is not None and given.analytics.supplemental_data_id is not None:
         return None
     return ids.next_data_id() if call.visitor is None else supplemental_data_id(call.visitor, call.consumer_id)
@@ -272,9 +272,9 @@ def _audience_manager(given: Optional[AudienceManager], values: VisitorValues) -
 
 
 def _check_sends_something(request: DeliveryRequest, errors: List[OptionError]) -> None:
-    """Raise the first of the errors of mboxes that were left out, if the request asks for nothing without them."""
+    """Raise the first of ``errors`` if the request asks for nothing after its invalid mboxes were left out."""
     if not (request.execute or request.prefetch or request.notifications or request.telemetry):
-        raise errors.pop(0)  # removed, because the traceback refers to this frame, and the frame to the list
+        raise errors.pop(0)  # pop avoids a cycle: the traceback refers to this frame, which refers to the list
 
 
 def _are_complete(mboxes: List[MboxRequest]) -> bool:
@@ -347,7 +347,7 @@ def _notifications(request: DeliveryRequest, ids: UuidGenerator, log: Log) -> Op
             log.warning("%s has no mbox, view or page_load; the edge refuses it", place)
         sent.append(notification if is_complete else copy_with(notification, id=own_id, timestamp=time))
     if errors and not sent and request.execute is None and request.prefetch is None:
-        raise errors.pop(0)  # removed, because the traceback refers to this frame, and the frame to the list
+        raise errors.pop(0)  # pop avoids a cycle: the traceback refers to this frame, which refers to the list
     for error in errors:
         log.error("%s%s", NOTIFICATION_INVALID, error)
     return sent or None

@@ -23,13 +23,13 @@ UNREDACTED_FIELDS = frozenset(
         "type",
     }
 )
-#: Fields that contain the application's own names: a parameter may be called "name".
+#: Fields in which the application chooses the names. For example, a parameter may be called "name".
 FREE_FORM_FIELDS = frozenset({"content", "parameters", "profileParameters", "responseTokens", "trace", "usage"})
 #: The maximum number of characters of a body in a log line.
 MAX_LOGGED_LENGTH = 16384
 #: Parts of a request whose texts may identify the visitor.
 _PERSONAL_PARTS = frozenset({"address", "blob", "geo", "id", "parameters", "profileParameters"})
-#: The values of a field inside ``id`` that identify no visitor and are ordinary words.
+#: The values of ``authenticatedState``, a field inside ``id``. They are ordinary words and identify no visitor.
 _AUTHENTICATED_STATES = frozenset({"authenticated", "logged_out", "unknown"})
 
 
@@ -64,7 +64,7 @@ def _personal_texts(value: Json, is_personal: bool) -> Iterator[str]:
             if name == "authenticatedState" and item in _AUTHENTICATED_STATES:
                 continue
             if name == "tntId" and isinstance(item, str):
-                yield item.partition(".")[0]  # without the cluster
+                yield item.partition(".")[0]  # also without the cluster
             yield from _personal_texts(item, is_personal or name in _PERSONAL_PARTS)
     elif isinstance(value, list):
         for item in value:

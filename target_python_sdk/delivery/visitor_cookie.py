@@ -28,7 +28,7 @@ _PATTERNS = {
     ANALYTICS_ID: _ID,
     OPT_OUT: _ID,
 }
-#: Stands for a value that the ID service has looked up and that does not exist.
+#: Stands for a value that the ID service has looked up and not found.
 _NO_VALUE = "NONE"
 
 
