@@ -57,11 +57,11 @@ class Connection:
             raise ConnectionAbortedError("the server was stopped")
 
     def hang(self) -> None:
-        """Wait until the server is stopped. Never returns."""
+        """Wait until the server is stopped, then raise ``ConnectionAbortedError``."""
         self.wait(threading.TIMEOUT_MAX)
 
     def wait_for_close(self, seconds: float = 5) -> bool:
-        """Return whether the client closes the connection within that time. Data that it sends is discarded."""
+        """Return whether the client closes the connection within ``seconds``. Data that it sends is discarded."""
         self.socket.settimeout(seconds)
         try:
             while self._read_more():
@@ -81,7 +81,7 @@ class Connection:
         with contextlib.suppress(OSError):
             self._shut_down(socket.SHUT_WR)
             # Closing a socket with unread bytes resets the connection, and the client could lose
-            # data that was sent. Reading them makes this unlikely.
+            # data that was sent. Reading the bytes first makes this unlikely.
             self.socket.setblocking(False)
             while socket.socket.recv(self.socket, 65536):
                 pass

@@ -51,7 +51,7 @@ _LOCATIONS = (("mboxes", "localMboxes", "remoteMboxes"), ("views", "localViews",
 
 
 class FakeNetwork:
-    """The network of some clients: an edge and a CDN. ``client`` is the code with which visitors are bucketed."""
+    """The network of some clients: an edge and a CDN. ``client`` is the client code that is used to bucket visitors."""
 
     def __init__(self, client: str) -> None:
         self._client = client
@@ -78,7 +78,7 @@ class FakeNetwork:
         """Serve activities or a rule artifact in addition to the offers that are shown. Raises ``OptionError``."""
         with open_document(source) as document:
             if not _is_artifact(document):
-                parse_activities(document)  # the places in its errors are those in the document
+                parse_activities(document)  # so that errors name places in this document, not in the merged one
             self._serve(document, self._shown)
 
     def show(self, location: str, content: OfferContent, is_view: bool, **names: Any) -> None:
@@ -233,7 +233,7 @@ def _with_activities(artifact: Mapping[str, Any], activities: Mapping[str, Any])
 
 
 def _parse_failure(error: Failure) -> Union[int, DeliveryError, None]:
-    """Return the failure, or an instance of its class. Raises ``OptionError``."""
+    """Return the failure to simulate. A class becomes an instance of it. Raises ``OptionError``."""
     given: Any = error
     if isinstance(given, type) and issubclass(given, DeliveryError):
         try:
@@ -278,7 +278,7 @@ class _FakeTransport(Transport):
 class FakeRuntime(Runtime):
     """The state of a client whose network is fake.
 
-    It makes one attempt for each call, and the client starts no background request.
+    It makes one attempt for each call. It neither polls nor requests a location hint.
     """
 
     def __init__(
@@ -323,6 +323,6 @@ class FakeRuntime(Runtime):
             return None
         found = []
         for activity, experience in self._network.edge.forced.items():
-            with contextlib.suppress(OptionError):  # only the edge decides the activity
+            with contextlib.suppress(OptionError):  # raised for an activity that only the edge decides
                 found += find_experiences(current.artifact, {activity: experience})
         return current._replace(artifact=with_forced(current.artifact, found).artifact) if found else current

@@ -20,7 +20,7 @@ def answer(body: Body = None, status: int = 200, headers: Optional[Mapping[str, 
 
 
 def replies(*messages: bytes) -> Handler:
-    """Return a handler that sends the first message to the first request, and so on, over all connections.
+    """Return a handler that answers the first request with the first message, and so on, across all connections.
 
     A request after the last message fails the test.
     """

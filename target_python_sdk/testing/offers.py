@@ -21,7 +21,7 @@ from target_tools.errors import OptionError
 
 #: The client code and the organization that the documentation uses.
 CLIENT, ORGANIZATION_ID = "acmeclient", "1234567890@AdobeOrg"
-#: The first id of the activities that show an offer. Activities of Target have lower ones.
+#: The id of the first activity that shows an offer. Activities of Target have lower ids.
 FIRST_ID = 900_000_001
 
 #: The content of an offer by its type: ``html``, ``json``, ``redirect``, ``dynamic`` or ``actions``.
@@ -71,9 +71,9 @@ def make_artifact(offers: Mapping[str, OfferContent], client: str = CLIENT) -> D
 def make_answer(
     offers: Mapping[str, OfferContent], *, default_content: Sequence[str] = (), prefetch: bool = False
 ) -> Dict[str, Any]:
-    """Return the JSON that the edge answers to a request for these offers, for doubles of HTTP libraries.
+    """Return the JSON with which the edge answers a request for these offers, for doubles of HTTP libraries.
 
-    ``DeliveryResponse.from_dict`` turns it into a model. It has no ``requestId``, so it answers every request.
+    ``DeliveryResponse.from_dict`` turns it into a model. It has no ``requestId``, so it is an answer to any request.
 
     :param offers: The offers by mbox, as for :func:`make_artifact`.
     :param default_content: Mboxes that are answered without an offer.

@@ -69,8 +69,9 @@ class SocketServer:
         """Close the port and all connections, which interrupts their handlers."""
         self._stopped.set()
         if self._listener is not None:
-            with contextlib.suppress(OSError):  # fails on systems where closing interrupts accept()
-                self._listener.shutdown(socket.SHUT_RDWR)  # on Linux, only this does
+            # On Linux, only shutdown() interrupts accept(). On other systems, it may fail, but close() interrupts it.
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
         with self._lock:
             connections, threads = list(self._open), list(self._threads)
