@@ -16,7 +16,7 @@ try:
 except KeyboardInterrupt:
     sys.exit(INTERRUPTED)
 
-#: The modules of the commands, in the order of the help.
+#: The modules of the commands, in the order in which ``--help`` lists them.
 COMMANDS = (offers, explain, artifact, edge, demo)
 
 
@@ -81,7 +81,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _discard_output() -> None:
-    """Drop output that cannot be written. Otherwise Python tries again at exit, and reports the error."""
+    """Drop output that cannot be written. Otherwise, Python tries again to write it at exit, and reports the error."""
     with contextlib.suppress(OSError, ValueError):  # the standard output may have no file descriptor, as in tests
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

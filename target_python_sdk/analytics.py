@@ -1,7 +1,7 @@
-"""Reports of client-side logging to Adobe Analytics (A4T).
+"""Reports displayed experiences to Adobe Analytics (A4T), for client-side logging.
 
-With ``logging="client_side"``, the application tells Analytics which experiences it showed. ``data_insertion_url``
-returns the URL for that::
+With ``logging="client_side"``, the application itself tells Analytics which experiences it showed. It requests the URL
+that ``data_insertion_url`` returns::
 
     url = data_insertion_url(answer, "my-report-suite", "metrics.example.com")
     if url:
@@ -44,17 +44,17 @@ def data_insertion_url(
 ) -> Optional[str]:
     """Return the URL that reports the displayed experiences of ``answer`` to Analytics when it is requested.
 
-    Return None if there is nothing to report, or if the visitor is unknown: without an Experience Cloud id in the
-    request, ``parameters`` must have the id ``vid`` or ``aid``.
+    Return None if there is nothing to report, or if nothing identifies the visitor. If the request has no Experience
+    Cloud id, pass the id ``vid`` or ``aid`` in ``parameters``.
 
     :param answer: The answer of a call with client-side logging.
     :param report_suite: The id of the report suite, or several ids, separated by commas.
-    :param tracking_server: The host of the data collection, without a scheme. By default, the one in the request.
+    :param tracking_server: The host that collects the data, without a scheme. By default, the one in the request.
     :param details: The payloads to report, for example ``[metric.analytics]`` for a click. By default, those of the
         displays: ``answer.analytics_details``.
     :param page_url: The URL of the page, which Analytics shows in reports.
     :param parameters: Further parameters of Analytics, such as ``{"aid": …}`` or ``{"pageName": …}``.
-    :param code_version: The version of the application that Analytics shows.
+    :param code_version: The version of the application, which Analytics shows.
     :param secure: Whether the URL begins with ``https``. If False, it begins with ``http``.
 
     Raises ``OptionError`` for a tracking server that is not a host, and for an invalid report suite or code version.
@@ -74,7 +74,7 @@ def data_insertion_url(
 
 
 def _origin(answer: TargetDeliveryResponse, given: Optional[str], secure: bool) -> Origin:
-    """Return the origin of the data collection."""
+    """Return the origin of the server that collects the data: ``given``, else the one in the request."""
     if given is None:
         cloud = answer.request.experience_cloud
         analytics = (cloud.analytics if cloud is not None else None) or AnalyticsRequest()
@@ -85,7 +85,7 @@ def _origin(answer: TargetDeliveryResponse, given: Optional[str], secure: bool) 
 
 
 def _events(details: Optional[Iterable[Optional[AnalyticsResponse]]]) -> str:
-    """Return the values of ``tnta``, separated by commas; each once."""
+    """Return the distinct values of ``tnta`` in ``details``, separated by commas."""
     payloads = [each.payload for each in details or () if each is not None and each.payload is not None]
     events = [event for payload in payloads for event in str(payload.tnta or "").split(",")]
     return ",".join(dict.fromkeys(filter(None, events)))

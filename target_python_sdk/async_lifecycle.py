@@ -81,7 +81,7 @@ class ClientCreation(Coroutine[Any, Any, ClientT]):
         if self._client is not None:
             await self._client.close_async()
 
-    if not TYPE_CHECKING:  # a type checker would accept ``with`` and every name
+    if not TYPE_CHECKING:  # with these methods, a type checker would accept ``with`` and every attribute name
 
         def __enter__(self) -> NoReturn:
             raise TypeError(f"create_async returns a coroutine, not a client: {_AWAIT_FIRST}")
@@ -106,7 +106,7 @@ class _Construction(Generic[ClientT]):
         plain_check(DeliveryRequest)  # cached; otherwise, the first call would block the event loop for milliseconds
         client = self._client = self._construct()
         client._start()
-        if self._abandoned:  # perhaps before there was a client that ``abandon`` could close
+        if self._abandoned:  # ``abandon`` may have been called before it had a client to close
             client.close(0)
         client._wait_for_artifact()
         return client
@@ -132,7 +132,7 @@ async def create_async(construction: _Construction[ClientT]) -> ClientT:
 
 async def flush(runtime: Runtime, timeout: Optional[float]) -> bool:
     """Wait until the calls in progress are done. Return False if that takes more than ``timeout`` seconds."""
-    # If the event loop runs inside a callback, another worker replaces the one that waits here.
+    # This thread may be a worker, if a callback runs the event loop. Then another worker replaces it during the wait.
     with runtime.workers.blocking():
         return await call_in_thread(partial(runtime.flush, timeout, _thread.get_ident()))
 

@@ -31,12 +31,13 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
 
 ClientT = TypeVar("ClientT", bound="TargetClient")
 
-#: The default of the parameter ``options``. Its type is not Optional, so that type checkers name a misspelled option.
+#: The default of the parameter ``options``. It is ``Any`` so that the parameter need not be Optional: type checkers
+#: would not name a misspelled option in a dict for an Optional parameter.
 _NO_OPTIONS: Any = None
 
 
 class AuthState:
-    """The authentication states of a customer id, by their numbers in the Experience Cloud ID service."""
+    """The authentication states of a customer id, with their numbers in the Experience Cloud ID service."""
 
     UNKNOWN = 0
     AUTHENTICATED = 1
@@ -51,9 +52,9 @@ class TargetClient(ClientCalls):
     it with :meth:`close` or ``with`` when it is no longer needed.
     """
 
-    #: The name of the cookie that carries session and visitor.
+    #: The name of the cookie with the session id and the device id.
     TargetCookieName = TARGET_COOKIE
-    #: The name of the cookie that carries the edge cluster.
+    #: The name of the cookie with the edge cluster.
     TargetLocationHintCookieName = LOCATION_HINT_COOKIE
     AuthState = AuthState
 
@@ -125,8 +126,8 @@ class TargetClient(ClientCalls):
     def create_async(cls: Type[ClientT], options: Options = None, **keywords: Any) -> ClientCreation[ClientT]:
         """Return a client without blocking the event loop: ``client = await TargetClient.create_async(options)``.
 
-        ``async with TargetClient.create_async(options) as client`` also closes it. Invalid options raise in the
-        ``await``. Cancelling it closes the client.
+        ``async with TargetClient.create_async(options) as client`` also closes the client. Invalid options raise an
+        ``OptionError`` when the coroutine is awaited. Cancelling the coroutine closes the client.
         """
         from target_python_sdk.async_lifecycle import ClientCreation  # noqa: PLC0415 - only asyncio needs it
 
@@ -177,7 +178,7 @@ class TargetClient(ClientCalls):
         return client_stats(self._processes.get())
 
     def flush(self, timeout: Optional[float] = None) -> bool:
-        """Wait until all earlier calls with a callback, awaited calls and background notifications are done.
+        """Wait for all earlier calls with a callback, all earlier awaited calls, and all background notifications.
 
         ``timeout`` is in milliseconds; None waits without a limit. Returns False if some calls were not done in
         time; they continue.
@@ -222,7 +223,7 @@ class TargetClient(ClientCalls):
         return self._settings.shutdown_timeout if timeout is None else self._to_seconds(method, timeout)
 
     def _to_seconds(self, method: str, timeout: Optional[float]) -> Optional[float]:
-        """Return a time limit, given in milliseconds, in seconds. Log a value that was probably meant as seconds."""
+        """Convert a time limit from milliseconds to seconds. Log a value that was probably meant in seconds."""
         if timeout is None:
             return None
         seconds = milliseconds(0)("timeout", timeout)
@@ -268,7 +269,7 @@ class TargetClient(ClientCalls):
         return type(self)(self._options)  # the options are never changed, so both clients can share them
 
     def _start(self) -> None:
-        """Start the downloads of the rule artifact. A server-side client downloads nothing."""
+        """Start downloading the rule artifact. A server-side client downloads nothing."""
         if self._settings.decisioning_method is not DecisioningMethod.SERVER_SIDE:
             self._processes.get()
 

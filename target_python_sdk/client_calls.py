@@ -48,7 +48,8 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
 ResultT = TypeVar("ResultT")
 Options = Optional[Mapping[Any, Any]]
 
-#: The default of the parameter ``options``. Its type is not Optional, so that type checkers name a misspelled option.
+#: The default of the parameter ``options``. It is ``Any`` so that the parameter need not be Optional: type checkers
+#: would not name a misspelled option in a dict for an Optional parameter.
 _NO_OPTIONS: Any = None
 
 
@@ -90,8 +91,8 @@ class ClientCalls:
 
         ``decisioning_method`` chooses between the edge and an on-device decision. The call blocks for at most
         ``timeout``. With a ``callback`` it returns an
-        :class:`~target_tools.concurrency.tasks.AsyncResult` at once. Raises ``OptionError`` before anything
-        is sent, and a :class:`~target_python_sdk.errors.DeliveryError` if no usable answer is received.
+        :class:`~target_tools.concurrency.tasks.AsyncResult` at once. Raises ``OptionError`` for invalid options, before
+        anything is sent, and a :class:`~target_python_sdk.errors.DeliveryError` if no usable answer is received.
         """
         if options.__class__ is dict and not keywords:
             envelope = self._decide_common_call(options)
@@ -256,8 +257,8 @@ class ClientCalls:
         """Explain the on-device decision of a call: which rules decide, and why the others do not.
 
         Options are a dict, keyword arguments, or both, as for :meth:`get_offers`. ``locations`` are the names of mboxes
-        and views, after a dict of options: ``explain({"request": request}, "hero", "cart")``. The request need not
-        contain these names. Without ``locations``, all locations of the request are explained. Nothing is sent and
+        and views. They follow a dict of options: ``explain({"request": request}, "hero", "cart")``. The request need
+        not contain these names. Without ``locations``, all locations of the request are explained. Nothing is sent and
         nothing is counted, and the location of an IP address is not looked up. Raises ``OptionError`` for a server-side
         call, because only the edge can explain its decisions, ``ArtifactNotAvailable`` before the first artifact, and
         ``DeadlineExceeded`` if the rules take longer than ``timeout``.
@@ -307,7 +308,7 @@ class ClientCalls:
         options: Options,
         convert: Callable[[TargetDeliveryResponse], ResultT],
     ) -> ResultT:
-        """Return the result of a call that a worker executes. If many calls start together, prepare the call later."""
+        """Let a worker execute a call. If many calls start together, wait for a turn before preparing the call."""
         loop, turns = self._turns.current()
         if turns.must_wait():
             options = deep_copy(options)  # the caller can change the request in the meantime

@@ -1,4 +1,4 @@
-"""Read-only views for 1.1.0's attributes of a client: its options and its decisioning engine.
+"""The objects that 1.1.0's attributes ``config`` and ``decisioning_engine`` of a client return.
 
 They show the current state, and do not keep the client alive.
 """

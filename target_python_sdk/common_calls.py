@@ -1,7 +1,7 @@
-"""Decides the most common on-device calls in few steps: those for a visitor with a device id and without other options.
+"""A fast path for the most common on-device calls: the visitor has a device id, and the call has no special options.
 
-For these calls, it does what ``call_options``, ``prepare``, ``on_device`` and ``prepared_call`` do together. All other
-calls take that ordinary path. A property-based test compares the outcomes of both paths.
+For these calls, this module does what ``call_options``, ``prepare``, ``on_device`` and ``prepared_call`` do together.
+All other calls take that ordinary path. A property-based test compares the outcomes of both paths.
 """
 
 from operator import itemgetter

@@ -56,7 +56,7 @@ def get_max_expires(cookies: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def parse_cookies(target_cookie: Optional[str]) -> Dict[str, InternalCookie]:
-    """Return the parts of a cookie that have not expired, by name. The last of several with one name wins."""
+    """Return the parts of a cookie that have not expired, by name. If several have the same name, the last one wins."""
     if not target_cookie:
         return {}
     texts = get_internal_cookies(target_cookie[:MAX_PARSED_LENGTH].strip('"'))[:MAX_PARSED_PARTS]

@@ -1,6 +1,6 @@
 """The events that a client emits: their names, and the types of their payloads.
 
-A subscriber receives the payload and the name of the event as ``type``.
+A subscriber receives a dict: the payload, and the name of the event as ``type``.
 """
 
 from typing import Any, Dict, List, TypedDict, Union
@@ -47,9 +47,9 @@ class ArtifactDownloadFailed(TypedDict):
 
 
 class GeoLocationUpdated(TypedDict):
-    """The CDN sent a location: that of this machine with a download, or that of a visitor for a decision."""
+    """The CDN sent a location: this machine's with an artifact, or a visitor's for a decision."""
 
-    #: For a download, a dict with the wire names of a geo.
+    #: With an artifact, a dict with the JSON names of the fields of ``Geo``.
     geo_context: Union[Geo, Dict[str, Any]]
 
 
@@ -61,7 +61,7 @@ class CircuitOpened(TypedDict):
     #: Failures and calls in the window before the circuit opened.
     failures: int
     calls: int
-    #: The last failure: the name of an error class, or a status.
+    #: The last failure: the name of an error class, or an HTTP status.
     cause: str
 
 

@@ -1,4 +1,4 @@
-"""A call with the option ``force``: it is decided on-device, and some activities show a given experience."""
+"""A call with the option ``force``: it is decided on-device, and each forced activity shows the given experience."""
 
 from typing import Optional, Sequence, TypeVar
 

@@ -1,9 +1,9 @@
-"""Sends notifications in the background: displays of on-device decisions, and those of visits.
+"""Sends notifications in the background: the displays of on-device decisions, and the notifications of a ``Visit``.
 
 The thread that made the decision renders the request, because the caller may change its models afterwards. (A call with
 a callback has already copied them.) A worker sends the request like any call of the client, with the client's retries
-and circuit breaker. ``flush``, ``close`` and the exit of the process wait for it. Each failure is emitted as
-``send_notification_error``. The first one of an outage is also logged.
+and circuit breaker. ``flush``, ``close`` and the exit of the process wait for the worker. Each failure is emitted as
+``send_notification_error``. The first failure of an outage is also logged.
 """
 
 from functools import partial
@@ -36,21 +36,21 @@ def notification_request(prepared: PreparedRequest) -> PreparedRequest:
     """Return a request that reports the notifications and the telemetry in the caller's request.
 
     It has the same visitor, session, property, environment and trace, so that the edge counts it for the same visit.
-    It shares objects with the caller's request, so the caller may change them.
+    It shares objects with the caller's request, which the caller may still change.
     """
     request_id = prepared.ids.next()
     return prepared.with_request(copy_with(prepared.request, request_id=request_id, execute=None, prefetch=None))
 
 
 def with_displays(request: DeliveryRequest, displays: Sequence[Display]) -> DeliveryRequest:
-    """Return a copy of ``request`` that reports ``displays``, too."""
+    """Return a copy of ``request`` that also reports ``displays``."""
     added = [display.notification() for display in displays]
     copy: DeliveryRequest = copy_with(request, notifications=[*(request.notifications or ()), *added])
     return copy
 
 
 def copy_with_displays(prepared: PreparedRequest, displays: Sequence[Display]) -> PreparedRequest:
-    """Return a copy that reports ``displays``, too. It shares no object with the caller, who may change the request."""
+    """Return a copy that also reports ``displays``. It shares no object with the caller, who may change the request."""
     return prepared.with_request(deep_copy(with_displays(prepared.request, displays)))
 
 
@@ -63,8 +63,9 @@ def queue_notifications(
 ) -> None:
     """Let a worker send the notifications of a request and of ``displays``.
 
-    It calls ``replaced_send`` if the client's ``send_notifications`` was replaced. If the queue is full, they are
-    dropped at once. Raises ``OptionError`` for a request that JSON cannot hold.
+    ``replaced_send`` is the client's ``send_notifications``, if a subclass or a test has replaced it. The worker then
+    calls this method. If the queue is full, the notifications are dropped at once. Raises ``OptionError`` for a request
+    that JSON cannot hold.
     """
     if replaced_send is None:
         body = render_request(prepared.request, runtime.settings, partial(_render, displays))
@@ -102,7 +103,7 @@ def _send_to_edge(
     prepared: PreparedRequest, body: bytes, runtime: Runtime, measured: "Optional[MeasuredCall]" = None
 ) -> None:
     http = delivery_request(prepared, runtime.settings, body)
-    if REPLACEMENTS.find is not None:  # a test gets the request as a model
+    if REPLACEMENTS.find is not None:  # a test that replaced the API gets the request as a model
         prepared = _as_sent(prepared, body)
     deadline = Deadline.after(runtime.settings.timeout)
     answer = runtime.request_edge(prepared, http, runtime.send, deadline, notification_response)
@@ -112,7 +113,7 @@ def _send_to_edge(
 
 
 def _as_sent(prepared: PreparedRequest, body: bytes) -> PreparedRequest:
-    """Return ``prepared`` with the request that was rendered, which the caller cannot have changed."""
+    """Return ``prepared`` with the request as it was rendered, without later changes by the caller."""
     return prepared.with_request(DeliveryRequest.from_dict(parse_json(body)))
 
 

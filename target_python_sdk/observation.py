@@ -1,7 +1,7 @@
 """Measures calls, and passes each finished one to the observers of the application.
 
-Each call is passed on exactly once, in its own context, after its outcome is known and before its callback runs. This
-includes calls that never began, because the queue was full or the client was closed.
+Each call is passed on exactly once, in the ``contextvars`` context of the call, after its outcome is known and before
+its callback runs. This includes calls that never began, because the queue was full or the client was closed.
 
 Errors of observers do not affect calls. The first error of each observer is logged, and so is the first time that it
 is slow. Calls that an observer makes are not passed to the same observer, so there is no endless recursion.
@@ -81,7 +81,7 @@ class Observation:
         return outcome._replace(pass_on=partial(started.finish, observed))
 
     def circuit_changed(self, change: CircuitChange) -> None:
-        """Pass a change of a circuit to the observers. It has an outcome, but no start."""
+        """Pass a change of a circuit to the observers, without calling their ``start``."""
         kind = CIRCUIT_OPENED if change.seconds is None else CIRCUIT_CLOSED
         observed = Observed(kind, seconds=change.seconds or 0.0, origin=change.origin)
         started = StartedObservers(self)
@@ -126,7 +126,7 @@ class StartedObservers:
         return bool(self._waiting)
 
     def start(self, call: Optional[CallStart]) -> None:
-        """Tell the observers that a call starts. None means that they only get an outcome.
+        """Tell the observers that ``call`` starts. For a change of a circuit, which has no start, ``call`` is None.
 
         If an observer is interrupted, those before it still get the outcome.
         """
@@ -259,7 +259,7 @@ def locations_of(request: DeliveryRequest, displays: Sequence[Display] = ()) -> 
 
 
 def _start_of(observer: Observer) -> Optional[Callable[[CallStart], Finish]]:
-    """Return the method ``start`` of an observer. It must be one of its class, because a ``Mock`` has any attribute."""
+    """Return the method ``start`` of an observer, if its class has one. (A ``Mock`` instance has every attribute.)"""
     return getattr(observer, "start", None) if hasattr(type(observer), "start") else None
 
 
@@ -268,5 +268,5 @@ def _names(parts: Optional[Iterable[object]]) -> List[Optional[str]]:
 
 
 def _name_of(observer: Observer) -> str:
-    """Return the name of a function, or of the class of another observer."""
+    """Return the name of a function. For an observer of another kind, return the name of its class."""
     return getattr(observer, "__qualname__", None) or type(observer).__qualname__

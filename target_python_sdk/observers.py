@@ -58,7 +58,7 @@ class Observed(NamedTuple):
     """The offers of the answer, one for each mbox and view, and for the page load."""
 
     new_visitor: bool = False
-    """Whether the call had no id of the visitor. If there are many, the application may have lost its cookies."""
+    """Whether the call had no id of the visitor. Many such calls may mean that the application loses its cookies."""
 
     timings: Optional[Timings] = None
     """How long the steps of the last exchange took; None without an exchange."""
@@ -83,7 +83,7 @@ class ExposureLogger:
     """An observer that logs which experience a session got in which activity, once for each session and location.
 
     It writes to ``logger``, by default ``adobe.target.exposures``, at INFO. The lines have no ids of visitors. It
-    remembers up to ``max_remembered`` exposures, as numbers. It skips offers whose activity is unknown.
+    remembers the hashes of up to ``max_remembered`` exposures. It skips offers whose activity is unknown.
     """
 
     def __init__(self, logger: Optional[logging.Logger] = None, max_remembered: int = 100_000) -> None:
@@ -93,7 +93,7 @@ class ExposureLogger:
             raise OptionError(invalid("Invalid argument 'logger'", expected=expected, got=logger, hint=hint), "logger")
         self._logger = logger or logging.getLogger(f"{LOGGER_NAME}.exposures")
         self._limit = max(1, max_remembered // 2)
-        # When the new exposures are half of the maximum, they become the old ones, and the old ones are forgotten.
+        # When ``_new`` has half of the maximum, it becomes ``_old``, and the previous ``_old`` is forgotten.
         self._new: Dict[int, object] = {}
         self._old: Dict[int, object] = {}
 
@@ -123,7 +123,7 @@ class ExposureLogger:
 
 
 class Exposure(NamedTuple):
-    """The attribute ``target_exposure`` of a log record, as a dict."""
+    """The items of the dict ``target_exposure``, which is an attribute of each log record."""
 
     kind: str
     """``mbox``, ``view`` or ``page_load``."""

@@ -1,4 +1,4 @@
-"""The offers of an answer for one mbox, one view or the page load, for templates."""
+"""The offers of an answer, in a form for templates: one offer for each mbox and view, and one for the page load."""
 
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -41,7 +41,7 @@ class Cookie(NamedTuple):
 
 
 def check_same_site(same_site: str, secure: Optional[bool]) -> None:
-    """Raise ``OptionError`` for a value of ``SameSite`` that does not exist, or that requires a secure cookie."""
+    """Raise ``OptionError`` for an unknown value of ``SameSite``, and for ``None`` without ``secure``."""
     subject, expected = "Invalid option 'same_site'", "'Lax', 'Strict' or 'None'"
     if same_site not in {"Lax", "Strict", "None"}:
         raise OptionError(invalid(subject, expected=expected, got=same_site), "same_site", expected)
@@ -137,8 +137,8 @@ class Offer:
     def display(self) -> Notification:
         """Return the notification that this prefetched offer was shown, with an id and the current time.
 
-        Raises ``OptionError`` if there is nothing to report: no content, or content that was executed and not
-        prefetched, whose display was counted with the call.
+        Raises ``OptionError`` if there is no content, or if the content was executed instead of prefetched: then the
+        call has already counted its display.
         """
         tokens = self._display_tokens()
         reason = "it was not prefetched, so its display was counted with the call" if self else "there is no content"
@@ -227,7 +227,7 @@ def offers_of(response: Optional[DeliveryResponse]) -> List[Offer]:
 
 
 def _by_name(response: Optional[DeliveryResponse], kind: str) -> Dict[Optional[str], List[Any]]:
-    """Return the mboxes or the views of a response by name, without those whose name is not text."""
+    """Return the mboxes or the views of a response by name. Leave out those with a name that is not text."""
     found: Dict[Optional[str], List[Any]] = {}
     for part in _parts(response, kind):
         if part.name is None or isinstance(part.name, str):

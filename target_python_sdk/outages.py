@@ -1,9 +1,13 @@
 """Logs each outage of an origin in two lines, however many calls and notifications fail.
 
-The first line has the cause. It is logged when a call is answered without offers, a notification is lost, or the
-circuit opens, whichever is first. A call that raises an exception needs no line. Later failures are logged at DEBUG
-until the origin answers again, except the first one with another cause while the circuit is closed. The second line is
-logged when the circuit closes. If the circuit did not open, there is a second line only if notifications were lost.
+The first line names the cause. It is logged when a call is answered without offers, a notification is lost, or the
+circuit opens, whichever is first. A call that raises an exception is not logged, because its caller gets the error.
+
+Later failures are logged at DEBUG until the origin answers again. Only a failure with a new cause is logged like the
+first one, unless the circuit is open.
+
+The second line is logged when the circuit closes. If the circuit never opened, the second line is logged only if
+notifications were lost.
 """
 
 from typing import TYPE_CHECKING, Dict, Optional
@@ -34,7 +38,7 @@ class _Outage:
         self.lost = Counter()
 
     def is_new_cause(self, cause: str) -> bool:
-        """Return True to the first caller with this cause."""
+        """Return True the first time that it is called with ``cause``."""
         mine = object()
         return self._causes.setdefault(cause, mine) is mine
 
@@ -46,9 +50,9 @@ class OutageLog:
         self._events = events
         self._observation = observation
         self._log = log
-        #: The outages by the origins that have failed since their last answer.
+        #: The current outages, by origin.
         self.origins: Dict[str, _Outage] = {}
-        #: When the last outage of each origin ended. Calls that began before it can fail after it.
+        #: When the last outage of each origin ended. A call that began before that time can still fail after it.
         self._ended_at: Dict[str, float] = {}
 
     def is_first(self, origin: str, error: DeliveryError, is_lost: bool = False) -> bool:
@@ -57,7 +61,7 @@ class OutageLog:
         if is_lost:
             outage.lost.add()
         if isinstance(error, CircuitOpen):
-            return False  # the opening is logged
+            return False  # the opening of the circuit has been logged
         if error.began_at is not None and error.began_at < self._ended_at.get(origin, 0.0):
             return False  # a late failure of the previous outage
         cause = str(error.status) if isinstance(error, HttpStatusError) else type(error).__name__
@@ -65,14 +69,14 @@ class OutageLog:
         return outage.first.set(error) or (is_new_cause and not outage.circuit_is_open)
 
     def answered(self, origin: Origin, deadline: Deadline) -> None:
-        """End the outage of ``origin``, unless the call began before it or the circuit is open."""
+        """End the outage of ``origin``, unless the answered call began before the outage, or the circuit is open."""
         name = str(origin)
         outage = self.origins.get(name)
         if outage is not None and not outage.circuit_is_open and outage.began_at <= deadline.at - deadline.seconds:
             self._end(name)
 
     def change_circuit(self, change: CircuitChange) -> None:
-        """Emit an event for a circuit that opens or closes, and log it. Log the opening of a known outage at DEBUG."""
+        """Log that a circuit opens or closes, and emit an event. If its outage is already logged, log it at DEBUG."""
         origin = change.origin
         failures, calls, cause = change.failures, change.calls, change.cause
         opened: CircuitOpened = {"origin": origin, "failures": failures, "calls": calls, "cause": cause}

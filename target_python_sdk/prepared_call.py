@@ -152,7 +152,7 @@ class PreparedCall(Generic[ResultT]):
     def _decide_on_device(self, current: CurrentArtifact, deadline: Deadline) -> TargetDeliveryResponse:
         runtime, prepared = self._runtime, self._prepared
         decision = self._decide(current, deadline)
-        # Before the notification about this decision is queued, so that it can carry the telemetry record.
+        # Add the telemetry record before the notification about this decision is queued, which can then carry it.
         if runtime.telemetry is not None and self._call.consent:
             runtime.telemetry.add(prepared.request, self._began)
         if decision.geo is not None:

@@ -4,9 +4,9 @@ from target_python_sdk.version import __version__
 
 # Cookies
 
-#: The first-party cookie that carries the session and the visitor.
+#: The first-party cookie with the session id and the device id.
 TARGET_COOKIE = "mbox"
-#: The cookie with the edge cluster, so that the next call goes to the cluster with the profile.
+#: The cookie that names the edge cluster with the visitor's profile, so that the next call goes to that cluster.
 LOCATION_HINT_COOKIE = "mboxEdgeCluster"
 #: The prefix of the Experience Cloud visitor's cookie; the organization id follows.
 VISITOR_COOKIE_PREFIX = "AMCV_"

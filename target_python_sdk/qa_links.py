@@ -1,4 +1,4 @@
-"""QA links: the parameters of a link that shows activities to testers.
+"""Reads and writes the parameters of QA links, which show activities to testers.
 
 Target's QA links, and those of a local edge, open a page with parameters such as
 ``?at_preview_token=…&at_preview_index=1_2``. ``qa_mode_of`` reads them from the URL of the page::
@@ -28,7 +28,7 @@ LISTED_ACTIVITIES_ONLY = "at_preview_listed_activities_only"
 EVALUATE_AS_TRUE_AUDIENCE_IDS = "at_preview_evaluate_as_true_audience_ids"
 _NAMES = frozenset({TOKEN, INDEX, LISTED_ACTIVITIES_ONLY, EVALUATE_AS_TRUE_AUDIENCE_IDS})
 
-#: The maximum number of characters of a link or a cookie that are read.
+#: How many characters of a link or a cookie are read.
 MAX_LINK = 16384
 #: The maximum number of indexes, and of audiences.
 MAX_ITEMS = 100

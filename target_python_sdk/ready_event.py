@@ -1,11 +1,12 @@
-"""Emits ``client_ready`` once, a moment after ``create`` has returned.
+"""Emits ``client_ready`` once, shortly after ``create`` has returned.
 
 Adobe's examples use the variable ``target_client`` inside the subscriber, so ``create`` must have returned by then. If
-the event has a subscriber, a thread waits for that moment.
+the event has a subscriber, a thread waits for ``CLIENT_READY_DELAY`` and emits the event.
 
-* If the script ends earlier, the exit waits for the event, for at most ``shutdown_timeout``.
-* A process that is forked earlier emits the event after its first call.
-* If no thread can be started, the first call after that moment emits the event, or else the exit.
+* If the script ends before the event, the exit waits for the event, and then up to ``shutdown_timeout`` for its
+  subscribers.
+* A process that is forked before the event emits the event after its own first call.
+* If no thread can be started, the first call after the delay emits the event. Without such a call, the exit does.
 """
 
 import atexit
@@ -51,11 +52,11 @@ class ReadyEvent:
         atexit.register(self._at_exit)
 
     def was_inherited(self) -> bool:
-        """Return whether the event is still due and this process was forked: the thread exists in the parent only."""
+        """Return whether this process was forked before the event. The thread that emits it is in the parent only."""
         return bool(self._unclaimed) and self._pid != os.getpid()
 
     def for_this_process(self) -> "ReadyEvent":
-        """Return the same event with a thread in this process, not started yet."""
+        """Return the same event for this process. ``start`` starts its thread."""
         return ReadyEvent(self._emit, self._shutdown_timeout, self._unclaimed)
 
     def emit_if_overdue(self) -> None:

@@ -1,6 +1,6 @@
 """The mutable state of a client in one process: connections, workers, the artifact, the cluster, counters.
 
-There is one object per process, created on first use, so that a forked child shares nothing with its parent.
+A client has one ``Runtime`` per process, created on first use, so that a forked child shares nothing with its parent.
 """
 
 import math
@@ -92,7 +92,7 @@ class Runtime:
             retrying, log, settings.log_payloads, self.outages.answered, self.outages.origins
         )
         self.counters = Counters()
-        #: The failures by the name of the error's class.
+        #: The number of failures, by the name of the error's class.
         self.errors: Dict[str, Counter] = {}
         self.on_device_latency = Histogram(LATENCY_BOUNDS)
         self.server_side_latency = Histogram(LATENCY_BOUNDS)

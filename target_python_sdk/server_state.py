@@ -1,4 +1,4 @@
-"""The ``serverState`` with which at.js takes over an answer, so that the page makes no call to the edge itself."""
+"""Builds the ``serverState``, which passes an answer to at.js, so that the page need not call the edge itself."""
 
 import json
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 #: The parts of requests and responses that at.js 2.2 and newer accepts. Mboxes are not among them.
 _PARTS = (("execute", "pageLoad"), ("prefetch", "views"))
-# Nothing else is sent to the page: no customer ids, and no address.
+# Only these fields are sent to the page. It gets no customer ids and no address.
 _REQUEST_FIELDS = ("requestId", "experienceCloud", "property")
 _RESPONSE_FIELDS = ("status", "requestId", "client", "edgeHost")
 _ID_FIELDS = ("tntId", "marketingCloudVisitorId")

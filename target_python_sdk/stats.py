@@ -19,10 +19,10 @@ class LatencyStats(TypedDict):
     """The number of calls."""
 
     sum: float
-    """The seconds of all calls together."""
+    """The total of all durations in seconds."""
 
     buckets: Dict[str, int]
-    """The number of calls that took at most the seconds of each key. The last key is ``+Inf``."""
+    """By number of seconds: how many calls took at most that long. The last key is ``+Inf``."""
 
 
 class ArtifactStats(TypedDict):
@@ -35,7 +35,7 @@ class ArtifactStats(TypedDict):
     """When Target created it, according to the artifact."""
 
     age: Optional[float]
-    """The seconds since the server sent it or confirmed that it is current; None before that."""
+    """The seconds since the server sent it or confirmed that it is current; None if it has not done so yet."""
 
     stale: bool
     """Whether it comes from the cache, and no download has confirmed it yet."""
@@ -51,7 +51,7 @@ class ClientStats(TypedDict):
     """Calls without a usable answer of the edge, without an artifact, or without a decision in time."""
 
     retries: int
-    """Additional attempts."""
+    """Attempts after the first attempt of a call."""
 
     invalid_hints: int
     """Location hints that were invalid and ignored."""
@@ -72,7 +72,7 @@ class ClientStats(TypedDict):
     """Calls that a worker is executing."""
 
     threads: int
-    """Workers."""
+    """Worker threads."""
 
     blocked: int
     """Workers that wait for a name lookup or a connection."""
@@ -93,7 +93,7 @@ class ClientStats(TypedDict):
     """How often an observer took more than 0.1 s."""
 
     errors: Dict[str, int]
-    """The failures by the name of the error's class."""
+    """The number of failures, by the name of the error's class."""
 
     latencies: Dict[str, LatencyStats]
     """The durations of calls: ``on-device``, or ``server-side`` for those that were sent to the edge."""

@@ -1,11 +1,11 @@
 """Telemetry for Target: the timings of calls and artifact downloads, and the features that calls used.
 
-It has no data of visitors. A call leaves a record, which waits until the next request to the edge, for a call or for
-notifications, carries it as an entry. Records that have waited for a minute are sent alone, and so are those that wait
-at ``flush`` and ``close``. If a request fails, its records wait again, and are sent later with the same request ids.
-While a request is in progress, no other one can carry its records.
+It has no data of visitors. Each call adds a record to a queue. The next request to the edge, for a call or for
+notifications, takes records from the queue and carries them as entries. Records that have waited for a minute are sent
+in a request without anything else, and so are those that wait at ``flush`` and ``close``. If a request fails, its
+records return to the queue, and are sent later with the same request ids.
 
-The common path of an on-device decision only appends a record. The JSON is written when it is sent.
+An on-device decision only appends a record. The JSON is written when the record is sent.
 """
 
 import json
@@ -48,11 +48,11 @@ MAX_ALONE = 250
 MAX_AGE = 60.0
 #: Seconds that ``flush`` and ``close`` may take for telemetry.
 FINAL_SECONDS = 1.0
-#: Number of refused requests with entries after which entries are only sent alone: they may cause the refusals.
+#: Number of refused requests with entries after which entries are only sent alone, because they may be the cause.
 MAX_REFUSALS = 10
 #: Longest ``telemetryServerToken`` that is sent back.
 MAX_TOKEN_LENGTH = 8192
-#: Seconds by which the system clock may differ from the monotonic clock before timestamps follow it.
+#: Seconds by which the system clock may drift from the monotonic clock before timestamps follow the system clock.
 CLOCK_TOLERANCE = 0.05
 #: The request id of an artifact download, as in the other SDKs.
 ARTIFACT_DOWNLOAD = "ArtifactDownload"
@@ -114,7 +114,7 @@ class Telemetry:
         self._waiting: Deque[Record] = deque(maxlen=MAX_RECORDS)
         #: Number of requests with entries that the edge has refused since entries were last accepted or dropped.
         self._refusals = 0
-        #: Monotonic times: the timer sends nothing before the first one; no timer is started before the second one.
+        #: Monotonic times: the timer sends nothing before the first, and no timer is started before the second.
         self._next_attempt = self._next_timer_start = 0.0
         #: Contains True while there is no timer. The thread that takes it starts one.
         self._has_no_timer: List[bool] = [True]
@@ -179,7 +179,7 @@ class Telemetry:
         if not self._waiting or deadline.seconds <= 0 or EXIT_COORDINATOR.begun:
             return
         try:
-            # Signal handlers run in the main thread. In a helper thread, their exceptions are not taken for failures.
+            # A helper thread sends. In the main thread, an exception of a signal handler would look like a failure.
             HelperThreads().call(partial(self._send_waiting, deadline), deadline)
         except TargetError as error:
             self._log_failure(error)
@@ -232,7 +232,7 @@ class Telemetry:
         return entry
 
     def _send_waiting(self, deadline: Deadline) -> None:
-        """Send the records that wait, in requests of telemetry alone, up to the first failure."""
+        """Send the records that wait, in requests with telemetry alone, until one fails."""
         if _is_replaced() or is_urllib3_replaced():
             self._next_attempt = monotonic() + MAX_AGE
             return
@@ -272,7 +272,7 @@ class Telemetry:
     # The timer
 
     def _start_timer(self) -> None:
-        """Start the thread that sends old records. It ends when none wait."""
+        """Start the thread that sends old records. It ends when no records wait."""
         now = monotonic()
         if self._is_closed or now < self._next_timer_start or not claim(self._has_no_timer):
             return
@@ -283,7 +283,7 @@ class Telemetry:
             self._has_no_timer.append(True)
 
     def _poll(self) -> Optional[float]:
-        """Send old records. Return the seconds until there can be others; None if none wait."""
+        """Send old records. Return the seconds until the next poll; None, to end the timer, if no records wait."""
         try:
             oldest = self._waiting[0]
         except IndexError:

@@ -20,19 +20,19 @@ class UnconsentedCall(ForcedCall[ResultT]):
     """
 
     #: Whether this process can decide the call.
-    _is_decided = True
+    _can_decide = True
 
     def _parts_for_the_edge(self, method: DecisioningMethod) -> Optional[RemoteParts]:
         if method is DecisioningMethod.SERVER_SIDE:
-            self._is_decided = False
+            self._can_decide = False
             return None
         super()._parts_for_the_edge(method)
-        # As with consent, only an on-device call waits for the first artifact.
-        self._is_decided = self._artifact is not None or method is DecisioningMethod.ON_DEVICE
+        # Like calls with consent, only an on-device call waits for the first artifact. A hybrid call does not.
+        self._can_decide = self._artifact is not None or method is DecisioningMethod.ON_DEVICE
         return None
 
     def _execute(self) -> ResultT:
-        if self._is_decided:
+        if self._can_decide:
             return super()._execute()
         return self._convert(self._envelope_without_offers())
 

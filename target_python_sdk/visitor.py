@@ -37,7 +37,7 @@ _CONSUMER_PREFIX = "payload:"
 class _DataIds(NamedTuple):
     """The current supplemental data id and the one before, each with its consumers.
 
-    Each value of ``consumers`` is the object of the call that claimed the id for this consumer.
+    Each value of ``consumers`` is an object that identifies the call that claimed the id for this consumer.
     """
 
     current: str
@@ -50,7 +50,7 @@ class ExperienceCloudVisitor:
     """The ids of one visitor, for the calls of one page. Threads can share it.
 
     :param organization_id: The Experience Cloud organization id of the client.
-    :param cookie: The value of the visitor's ``AMCV_…`` cookie, or a ``Cookie`` header, which may contain others.
+    :param cookie: The value of the visitor's ``AMCV_…`` cookie, or a ``Cookie`` header, which may have other cookies.
     :param customer_ids: The visitor's ids in your own systems, in the forms of the option ``customer_ids``.
     :param state: The result of an earlier ``get_state``, for example of the page that redirected to this one. Its
         customer ids are used if ``customer_ids`` is None. Keep the state on the server, for example in a session: a
@@ -98,7 +98,7 @@ class ExperienceCloudVisitor:
 
     @property
     def is_opted_out(self) -> bool:
-        """Whether the visitor has opted out of data collection. Then the other ids of the cookie are not used."""
+        """Whether the visitor has opted out of data collection. Then the ids in the cookie are not used."""
         return OPT_OUT in self._values
 
     def get_visitor_values(self) -> Dict[str, str]:
