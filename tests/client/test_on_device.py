@@ -222,7 +222,7 @@ def test_a_hybrid_call_that_fails_without_an_artifact_reports_server_side():
     assert envelope.error is not None
 
 
-def test_a_queued_hybrid_call_is_decided_with_the_artifact_of_its_start():
+def test_a_queued_hybrid_call_is_decided_with_the_artifact_at_the_time_of_the_call():
     continue_event = threading.Event()
     with client_of(ALWAYS, decisioning_method="hybrid", max_workers=1) as client:
         client.get_offers(

@@ -65,7 +65,7 @@ def test_offers_without_content_or_activity_are_skipped(caplog):
     assert exposures(caplog) == []
 
 
-def test_the_memory_is_bounded(caplog):
+def test_max_remembered_limits_the_remembered_exposures(caplog):
     log = ExposureLogger(max_remembered=4)
     for session in [*range(10), 9, 8, 0]:
         log(shown(session=str(session)))

@@ -41,7 +41,7 @@ def test_exported_names_exist_once_and_are_sorted(package):
     assert all(hasattr(package, name) for name in package.__all__)
 
 
-def test_delivery_api_client_exports_nothing_else():
+def test_delivery_api_client_exports_only_the_listed_names():
     assert set(delivery_api_client.__all__) == {*NAMES_OF_1_1_0, *NEWER_NAMES, *TRANSPORT_NAMES, "__version__"}
 
 
