@@ -184,7 +184,7 @@ class Helper(threading.Thread):
 
 @contextlib.contextmanager
 def a_waiter(client, hung):
-    """A thread waits in ``get()`` and a worker waits for the server. In the child, neither gets an answer."""
+    """A thread waits in ``get()`` and a worker waits for the server. In the child, ``get()`` raises ``CallLost``."""
     slow = make_client(hung, timeout=600)
     result = slow.get_offers({**offers(), "callback": id})
     helper = Helper(lambda: result.get(STUCK))

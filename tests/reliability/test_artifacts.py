@@ -60,7 +60,7 @@ SCRIPT = """
     from tests.decisioning.cdn import artifact, options
     from types import SimpleNamespace
 
-    shutdown.IDLE_EXIT_SECONDS = 40  # for a thread that does not end on request
+    shutdown.IDLE_EXIT_SECONDS = 40  # exceeds ``PROMPT`` if a thread does not end on request
     client_options = json.loads(sys.argv[2])
     client = TargetClient.create(options(SimpleNamespace(domain=sys.argv[1]), **client_options))
     print(repr(time.time()))

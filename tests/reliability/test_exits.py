@@ -23,7 +23,7 @@ HEAD = """
 
     server = SimpleNamespace(domain=sys.argv[1])
 """
-#: Makes the exit wait up to 40 seconds for idle threads, so that one that does not end on request is noticed.
+#: Makes the exit wait up to 40 seconds for idle threads. A thread that does not end on request then exceeds ``PROMPT``.
 LONG_IDLE_EXIT = """
     from target_tools.concurrency import shutdown
 

@@ -27,7 +27,7 @@ PROMPT = 20.0
 
 
 class CallbackCounter:
-    """The callbacks of many calls, with a record of their arguments."""
+    """Callbacks for many calls. Counts how often each one is called, and the errors by class."""
 
     def __init__(self):
         self.times = collections.Counter()
