@@ -2,7 +2,7 @@
 
 These steps block: they import modules, read files, wait for a server or for other threads. Each runs in a separate
 thread while the coroutine awaits its result, so other tasks can run. Cancelling the coroutine ends only its wait,
-not the step. If it was creating a client, the client is closed.
+not the step. A client whose creation is cancelled is closed.
 """
 
 from __future__ import annotations

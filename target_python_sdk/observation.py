@@ -259,7 +259,7 @@ def locations_of(request: DeliveryRequest, displays: Sequence[Display] = ()) -> 
 
 
 def _start_of(observer: Observer) -> Optional[Callable[[CallStart], Finish]]:
-    """Return the method ``start`` of an observer, if its class has one. (A ``Mock`` instance has every attribute.)"""
+    """Return the method ``start`` of an observer. The class must have it, because a ``Mock`` has every attribute."""
     return getattr(observer, "start", None) if hasattr(type(observer), "start") else None
 
 

@@ -35,8 +35,8 @@ class ScriptText(str):
 def server_state(request: Optional["DeliveryRequest"], response: Optional["DeliveryResponse"]) -> ScriptText:
     """Return the state for ``window.targetGlobalSettings.serverState`` as JSON.
 
-    It contains the executed page load and the prefetched views. It is ``null`` if there is neither of them or if the
-    call failed. Then at.js makes a call itself.
+    It contains the executed page load and the prefetched views. If the response has neither, or if the call failed, it
+    is ``null``, and at.js makes a call itself.
     """
     sent, received = _json(request), _json(response)
     parts = _parts(received) if received.get("status") else {}

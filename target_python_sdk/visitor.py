@@ -108,8 +108,8 @@ class ExperienceCloudVisitor:
     def get_supplemental_data_id(self, consumer_id: Optional[str] = None) -> str:
         """Return the current supplemental data id, which connects the hits of a page in Analytics.
 
-        Different consumers get the same id. If ``consumer_id`` has already used it, a new one begins. The default
-        consumer is ``target-global-mbox``.
+        Different consumers get the same id. If ``consumer_id`` has already used this id, a new one is created. The
+        default consumer is ``target-global-mbox``.
         """
         consumer, claim = _CONSUMER_PREFIX + str(plain(consumer_id or DEFAULT_GLOBAL_MBOX)), object()
         while True:

@@ -172,7 +172,7 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
 def _plain_number(value: Any) -> Any:
     try:
         number = float(value)
-        # The conversion to float comes first: it refuses Decimal("1E+999999"), which would fill the memory as an int.
+        # Convert to float first: Decimal("1E+999999") becomes infinite, while int() would fill the memory.
         return int(value) if math.isfinite(number) and number.is_integer() and not isinstance(value, float) else number
     except (TypeError, ValueError, OverflowError):  # complex, a signalling NaN, a huge Fraction
         return value

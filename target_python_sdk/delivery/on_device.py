@@ -46,9 +46,9 @@ def before_decision(deadline: Deadline) -> Deadline:
 
 
 def after_request(deadline: Deadline) -> Deadline:
-    """Return the deadline of a decision after a request.
+    """Return the deadline of a decision that follows a request.
 
-    A busy machine may wake the thread late. That does not shorten the time that is reserved for the decision.
+    Even if a busy machine wakes the thread late, the decision gets the time that is reserved for it.
     """
     return deadline._replace(at=max(deadline.at, monotonic() + _reserve(deadline)))
 

@@ -56,7 +56,7 @@ class CallContext(NamedTuple):
 def read_context(given: Optional[EvaluationContext], settings: ContextSettings) -> CallContext:
     """Return the parts of a call that ``given`` describes.
 
-    Raises ``InvalidContextError`` for an invalid targeting key or attribute. The message names it without its value.
+    Raises ``InvalidContextError`` for an invalid targeting key or attribute. The message does not show the value.
     Raises ``TargetingKeyMissingError`` if the context must name the visitor but does not.
     """
     private = settings.private_attributes

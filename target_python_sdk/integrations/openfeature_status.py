@@ -79,7 +79,7 @@ class ProviderEvents:
     def confirm(self) -> None:
         """Emit the status after an evaluation if it has changed without an event of the client."""
         if self._start_failed:
-            # OpenFeature may have emitted the failure of ``start`` after the event of an artifact. Emit it again.
+            # OpenFeature may have emitted the failure of ``start`` after an artifact arrived: emit the status again.
             self._start_failed, self._emitted = False, None
         self.update()
 
