@@ -28,7 +28,7 @@ def test_a_second_build_has_the_same_bytes(distributions: Distributions, root: P
         assert first.read_bytes() == second.read_bytes(), first.name
 
 
-def test_twine_accepts_both(distributions: Distributions) -> None:
+def test_twine_accepts_the_wheel_and_the_source_distribution(distributions: Distributions) -> None:
     printed = run(sys.executable, "-m", "twine", "--no-color", "check", "--strict", *distributions)
     assert printed.count("PASSED") == 2
 

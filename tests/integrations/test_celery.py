@@ -249,11 +249,11 @@ class HeldFactory:
     """A factory that waits until the test lets it continue."""
 
     def __init__(self, factory):
-        self.factory, self.may, self.calls = factory, threading.Event(), 0
+        self.factory, self.released, self.calls = factory, threading.Event(), 0
 
     def __call__(self):
         self.calls += 1
-        assert self.may.wait(20)
+        assert self.released.wait(20)
         return self.factory()
 
 
@@ -269,7 +269,7 @@ def test_a_slow_factory_does_not_delay_its_child(app, factory, caplog):
     for thread in asking:
         thread.start()
     assert not eventually(lambda: seen, 0.1)
-    held.may.set()
+    held.released.set()
     for thread in asking:
         thread.join(20)
     assert seen == factory.clients * 4 == [target.client] * 4
@@ -282,7 +282,7 @@ def test_a_factory_that_raises_late_is_logged_and_called_again(app, factory, cap
     factory.raises = [KeyError("TARGET_CLIENT")]
     target = install(held, app)
     begin("solo")
-    held.may.set()
+    held.released.set()
     assert eventually(lambda: "The client could not be created (KeyError)" in caplog.text)
     assert target.client is factory.clients[0]
     assert held.calls == 2
@@ -304,7 +304,7 @@ def test_a_soft_time_limit_does_not_interrupt_the_creation_of_a_client(app, fact
             _ = target.client
     finally:
         signal.signal(signal.SIGALRM, before)
-    held.may.set()
+    held.released.set()
     assert target.client is factory.clients[0]
     assert held.calls == 1
 
@@ -315,7 +315,7 @@ def test_a_client_created_after_the_worker_has_shut_down_is_closed(app, factory)
     install(held, app)
     begin("threads")
     signals.worker_shutdown.send(sender=None)
-    held.may.set()
+    held.released.set()
     assert eventually(lambda: factory.clients and "(closed)" in repr(factory.clients[0]))
 
 
@@ -336,12 +336,12 @@ def test_a_child_forked_during_the_creation_of_a_client_creates_its_own(app, fac
     begin("threads")
 
     def child():
-        held.may.set()
+        held.released.set()
         assert target.client is factory.clients[0]
         assert held.calls == 2
 
     assert in_a_child(child)
-    held.may.set()
+    held.released.set()
     assert target.client is factory.clients[0]
 
 

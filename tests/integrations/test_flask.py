@@ -152,7 +152,7 @@ def test_a_view_can_be_tested_in_a_request_context(client: TargetClient) -> None
         assert app.view_functions["views.home"]() == HERO
 
 
-def test_mistakes_are_reported(client: TargetClient) -> None:
+def test_invalid_options_and_unusable_visits_raise_errors(client: TargetClient) -> None:
     with pytest.raises(OptionError, match="unknown option 'cookie'; did you mean 'cookies'"):
         Target(cookie=CookieOptions())  # type: ignore[call-arg]
     with pytest.raises(OptionError, match="Invalid option 'trusted_proxies': expected a number of 0 or more"):

@@ -137,7 +137,7 @@ def test_the_signature_is_kept(client: TargetClient) -> None:
     assert asyncio.run(decorated_async({"a": "1"})) == "1"
 
 
-def test_mistakes_are_option_errors(client: TargetClient) -> None:
+def test_invalid_arguments_of_flush_after_raise_option_errors(client: TargetClient) -> None:
     def streaming(event: object) -> Iterator[bytes]:
         yield b""
 

@@ -598,7 +598,7 @@ def test_an_answer_after_the_response_sets_no_cookie(edge: LocalEdge) -> None:
 
 
 @pytest.mark.server
-def test_a_failed_call_reaches_err_callback() -> None:
+def test_the_error_of_a_call_is_passed_to_err_callback() -> None:
     """The visit passes the application's ``err_callback`` on unchanged."""
     with TargetClient.create({
         "client": "acmeclient", "organization_id": "1234567890@AdobeOrg", "server_domain": "127.0.0.1:9",
