@@ -48,8 +48,8 @@ class TargetClient(ClientCalls):
     """A client of Adobe Target for any number of visitors and threads.
 
     Create it once per process or application with :meth:`create`. A call takes no lock, so all threads can share
-    one client. A server-side client opens no connection before the first call. A client survives ``os.fork``. Close
-    it with :meth:`close` or ``with`` when it is no longer needed.
+    one client. A server-side client opens no connection before the first call. After ``os.fork``, both processes can
+    use the client. Close it with :meth:`close` or ``with`` when it is no longer needed.
     """
 
     #: The name of the cookie with the session id and the device id.

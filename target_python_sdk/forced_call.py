@@ -22,7 +22,7 @@ class ForcedCall(PreparedCall[ResultT]):
 
     def _parts_for_the_edge(self, method: DecisioningMethod) -> Optional[RemoteParts]:
         self._artifact = self._runtime.current_artifact()
-        if self._artifact is not None:  # errors in the names are raised before the call is queued
+        if self._artifact is not None:  # look up the names here, so that an error is raised before the call is queued
             self._forced = find_experiences(self._artifact.artifact, self._call.force or {})
         return None
 

@@ -21,7 +21,7 @@ class Cookie(NamedTuple):
     """``mbox`` or ``mboxEdgeCluster``."""
 
     value: str
-    """The value, in characters that a cookie may have."""
+    """The value. It has only characters that are valid in a cookie."""
 
     max_age: int
     """Seconds for which the browser keeps it."""
@@ -99,7 +99,7 @@ class Offer:
 
     @property
     def json(self) -> Dict[str, Any]:
-        """A new dict with the keys of all JSON objects; if two have the same key, the later one counts."""
+        """A new dict with the keys of all JSON objects. If two objects have the same key, the later value wins."""
         contents = [option.content for option in self._content_options() if option.type == OptionType.JSON]
         return {key: value for content in contents if isinstance(content, dict) for key, value in content.items()}
 

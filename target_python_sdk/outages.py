@@ -76,7 +76,7 @@ class OutageLog:
             self._end(name)
 
     def change_circuit(self, change: CircuitChange) -> None:
-        """Log that a circuit opens or closes, and emit an event. If its outage is already logged, log it at DEBUG."""
+        """Log that a circuit opens or closes, and emit an event. The opening in a logged outage is logged at DEBUG."""
         origin = change.origin
         failures, calls, cause = change.failures, change.calls, change.cause
         opened: CircuitOpened = {"origin": origin, "failures": failures, "calls": calls, "cause": cause}

@@ -228,7 +228,7 @@ class PreparedCall(Generic[ResultT]):
         return None if call.callback is None else call.callback(result)
 
     def _count_failure(self, error: DeliveryError) -> None:
-        """Count the failure once: a waiter can expire a call that a worker still executes."""
+        """Count the failure once, although a waiter can expire a call that a worker is still executing."""
         if isinstance(error, HttpStatusError) and not self._runtime.settings.log_payloads:
             error.mask(personal_values(self._prepared))
         if not claim(self._uncounted):

@@ -175,7 +175,7 @@ class Runtime:
         return done
 
     def close(self, timeout: Optional[float], caller: Optional[int] = None) -> bool:
-        """Stop polling, give the calls in progress ``timeout`` seconds, cancel the others, close the connections.
+        """Wait up to ``timeout`` seconds for the calls, cancel those that have not begun, and close the connections.
 
         ``caller`` is the id of the thread that closes the client; by default, that of the current thread. Return False
         if some calls were still in progress.

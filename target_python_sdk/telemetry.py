@@ -179,7 +179,7 @@ class Telemetry:
         if not self._waiting or deadline.seconds <= 0 or EXIT_COORDINATOR.begun:
             return
         try:
-            # A helper thread sends. In the main thread, an exception of a signal handler would look like a failure.
+            # Send in a helper thread: in the main thread, an exception from a signal handler would look like a failure.
             HelperThreads().call(partial(self._send_waiting, deadline), deadline)
         except TargetError as error:
             self._log_failure(error)

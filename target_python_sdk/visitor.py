@@ -56,8 +56,8 @@ class ExperienceCloudVisitor:
         customer ids are used if ``customer_ids`` is None. Keep the state on the server, for example in a session: a
         browser could name another customer in it.
 
-    No content of a cookie raises an exception. Raises ``OptionError`` for values of other types, and for customer ids
-    that the API would refuse.
+    Invalid content of a cookie is ignored. Raises ``OptionError`` for values of other types, and for customer ids that
+    the API would refuse.
     """
 
     def __init__(

@@ -53,7 +53,7 @@ class ProviderEvents:
         self._subscriptions: List[str] = []
 
     def start(self) -> str:
-        """Wait for the first artifact if the client decides on-device. Return the problem; empty if it can decide."""
+        """Wait for the first artifact if the client decides on-device. Return the problem, or an empty string."""
         client = self._client
         for name, subscriber in (
             (ARTIFACT_DOWNLOAD_SUCCEEDED, self._change_artifact),  # takes no event, so the artifact is not copied

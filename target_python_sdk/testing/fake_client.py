@@ -21,7 +21,7 @@ class FakeTargetClient(TargetClient):
     """A client that opens no socket. The test chooses the offers that it returns, and sees what it sends.
 
     Everything else is the client's own code: options, requests, envelopes, cookies, callbacks, awaited calls,
-    notifications and on-device decisions. Create it by ``FakeTargetClient.create``. No option is required.
+    notifications and on-device decisions. Create it with ``FakeTargetClient.create``. No option is required.
 
     Each failure ends a call at once: there are no retries and no circuit breaker.
     """
@@ -75,7 +75,7 @@ class FakeTargetClient(TargetClient):
         self.show(mbox, json=dict(given))
 
     def hide(self, location: str) -> None:
-        """No longer show the offers of ``show`` and ``set_attributes`` at a location."""
+        """Stop showing the offers of ``show`` and ``set_attributes`` at a location."""
         self._network.hide(location)
 
     def load(self, activities: ActivitiesSource) -> None:

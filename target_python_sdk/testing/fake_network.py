@@ -43,10 +43,10 @@ Failure = Union[int, DeliveryError, Type[DeliveryError], None]
 
 #: Seconds to wait for the notifications that clients send in the background.
 FLUSH_TIMEOUT = 5.0
-#: The message of an error without one.
+#: The message for an error that has none.
 _SIMULATED = "simulated by fail_with"
 
-#: The keys of a rule artifact's rules, and of the names of its local and remote locations.
+#: The keys in an artifact, for mboxes and for views: those of the rules, the local names and the remote names.
 _LOCATIONS = (("mboxes", "localMboxes", "remoteMboxes"), ("views", "localViews", "remoteViews"))
 
 
@@ -55,7 +55,7 @@ class FakeNetwork:
 
     def __init__(self, client: str) -> None:
         self._client = client
-        #: The states of the clients, which have to download changed artifacts.
+        #: The states of the clients. They download the artifact again when it changes.
         self._runtimes: List[FakeRuntime] = []
         self.reset()
 
@@ -89,7 +89,7 @@ class FakeNetwork:
         self._serve(self._loaded, {**others, key: activity})
 
     def hide(self, location: str) -> None:
-        """No longer show the offers of ``show`` at a location."""
+        """Stop showing the offers of ``show`` at a location."""
         self._serve(self._loaded, {key: shown for key, shown in self._shown.items() if key[1] != location})
 
     def _serve(self, loaded: Mapping[str, Any], shown: Dict[Any, Dict[str, Any]]) -> None:
@@ -195,7 +195,7 @@ class FakeNetwork:
         return HttpReply(reply.status, HTTPStatus(reply.status).phrase, all_headers, body, timings)
 
     def _faulty_reply(self, deadline: Deadline) -> Optional[HttpReply]:
-        """Wait for the delay. Return the reply with an error status, or raise the error, if there is one."""
+        """Wait for the delay. If requests must fail, return a reply with an error status, or raise an error."""
         seconds, failure = self._delay / 1000, self._failure
         if seconds >= deadline.remaining():
             # Waiting for the deadline would only make the test slower.
