@@ -25,9 +25,9 @@ from celery.utils.time import get_exponential_backoff_interval
 
 from target_python_sdk.client import TargetClient
 from target_python_sdk.client_calls import merge_options
-from target_python_sdk.delivery.call_options import CALL_OPTION_NAMES
 from target_python_sdk.delivery.option_parsers import milliseconds, reject
 from target_python_sdk.integrations.celery_client import ProcessClient
+from target_python_sdk.integrations.celery_keywords import split_keywords
 from target_python_sdk.integrations.celery_late_install import TOO_LATE, send_again, warn_in_a_child
 from target_python_sdk.integrations.celery_message import (
     describe_message,
@@ -198,11 +198,10 @@ class CeleryTarget:
 
         All ids and times are determined here, so that the edge counts a repeated task once. Options can be a dict,
         keyword arguments, or both. The other keyword arguments are those of ``apply_async``, such as ``queue``,
-        ``priority`` and ``countdown``. Raises ``OptionError`` before anything is sent, and Celery's
-        ``OperationalError`` if no broker accepts the message in time.
+        ``priority`` and ``countdown``. Raises ``OptionError`` before anything is sent, also for an unknown keyword
+        argument, and Celery's ``OperationalError`` if no broker accepts the message in time.
         """
-        given = {name: value for name, value in keywords.items() if name in CALL_OPTION_NAMES}
-        apply_options = {name: value for name, value in keywords.items() if name not in CALL_OPTION_NAMES}
+        given, apply_options = split_keywords(keywords, self.task)
         message = message_from_options(merge_options(options, given), self._log)
         sent = self._publish(message, **apply_options)
         self._sent.add()

@@ -10,6 +10,7 @@ import threading
 import time
 import types
 import uuid
+from inspect import Parameter, signature
 
 import pytest
 
@@ -17,9 +18,10 @@ from tests.support import installing
 
 pytest.importorskip("celery", reason="Celery is not installed: " + installing("test"))
 
-from celery import Celery, current_app, signals
+from celery import Celery, Task, current_app, signals
 from celery.contrib.testing.worker import start_worker
 from celery.exceptions import SoftTimeLimitExceeded
+from kombu import Producer
 from kombu.exceptions import OperationalError
 
 from target_python_sdk.errors import ClientClosed, ConnectionFailed, HttpStatusError, OptionError
@@ -1042,3 +1044,53 @@ def test_the_options_can_be_keyword_arguments(app, factory):
         target.send_notifications(**notified(), callback=print)
     with pytest.raises(OptionError, match="Options are required"):
         target.send_notifications(queue="slow")
+
+
+@pytest.mark.parametrize(
+    ("misspelled", "meant"),
+    [
+        ("target_cokie", "target_cookie"),
+        ("tmeout", "timeout"),
+        ("queu", "queue"),
+        ("contdown", "countdown"),
+        ("reqest", "request"),
+        ("requests", "request"),
+    ],
+)
+def test_an_unknown_keyword_argument_is_refused(misspelled, meant, app, factory):
+    target = install(factory, app)
+    options = {misspelled: 5} if meant == "request" else {**notified(), misspelled: 5}
+    text = f"^unexpected keyword argument '{misspelled}'; did you mean '{meant}'\\?$"
+    with pytest.raises(OptionError, match=text) as raised:
+        target.send_notifications(**options)
+    assert raised.value.option == misspelled
+    assert (waiting(app), target.stats()["sent"]) == (0, 0)
+
+
+@pytest.mark.parametrize("reserved", ["args", "kwargs"])
+def test_the_arguments_of_the_task_cannot_be_given(reserved, app, factory):
+    target = install(factory, app)
+    with pytest.raises(OptionError, match=f"^unexpected keyword argument '{reserved}'"):
+        target.send_notifications(**notified(), **{reserved: ()})
+
+
+def test_every_option_of_celery_is_accepted(app, factory):
+    """Those that its functions name, a property of Amazon SQS, a stamp, and a parameter of the application's tasks."""
+
+    class ShopTask(app.Task):
+        def apply_async(self, args=None, kwargs=None, tenant=None, **options):
+            published.append({**options, "tenant": tenant})
+
+    published = []
+    app.Task = ShopTask
+    named = {
+        name
+        for function in (Task.apply_async, Celery.send_task, app.amqp.as_task_v2, Producer.publish)
+        for name, parameter in signature(function).parameters.items()
+        if parameter.default is not Parameter.empty
+    }
+    # What these functions pass to each other, and options of a call.
+    named -= {"args", "kwargs", "callbacks", "errbacks", "create_sent_event", "now", "timezone", "task_type", "timeout"}
+    options = {**dict.fromkeys(named), "serializer": "json", "stamped_headers": ["order"], "order": 1}
+    install(factory, app).send_notifications(**notified(), **options, MessageGroupId="shop", tenant="shop-7")
+    assert {**options, "MessageGroupId": "shop", "tenant": "shop-7"}.items() <= published[0].items()
