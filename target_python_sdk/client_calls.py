@@ -280,13 +280,13 @@ class ClientCalls:
 
     def _offers_call(self, options: Options) -> Call:
         call = self._parse_call(options)
-        check_offers(call.request)
+        check_offers(call.request, call.hint)
         return call
 
     def _notifications_call(self, options: Options) -> Call:
         method = DecisioningMethod.SERVER_SIDE
         call = self._parse_call(options)._replace(decisioning_method=method, kind="send_notifications")
-        check_notifications(call.request)
+        check_notifications(call.request, call.hint)
         check_not_forced(call)
         return call
 
@@ -294,7 +294,7 @@ class ClientCalls:
         names = parse_mbox_names(mbox_names)
         call = self._parse_call(options, requires_request=False)
         call = call._replace(request=with_mboxes(call.request, names), kind="get_attributes")
-        check_offers(call.request)
+        check_offers(call.request, call.hint)
         return call
 
     def _execute(self, call: Call, convert: Callable[[TargetDeliveryResponse], ResultT]) -> Any:

@@ -62,6 +62,8 @@ class Call(NamedTuple):
     on_error: Optional[str] = None
     #: The name of the client's method.
     kind: str = "get_offers"
+    #: A hint at the first unknown key of the request, for errors about what it lacks; empty if there is none.
+    hint: str = ""
 
 
 def call_options(
@@ -83,9 +85,8 @@ def call_options(
         only = options.get("request")
         if isinstance(only, DeliveryRequest):  # as in most calls
             converted = convert_request(only)
-            if converted is not only:
-                _warn_unknown_keys(only, log)
-            return Call(converted, settings.timeout, settings.decisioning_method)
+            hint = "" if converted is only else _warn_unknown_keys(only, log)
+            return Call(converted, settings.timeout, settings.decisioning_method, hint=hint)
     given = parse.drop_empty(options)
     request = given.get("request")
     if request is None and isinstance(given.get("events"), DeliveryRequest):
@@ -108,25 +109,28 @@ def call_options(
         _log_cookie(cookie, log)
     converted = convert_request(request)
     if converted is not request:  # it is a dict, or contains dicts
-        _warn_unknown_keys(request, log)
+        values["hint"] = _warn_unknown_keys(request, log)
     return Call(converted, **values)
 
 
-def check_offers(request: DeliveryRequest) -> None:
+def check_offers(request: DeliveryRequest, hint: str = "") -> None:
     """Raise ``OptionError`` for a request that asks for nothing, and for an empty ``execute`` or ``prefetch``."""
-    check_parts(request)
+    check_parts(request, hint)
     if not (request.execute or request.prefetch or request.notifications or request.telemetry):
         expected = "execute, prefetch or notifications"
-        raise OptionError(invalid("request", f"it has no {expected}, so it asks for nothing"), "request", expected)
+        text = invalid("request", f"it has no {expected}, so it asks for nothing", hint=hint)
+        raise OptionError(text, "request", expected)
 
 
-def check_parts(request: DeliveryRequest) -> None:
+def check_parts(request: DeliveryRequest, hint: str = "") -> None:
     """Raise ``OptionError`` for an empty ``execute`` or ``prefetch``."""
     execute, prefetch = request.execute, request.prefetch
     if execute is not None and not (execute.page_load or execute.mboxes):
-        raise OptionError(EXECUTE_FIELDS_REQUIRED, "request.execute", "page_load or mboxes")
+        text = invalid("", EXECUTE_FIELDS_REQUIRED, hint=hint)
+        raise OptionError(text, "request.execute", "page_load or mboxes")
     if prefetch is not None and not (prefetch.views or prefetch.page_load or prefetch.mboxes):
-        raise OptionError(PREFETCH_FIELDS_REQUIRED, "request.prefetch", "views, page_load or mboxes")
+        text = invalid("", PREFETCH_FIELDS_REQUIRED, hint=hint)
+        raise OptionError(text, "request.prefetch", "views, page_load or mboxes")
 
 
 def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
@@ -151,10 +155,16 @@ def check_not_forced(call: Call) -> None:
         parse.reject("force", "get_offers or get_attributes", problem="send_notifications makes no decisions")
 
 
-def check_notifications(request: DeliveryRequest) -> None:
+def check_notifications(request: DeliveryRequest, hint: str = "") -> None:
     """Raise ``OptionError`` for a request that has neither notifications nor telemetry."""
     if not request.notifications and request.telemetry is None:
-        raise OptionError(NOTIFICATIONS_REQUIRED, "request.notifications", "a list of Notification")
+        text = invalid("", NOTIFICATIONS_REQUIRED, hint=hint)
+        raise OptionError(text, "request.notifications", "a list of Notification")
+
+
+def hinted(error: OptionError, hint: str) -> OptionError:
+    """Return ``error`` with ``hint`` at the end of its text."""
+    return OptionError(invalid("", error.message, hint=hint), error.option, error.expected) if hint else error
 
 
 def parse_mbox_names(mbox_names: Iterable[str]) -> List[str]:
@@ -180,7 +190,7 @@ def parse_names(names: Iterable[str], argument: str, expected: str, list_hint: s
 
 def _invalid_request(request: Given, options: Mapping[str, Any]) -> OptionError:
     if request is None:
-        hint = "" if options.keys().isdisjoint(_REQUEST_PARTS) else _REQUEST_HINT
+        hint = _misspelled_option(options) if options.keys().isdisjoint(_REQUEST_PARTS) else _REQUEST_HINT
         text = invalid("", REQUEST_REQUIRED, hint=hint)
     elif isinstance(request, Mapping):  # it is empty
         text = REQUEST_REQUIRED
@@ -189,16 +199,24 @@ def _invalid_request(request: Given, options: Mapping[str, Any]) -> OptionError:
     return OptionError(text, "request", "a DeliveryRequest or a dict")
 
 
+def _misspelled_option(options: Mapping[str, Any]) -> str:
+    """Return a hint at an option whose name is close to ``request``, or else empty text."""
+    hints = {name: suggestion(name, ("request",)) for name in options if name not in _CALL_OPTIONS}
+    return next((f"unknown option {shown(name)}{hint}" for name, hint in hints.items() if hint), "")
+
+
 def _invalid_argument(name: str, expected: str, got: Any = OMITTED, problem: str = "", hint: str = "") -> OptionError:
     text = invalid(f"Invalid argument '{name}'", problem, expected=expected, got=got, hint=hint)
     return OptionError(text, name, expected)
 
 
-def _warn_unknown_keys(request: Union[DeliveryRequest, Mapping[str, Any]], log: Log) -> None:
-    """Log once for each unknown key that it is not sent, and suggest a known key."""
-    for place, key, known in unknown_keys(request):
+def _warn_unknown_keys(request: Union[DeliveryRequest, Mapping[str, Any]], log: Log) -> str:
+    """Log once for each unknown key that it is not sent, and suggest a known key. Return a hint at the first one."""
+    unknown = unknown_keys(request)
+    for place, key, known in unknown:
         if log.first_time(("unknown key", key)):
             log.warning("%s: the key %r is unknown and is not sent%s", place, key, suggestion(key, known))
+    return next((f"unknown key {shown(key)} in {place}{suggestion(key, known)}" for place, key, known in unknown), "")
 
 
 def _warn_no_artifact(method: DecisioningMethod, settings: "ClientSettings", log: Log) -> None:

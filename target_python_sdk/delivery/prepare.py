@@ -6,7 +6,7 @@ The caller's objects are not changed: each part that needs a default is copied.
 import re
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
 
-from target_python_sdk.delivery.call_options import Call
+from target_python_sdk.delivery.call_options import Call, hinted
 from target_python_sdk.delivery.cookies import choose_cluster, parse_target_cookie
 from target_python_sdk.delivery.legacy_messages import MBOX_INVALID, NOTIFICATION_INVALID
 from target_python_sdk.delivery.options import ClientSettings
@@ -127,11 +127,11 @@ def prepare_request(call: Call, settings: ClientSettings, client_hint: Optional[
         experience_cloud=_experience_cloud(given.experience_cloud, values, data_id),
         execute=None if execute is None else _with_valid_mboxes(execute, "execute", errors, log),
         prefetch=None if prefetch is None else _with_valid_mboxes(prefetch, "prefetch", errors, log),
-        notifications=_notifications(given, ids, log) if given.notifications else None,
+        notifications=_notifications(given, ids, log, call.hint) if given.notifications else None,
     )
     state = _page_state(data_id, call, settings) if visitor is None else visitor_state(visitor)
     if errors:
-        _check_sends_something(request, errors)
+        _check_sends_something(request, errors, call.hint)
     is_steered = cluster is not None
     return PreparedRequest(request, session_id, cluster or client_hint, is_steered, refused_hints, state, ids)
 
@@ -271,10 +271,10 @@ def _audience_manager(given: Optional[AudienceManager], values: VisitorValues) -
     return copy_with(own, location_hint=hint, blob=blob) if hint is not None or blob else None
 
 
-def _check_sends_something(request: DeliveryRequest, errors: List[OptionError]) -> None:
+def _check_sends_something(request: DeliveryRequest, errors: List[OptionError], hint: str) -> None:
     """Raise the first of ``errors`` if the request asks for nothing after its invalid mboxes were left out."""
     if not (request.execute or request.prefetch or request.notifications or request.telemetry):
-        raise errors.pop(0)  # pop avoids a cycle: the traceback refers to this frame, which refers to the list
+        raise hinted(errors.pop(0), hint)  # pop avoids a cycle: the traceback refers to this frame, and it to the list
 
 
 def _are_complete(mboxes: List[MboxRequest]) -> bool:
@@ -324,13 +324,13 @@ def numbered(mboxes: List[MboxRequest]) -> List[MboxRequest]:
     return copied
 
 
-def _notifications(request: DeliveryRequest, ids: UuidGenerator, log: Log) -> Optional[List[Notification]]:
+def _notifications(given: DeliveryRequest, ids: UuidGenerator, log: Log, hint: str) -> Optional[List[Notification]]:
     """Return the notifications that can be sent, with the id and the timestamp that they lack.
 
     The others are logged and left out, as in 1.1.0. Raises ``OptionError`` if none is left and no offers are requested.
     """
     sent, errors = [], []
-    for position, notification in enumerate(request.notifications or ()):
+    for position, notification in enumerate(given.notifications or ()):
         place = f"request.notifications[{position}]"
         error = _notification_error(notification, place)
         if error is not None:
@@ -346,8 +346,8 @@ def _notifications(request: DeliveryRequest, ids: UuidGenerator, log: Log) -> Op
         if not has_place and log.first_time("notification of nothing"):
             log.warning("%s has no mbox, view or page_load; the edge refuses it", place)
         sent.append(notification if is_complete else copy_with(notification, id=own_id, timestamp=time))
-    if errors and not sent and request.execute is None and request.prefetch is None:
-        raise errors.pop(0)  # pop avoids a cycle: the traceback refers to this frame, which refers to the list
+    if errors and not sent and given.execute is None and given.prefetch is None:
+        raise hinted(errors.pop(0), hint)  # pop avoids a cycle: the traceback refers to this frame, and it to the list
     for error in errors:
         log.error("%s%s", NOTIFICATION_INVALID, error)
     return sent or None

@@ -82,7 +82,7 @@ def _explain(  # noqa: PLR0917 - the parts of a client
     cluster: Optional[str],
 ) -> Explanation:
     call = call._replace(request=_with_locations(call.request, names, artifact))
-    check_offers(call.request)
+    check_offers(call.request, call.hint)
     prepared = prepare_request(call, settings, cluster, engine.log)
     request = copy_with(prepared.request, trace=None, notifications=None)
     identity = with_device_id(request.id, engine.client, prepared.cluster)

@@ -50,7 +50,7 @@ def message_from_options(options: "Union[CallOptions, Mapping[str, Any], None]",
     call = call_options(options, _PLACEHOLDER_SETTINGS, log)
     if call.callback is not None or call.err_callback is not None:
         reject("callback", "None", problem="a message cannot contain a callback")
-    check_notifications(call.request)
+    check_notifications(call.request, call.hint)
     prepared = prepare_request(call, _PLACEHOLDER_SETTINGS, None, log)
     message = message_from_request(prepared.request, prepared.session_id)
     if prepared.cluster is not None:
