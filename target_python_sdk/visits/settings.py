@@ -79,8 +79,12 @@ class VisitOptions(TypedDict, total=False):
 
 def visit_settings(options: Any) -> VisitSettings:
     """Return the settings for the keyword arguments of an integration. Raises ``OptionError``."""
-    unknown = [name for name in options if name not in VisitSettings._fields]
-    if unknown:
-        text = invalid("", f"unknown option {unknown[0]!r}", name=unknown[0], known=VisitSettings._fields)
-        raise OptionError(text, unknown[0])
+    check_names(options)
     return VisitSettings(**options).validated()
+
+
+def check_names(options: Any) -> None:
+    """Raise ``OptionError`` for an unknown option."""
+    for name in options:
+        if name not in VisitSettings._fields:
+            raise OptionError(invalid("", f"unknown option {name!r}", name=name, known=VisitSettings._fields), name)

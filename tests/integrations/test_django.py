@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
@@ -220,6 +220,8 @@ CLIENT = "tests.integrations.django_site.client"
         ({"client": 7}, r"Invalid setting TARGET\['client'\]: expected a TargetClient"),
         ({"client": "shop.nothing"}, r"Invalid setting TARGET\['client'\]: 'shop.nothing' cannot be imported; No mod"),
         ({"client": CLIENT, "cookie": {}}, r"unknown setting TARGET\['cookie'\]; did you mean 'cookies'\?"),
+        ({"clent": CLIENT}, r"unknown setting TARGET\['clent'\]; did you mean 'client'\?"),
+        ({"client": "shop.nothing", "is_bott": 1}, r"unknown setting TARGET\['is_bott'\]; did you mean 'is_bot'\?"),
         ({"client": CLIENT, "cookies": {"samesite": "Lax"}}, r"unknown setting TARGET\['cookies'\]\['samesite'\]; did"),
         ({"client": CLIENT, "cookies": {"domain": 7}}, r"Invalid setting TARGET\['cookies'\]\['domain'\]: expected a"),
         ({"client": CLIENT, "cookies": "Lax"}, r"Invalid setting TARGET\['cookies'\]: expected a CookieOptions"),
@@ -244,3 +246,29 @@ def test_the_system_checks_accept_valid_settings_and_report_missing_ones(target:
 
         del settings.TARGET
         assert [found.msg.partition(";")[0] for found in run_checks()] == ["Invalid setting TARGET: expected a dict"]
+
+
+class ShopMiddleware(TargetMiddleware):
+    """A subclass in a project."""
+
+
+@pytest.mark.parametrize(
+    ("middleware", "is_missing"),
+    [
+        ([], True),
+        (["django.middleware.common.CommonMiddleware"], True),
+        (["tests.integrations.django_site.home", "shop.nothing"], True),
+        (["django.middleware.common.CommonMiddleware", django_site.MIDDLEWARE], False),
+        (["target_python_sdk.integrations.django.middleware.TargetMiddleware"], False),
+        ([f"{__name__}.ShopMiddleware"], False),
+    ],
+)
+def test_a_missing_middleware_is_reported(target: Dict[str, Any], middleware: List[str], is_missing: bool) -> None:
+    target.update(client=CLIENT)
+    with override_settings(MIDDLEWARE=middleware):
+        found = [str(error) for error in run_checks() if error.id.startswith("target")]
+    assert found == is_missing * [
+        "?: (target.E002) TARGET is set, but no middleware adds request.target.\n"
+        '\tHINT: Add "target_python_sdk.integrations.django.TargetMiddleware" to MIDDLEWARE, after Django\'s own'
+        " middleware."
+    ]

@@ -3,7 +3,7 @@
 Add the middleware and a client to the settings of the project, and make calls with the visit of the request::
 
     MIDDLEWARE = [..., "target_python_sdk.integrations.django.TargetMiddleware"]
-    TARGET = {"client": "shop.target.target_client"}
+    TARGET = {"client": "shop.clients.target_client"}
 
     offers = request.target.offers("hero")
 """

@@ -1,18 +1,20 @@
 """Reads ``TARGET`` of a project's settings."""
 
-from typing import Any, Dict, Mapping, NoReturn
+from typing import Any, Callable, Dict, Mapping, NoReturn, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from target_python_sdk.visits.response_headers import CookieOptions
-from target_python_sdk.visits.settings import VisitSettings, visit_settings
+from target_python_sdk.visits.settings import VisitSettings, check_names, visit_settings
 from target_tools.error_text import OMITTED, invalid
 from target_tools.errors import OptionError
 
+ResultT = TypeVar("ResultT")
+
 #: The keys whose value may be the dotted path of an object.
 _IMPORTED = ("client", "has_consent", "is_bot")
-_EXAMPLE = 'add TARGET = {"client": "shop.target.target_client"} to the settings'
+_EXAMPLE = 'add TARGET = {"client": "shop.clients.target_client"} to the settings'
 
 
 class InvalidSetting(OptionError, ImproperlyConfigured):
@@ -24,13 +26,19 @@ def visit_settings_of(settings: Any) -> VisitSettings:
     given = getattr(settings, "TARGET", OMITTED)
     if not isinstance(given, Mapping):
         _reject("TARGET", "a dict", given, hint=_EXAMPLE)
+    _checked(check_names, given)  # first, because the module of the client may fail or connect
     options = {name: _imported(name, value) if name in _IMPORTED else value for name, value in given.items()}
     if options.get("client") is None:
         _reject("TARGET['client']", "a TargetClient, a function that returns it, or the dotted path of either", None)
     if isinstance(options.get("cookies"), Mapping):
         options["cookies"] = _cookie_options(options["cookies"])
+    return _checked(visit_settings, options)
+
+
+def _checked(check: Callable[[Any], ResultT], options: Mapping[str, Any]) -> ResultT:
+    """Return the result of ``check``, whose errors name the setting."""
     try:
-        return visit_settings(options)
+        return check(options)
     except OptionError as error:
         name = str(error.option)
         setting = f"TARGET['cookies'][{name!r}]" if name in CookieOptions._fields else f"TARGET[{name!r}]"
