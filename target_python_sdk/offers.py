@@ -4,14 +4,19 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 
 from target_python_sdk.types.enums import MetricType, OptionType
 from target_python_sdk.types.notification import Notification, NotificationMbox, NotificationPageLoad, NotificationView
+from target_python_sdk.types.request import DeliveryRequest
 from target_python_sdk.types.response import DeliveryResponse, MboxResponse, Option, PageLoadResponse, View
 from target_tools.clock import epoch_milliseconds
-from target_tools.error_text import invalid
+from target_tools.error_text import invalid, suggestion
 from target_tools.errors import OptionError
+from target_tools.logger import Log
 from target_tools.uuids import random_uuid
 
 #: A part of a response that has options.
 Part = Union[MboxResponse, PageLoadResponse, View]
+
+#: Logs mistakes in reading offers, each once in a process. Offers can be pickled, so they have no log of their own.
+_LOG = Log()
 
 
 class Cookie(NamedTuple):
@@ -58,7 +63,7 @@ class Offer:
     read its attributes without a check.
     """
 
-    __slots__ = ("_parts", "key", "kind", "name")
+    __slots__ = ("_parts", "_problem", "key", "kind", "name")
 
     def __init__(self, kind: str, name: Optional[str], parts: Sequence[Part], key: Optional[str] = None) -> None:
         #: ``mbox``, ``view`` or ``page_load``.
@@ -68,13 +73,15 @@ class Offer:
         #: The key of the view, if it has one.
         self.key = key
         self._parts = tuple(parts)
+        #: The mistake because of which there is no content; usually empty.
+        self._problem = ""
 
     def __bool__(self) -> bool:
         return next(self._content_options(), None) is not None
 
     def __repr__(self) -> str:
         types = ", ".join(str(option.type) for option in self._content_options())
-        return f"<Offer for {self._label}: {types or 'no content'}>"
+        return f"<Offer for {self._label}: {types or self._problem or 'no content'}>"
 
     @property
     def is_answered(self) -> bool:
@@ -141,7 +148,7 @@ class Offer:
         call has already counted its display.
         """
         tokens = self._display_tokens()
-        reason = "it was not prefetched, so its display was counted with the call" if self else "there is no content"
+        reason = self._reason("it was not prefetched, so its display was counted with the call")
         return self._notification(MetricType.DISPLAY, tokens, f"No display of {self._label} can be reported: {reason}")
 
     @property
@@ -151,17 +158,28 @@ class Offer:
 
     @property
     def click_tokens(self) -> List[str]:
-        """The tokens with which a page reports that this offer was clicked. There may be none."""
-        return list(dict.fromkeys(token for token, _ in self._click_tokens() if token))
+        """The tokens with which a page reports that this offer was clicked.
+
+        There are none if no activity measures clicks on the offer. That is logged at WARNING, once for each name.
+        """
+        tokens = list(dict.fromkeys(token for token, _ in self._click_tokens() if token))
+        if self and not tokens:
+            warn_once(self._no_click())
+        return tokens
 
     def click(self) -> Notification:
         """Return the notification that this offer was clicked, with an id and the current time.
 
         Raises ``OptionError`` if no activity measures clicks on it.
         """
-        reason = "no activity measures clicks on it" if self else "there is no content"
-        tokens = self._click_tokens()
-        return self._notification(MetricType.CLICK, tokens, f"No click on {self._label} can be reported: {reason}")
+        return self._notification(MetricType.CLICK, self._click_tokens(), self._no_click())
+
+    def _no_click(self) -> str:
+        return f"No click on {self._label} can be reported: {self._reason('no activity measures clicks on it')}"
+
+    def _reason(self, reason: str) -> str:
+        """Return ``reason`` if there is content, else why there is none."""
+        return reason if self else self._problem or "there is no content"
 
     def _display_tokens(self) -> List[Tuple[Optional[str], Part]]:
         return [(option.event_token, part) for part in self._parts for option in part.options or () if option]
@@ -197,6 +215,25 @@ class Offer:
         else:
             notification.page_load = NotificationPageLoad(state=state)
         return notification
+
+
+def checked(offer: Offer, request: Optional[DeliveryRequest]) -> Offer:
+    """Return ``offer``. If ``request`` did not request it, log that once, and let the offer say it."""
+    if request is not None and not offer.is_answered:
+        kind = {"mbox": "mboxes", "view": "views"}.get(offer.kind, offer.kind)
+        names = [getattr(part, "name", None) for part in _parts(request, kind)]
+        # A page load has no name, and a view without a name requests all views.
+        if offer.name not in names and None not in names:
+            known = [name for name in names if isinstance(name, str)]
+            offer._problem = f"it was not requested{suggestion(offer.name or '', known)}"
+            warn_once(f"There is no offer for {offer._label}: {offer._problem}")
+    return offer
+
+
+def warn_once(text: str) -> None:
+    """Log ``text`` at WARNING, unless this process has already done so."""
+    if _LOG.first_time(text):
+        _LOG.warning("%s", text)
 
 
 def mbox_offer(response: Optional[DeliveryResponse], name: str, index: Optional[int] = None) -> Offer:
@@ -235,8 +272,8 @@ def _by_name(response: Optional[DeliveryResponse], kind: str) -> Dict[Optional[s
     return found
 
 
-def _parts(response: Optional[DeliveryResponse], name: str) -> List[Any]:
-    """Return the mboxes, the views or the page loads of a response, prefetched ones first."""
+def _parts(response: Union[DeliveryResponse, DeliveryRequest, None], name: str) -> List[Any]:
+    """Return the mboxes, the views or the page loads of a response or a request, prefetched ones first."""
     modes = ("prefetch",) if name == "views" else ("prefetch", "execute")
     found = [getattr(getattr(response, mode, None), name, None) for mode in modes]
     parts = [part for each in found for part in (each if isinstance(each, (list, tuple)) else [each])]

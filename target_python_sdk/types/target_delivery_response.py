@@ -199,27 +199,27 @@ class TargetDeliveryResponse(Dict[str, Any]):
         """The error of a call that failed with ``on_error="default"``, or of the edge in a hybrid call."""
 
     def offer(self, mbox: str, index: Optional[int] = None) -> "Offer":
-        """Return the offer for an mbox, falsy if there is none.
+        """Return the offer for an mbox, falsy if there is none. A name that was not requested is logged once.
 
         If several mboxes of the request have the name, the offer has the content of all of them, or of the one with
         the given ``index``.
         """
-        from target_python_sdk.offers import mbox_offer  # noqa: PLC0415 - imported with the first answer that is read
+        from target_python_sdk.offers import checked, mbox_offer  # noqa: PLC0415 - imported with the first answer that is read
 
-        return mbox_offer(self.response, mbox, index)
+        return checked(mbox_offer(self.response, mbox, index), self.request)
 
     def view(self, name: str, key: Optional[str] = None) -> "Offer":
-        """Return the offer for a view, falsy if there is none."""
-        from target_python_sdk.offers import view_offer  # noqa: PLC0415 - imported with the first answer that is read
+        """Return the offer for a view, falsy if there is none. A name that was not requested is logged once."""
+        from target_python_sdk.offers import checked, view_offer  # noqa: PLC0415 - imported with the first answer that is read
 
-        return view_offer(self.response, name, key)
+        return checked(view_offer(self.response, name, key), self.request)
 
     @property
     def page_load(self) -> "Offer":
         """The offer for the page load, falsy if there is none."""
-        from target_python_sdk.offers import page_load_offer  # noqa: PLC0415 - imported with the first answer that is read
+        from target_python_sdk.offers import checked, page_load_offer  # noqa: PLC0415 - imported with the first answer that is read
 
-        return page_load_offer(self.response)
+        return checked(page_load_offer(self.response), self.request)
 
     def cookies(self, *, path: str = "/", same_site: str = "Lax", secure: bool = False) -> "List[Cookie]":
         """Return the cookies to set on the response to the visitor's browser::

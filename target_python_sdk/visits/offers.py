@@ -3,6 +3,7 @@
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Union
 
 from target_python_sdk.delivery.call_options import CALL_OPTION_NAMES
+from target_python_sdk.delivery.conversion import plain
 from target_python_sdk.delivery.option_parsers import reject
 from target_python_sdk.offers import Offer, mbox_offer, page_load_offer, view_offer
 from target_python_sdk.types import (
@@ -18,6 +19,11 @@ from target_python_sdk.types import (
 from target_tools.attributes_provider import AttributesProvider
 from target_tools.error_text import invalid
 from target_tools.errors import OptionError, TargetError
+
+#: An mbox to request: its name, or the name with parameters and other details, as a model or as a dict.
+Mbox = Union[str, MboxRequest, Mapping[str, Any]]
+#: The parameters of ``Visit.offers`` that are not options of a call.
+_OFFERS_PARAMETERS = ("views", "page_load", "prefetch")
 
 
 class Offers(Mapping[str, Offer]):
@@ -55,11 +61,11 @@ class Offers(Mapping[str, Offer]):
     @property
     def page_load(self) -> Offer:
         """The offer for the page load, falsy if there is none."""
-        return page_load_offer(self._response)
+        return page_load_offer(self._response) if self.answer is None else self.answer.page_load
 
     def view(self, name: str, key: Optional[str] = None) -> Offer:
         """Return the offer for a view, falsy if there is none."""
-        return view_offer(self._response, name, key)
+        return view_offer(self._response, name, key) if self.answer is None else self.answer.view(name, key)
 
     @property
     def _response(self) -> Optional[DeliveryResponse]:
@@ -67,12 +73,12 @@ class Offers(Mapping[str, Offer]):
 
 
 def offers_request(
-    mboxes: Sequence[Union[str, MboxRequest]], views: Sequence[str], page_load: bool, prefetch: bool
+    mboxes: Sequence[Mbox], views: Sequence[str], page_load: bool, prefetch: bool
 ) -> DeliveryRequest:
     """Return the request for these offers. Views are always prefetched. Raises ``OptionError``."""
     if isinstance(views, str):
         reject("views", "a list of names", views, hint=f"pass views=[{views!r}]")
-    requested = [mbox if isinstance(mbox, MboxRequest) else MboxRequest(name=mbox) for mbox in mboxes]
+    requested = [_mbox_request(mbox) for mbox in mboxes]
     parts: Dict[str, Any] = {"mboxes": requested or None, "page_load": RequestDetails() if page_load else None}
     request = DeliveryRequest()
     if requested or page_load:
@@ -86,20 +92,34 @@ def offers_request(
     return request
 
 
-def check_call_options(options: Mapping[str, Any]) -> None:
+def _mbox_request(mbox: Any) -> Any:
+    """Return an mbox as a request contains it. The call itself converts a dict, and reports its unknown keys."""
+    if isinstance(mbox, (MboxRequest, Mapping)):
+        return mbox
+    name = plain(mbox)
+    if not isinstance(name, str):
+        expected = "the name of an mbox, a MboxRequest or a dict"
+        hint = "pass each mbox as a separate argument" if isinstance(mbox, (list, tuple, set)) else ""
+        text = invalid("Invalid argument 'mboxes'", expected=expected, got=mbox, hint=hint)
+        raise OptionError(text, "mboxes", expected)
+    return MboxRequest(name=name)
+
+
+def check_call_options(options: Mapping[str, Any], is_for_attributes: bool) -> None:
     """Raise ``OptionError`` for a keyword argument that is not an option of a call for offers."""
     for name in options:
         if name == "request":
             hint = "make the call with visit.options(request), and pass its answer to visit.remember"
             raise OptionError(invalid("", "unexpected keyword argument 'request'", hint=hint), name)
         if name not in CALL_OPTION_NAMES:
-            known = sorted({*CALL_OPTION_NAMES, "views", "page_load", "prefetch"})
+            known = sorted(CALL_OPTION_NAMES.union(() if is_for_attributes else _OFFERS_PARAMETERS))
             raise OptionError(invalid("", f"unexpected keyword argument {name!r}", name=name, known=known), name)
 
 
-def names_of(mboxes: Sequence[Union[str, MboxRequest]]) -> List[str]:
+def names_of(mboxes: Sequence[Mbox]) -> List[str]:
     """Return the names of the requested mboxes."""
-    names = (mbox.name if isinstance(mbox, MboxRequest) else mbox for mbox in mboxes)
+    requests = map(_mbox_request, mboxes)
+    names = (plain(mbox.get("name") if isinstance(mbox, Mapping) else mbox.name) for mbox in requests)
     return [name for name in names if name]
 
 

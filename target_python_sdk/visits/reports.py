@@ -6,7 +6,7 @@ from typing import Any, Callable, List, Sequence
 from target_python_sdk.client_calls import ClientCalls
 from target_python_sdk.delivery.prepare import prepare_request
 from target_python_sdk.notifications import queue_notifications
-from target_python_sdk.offers import Offer
+from target_python_sdk.offers import Offer, warn_once
 from target_python_sdk.types import Notification
 from target_tools.error_text import invalid
 from target_tools.errors import OptionError
@@ -24,7 +24,10 @@ def queue_call(client: Any, options: Any) -> None:
 
 
 def reportable(notification: Callable[[Offer], Notification], offers: Sequence[Offer]) -> List[Notification]:
-    """Return the notifications of the offers that have something to report."""
+    """Return the notifications of the offers that have something to report.
+
+    A click that no activity measures is lost, so it is logged at WARNING, once for each name.
+    """
     found = []
     for offer in offers:
         given: Any = offer
@@ -35,5 +38,8 @@ def reportable(notification: Callable[[Offer], Notification], offers: Sequence[O
         try:
             found.append(notification(offer))
         except OptionError as error:
-            default_logger().debug("%s", error)
+            if offer and notification is Offer.click:
+                warn_once(str(error))
+            else:
+                default_logger().debug("%s", error)
     return found

@@ -14,13 +14,12 @@ from target_python_sdk.types import (
     Context,
     DeliveryRequest,
     DeliveryResponse,
-    MboxRequest,
     Notification,
     TargetDeliveryResponse,
 )
 from target_python_sdk.visits.browser_request import BrowserRequest
 from target_python_sdk.visits.environ import ACCEPT_CH, environ_of, request_cookies
-from target_python_sdk.visits.offers import Offers, check_call_options, names_of, no_attributes, offers_request
+from target_python_sdk.visits.offers import Mbox, Offers, check_call_options, names_of, no_attributes, offers_request
 from target_python_sdk.visits.reports import queue_call, reportable
 from target_python_sdk.visits.response_headers import (
     CookieValue,
@@ -153,7 +152,7 @@ class Visit(BrowserRequest):
 
     def offers(
         self,
-        *mboxes: Union[str, MboxRequest],
+        *mboxes: Mbox,
         views: Sequence[str] = (),
         page_load: bool = False,
         prefetch: bool = False,
@@ -161,7 +160,8 @@ class Visit(BrowserRequest):
     ) -> Offers:
         """Return the offers for mboxes, for views and for the page load, by one call.
 
-        With ``prefetch``, displays are not counted until :meth:`display` reports them. Views are always prefetched.
+        An mbox is a name, or a ``MboxRequest`` or a dict with further details such as ``parameters``. With
+        ``prefetch``, displays are not counted until :meth:`display` reports them. Views are always prefetched.
         ``options`` are further options of ``get_offers``. If the call fails, all offers are falsy, and
         ``offers.error`` is the error.
         """
@@ -174,7 +174,7 @@ class Visit(BrowserRequest):
 
     async def offers_async(
         self,
-        *mboxes: Union[str, MboxRequest],
+        *mboxes: Mbox,
         views: Sequence[str] = (),
         page_load: bool = False,
         prefetch: bool = False,
@@ -183,13 +183,14 @@ class Visit(BrowserRequest):
         """Return the offers as :meth:`offers` does, without blocking the event loop."""
         # The caller can change the arguments before the options are built.
         requested = [mbox if isinstance(mbox, str) else deep_copy(mbox) for mbox in mboxes]
-        parts, given = (requested, tuple(views), page_load, prefetch), _copied(options)
+        names = views if isinstance(views, str) else tuple(views)  # offers_request refuses text
+        parts, given = (requested, names, page_load, prefetch), _copied(options)
         call = await self._in_turn(lambda: self._options_of_call(offers_request(*parts), given))
         try:
-            return self._offers(mboxes, await self.client.get_offers_async(call))
+            return self._offers(requested, await self.client.get_offers_async(call))
         except _UNSENT as error:
             self._log_unsent(error)
-            return Offers(names_of(mboxes), None, error)
+            return Offers(names_of(requested), None, error)
 
     def attributes(self, *mboxes: str, **options: "Unpack[_CommonCallOptions]") -> AttributesProvider:
         """Return the JSON offers of ``mboxes`` as plain values. If the call fails, there are none."""
@@ -367,14 +368,14 @@ class Visit(BrowserRequest):
 
     def _options_of_call(self, request: Optional[DeliveryRequest], options: Mapping[str, Any]) -> Any:
         """Return the options of a call that returns an answer without offers if it fails."""
-        check_call_options(options)
+        check_call_options(options, is_for_attributes=request is None)
         more: Any = {"on_error": "default", **options}
         return self.options(cast("Any", request), **more)
 
     def _log_unsent(self, error: TargetError) -> None:
         self.client._log.warning("A call of a visit is answered without offers: %s: %s", type(error).__name__, error)
 
-    def _offers(self, mboxes: Sequence[Union[str, MboxRequest]], answer: TargetDeliveryResponse) -> Offers:
+    def _offers(self, mboxes: Sequence[Mbox], answer: TargetDeliveryResponse) -> Offers:
         return Offers(names_of(mboxes), self.remember(answer))
 
     def _completed(self, request: Any) -> Any:

@@ -1,13 +1,15 @@
 """``answer.offer()``, ``answer.view()``, ``answer.page_load`` and ``answer.cookies()``."""
 
 import json
+import re
 import time
 
 import pytest
 
 from target_python_sdk import Cookie, Offer
 from target_python_sdk.errors import OptionError
-from target_python_sdk.types import DeliveryResponse, TargetDeliveryResponse, VisitorId
+from target_python_sdk.types import DeliveryRequest, DeliveryResponse, TargetDeliveryResponse, VisitorId
+from target_tools.logger import Log
 
 TOKENS = {"activity.id": 1112, "activity.name": "Two greetings", "experience.id": "1", "profile.age": 42}
 HERO = {"type": "html", "content": "<h1>Hi</h1>", "eventToken": "shown-1", "responseTokens": TOKENS}
@@ -68,6 +70,59 @@ def test_an_offer_without_content_is_falsy_and_safe_to_read(reason):
         offer.click()
 
 
+@pytest.fixture
+def warnings(monkeypatch, caplog):
+    """Return the function that returns the warnings so far. Each is logged once in a process."""
+    monkeypatch.setattr("target_python_sdk.offers._LOG", Log())
+    return lambda: [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+REQUESTED = {
+    "execute": {"mboxes": [{"name": "cart"}, {"name": "hero"}]},
+    "prefetch": {"views": [{"name": "home"}], "mboxes": [{"name": "menu"}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("read", "label", "meant"),
+    [
+        (lambda given: given.offer("heroo"), "mbox 'heroo'", "; did you mean 'hero'?"),
+        (lambda given: given.offer("menus"), "mbox 'menus'", "; did you mean 'menu'?"),
+        (lambda given: given.offer("unlike"), "mbox 'unlike'", ""),
+        (lambda given: given.view("hom"), "view 'hom'", "; did you mean 'home'?"),
+        (lambda given: given.page_load, "the page load", ""),
+    ],
+)
+def test_an_offer_that_was_not_requested_says_so(read, label, meant, warnings):
+    given = execute_answer(HERO)
+    given.request = DeliveryRequest.from_dict(REQUESTED)
+    offer = [read(given), read(given)][0]
+    assert not offer and offer.html is None
+    assert repr(offer) == f"<Offer for {label}: it was not requested{meant}>"
+    for report in (offer.click, offer.display):
+        with pytest.raises(OptionError, match=re.escape(f"{label} can be reported: it was not requested{meant}")):
+            report()
+    assert warnings() == [f"There is no offer for {label}: it was not requested{meant}"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "read"),
+    [
+        (REQUESTED, lambda given: given.offer("hero", 7)),
+        (REQUESTED, lambda given: given.offer("menu")),
+        (REQUESTED, lambda given: given.view("home")),
+        ({"prefetch": {"views": [{}]}}, lambda given: given.view("home")),  # requests all views
+        ({"execute": {"pageLoad": {}}}, lambda given: given.page_load),
+        (None, lambda given: given.offer("hero")),  # an answer that a test has made
+    ],
+)
+def test_an_offer_that_was_requested_may_have_no_content(request_, read, warnings):
+    given = answer()
+    given.request = None if request_ is None else DeliveryRequest.from_dict(request_)
+    assert repr(read(given)).endswith(": no content>")
+    assert warnings() == []
+
+
 def test_changing_what_an_offer_returns_does_not_change_the_answer():
     envelope = execute_answer(FLAGS)
     envelope.offer("hero").json["cart"] = "changed"
@@ -104,6 +159,13 @@ def test_a_click_carries_the_token_of_the_click_metric(make_answer):
     assert notification.type == "click"
     assert notification.tokens == ["clicked-1"]
     assert notification.mbox.name == "hero"
+
+
+def test_missing_click_tokens_are_logged_once(warnings):
+    """Not for an offer without content, whose clicks nobody expects."""
+    offer = execute_answer(HERO, metrics=[{**CLICK, "type": "display"}]).offer("hero")
+    assert [offer.click_tokens, offer.click_tokens, execute_answer().offer("hero").click_tokens] == [[], [], []]
+    assert warnings() == ["No click on mbox 'hero' can be reported: no activity measures clicks on it"]
 
 
 def test_mboxes_with_the_same_name_are_distinguished_by_index():

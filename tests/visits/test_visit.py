@@ -32,6 +32,7 @@ from target_python_sdk.types import (
 )
 from target_python_sdk.visits.environ import ACCEPT_CH
 from target_python_sdk.visits.settings import visit_settings
+from target_tools.logger import Log
 from tests.support import ANSWER_BYTES, client_of
 
 ACTIVITIES: Dict[str, Any] = {
@@ -113,6 +114,22 @@ def test_a_name_that_was_not_requested_is_a_key_error(client: TargetClient) -> N
         offers["heroo"]
 
 
+def test_a_view_or_page_load_that_was_not_requested_says_so(client: TargetClient) -> None:
+    offers = visit_of(client).offers("hero", views=["cart"])
+    assert repr(offers.view("carts")) == "<Offer for view 'carts': it was not requested; did you mean 'cart'?>"
+    assert repr(offers.page_load) == "<Offer for the page load: it was not requested>"
+
+
+@pytest.mark.parametrize("is_awaited", [False, True])
+def test_an_mbox_may_be_a_dict(client: TargetClient, is_awaited: bool) -> None:
+    visit, given = visit_of(client), {"name": "hero", "parameters": {"member": "gold"}}
+    offers = asyncio.run(visit.offers_async(given, "flags")) if is_awaited else visit.offers(given, "flags")
+    assert (list(offers), offers["hero"].html) == (["hero", "flags"], "<b>A</b></script>")
+    assert offers.answer is not None
+    sent = offers.answer.request.to_json()["execute"]["mboxes"]
+    assert sent[0] == {"index": 0, "name": "hero", "parameters": {"member": "gold"}}
+
+
 def test_views_are_prefetched_and_reported(client: TargetClient, edge: LocalEdge) -> None:
     visit = visit_of(client)
     offers = visit.offers("hero", views=["cart"], prefetch=True)
@@ -142,6 +159,12 @@ def test_a_failed_call_returns_falsy_offers(on_error: str) -> None:
         assert awaited.error is not None
         assert visit.attributes("flags").as_object("flags") == {}
         assert asyncio.run(visit.attributes_async("flags")).as_object() == {}
+
+
+def test_text_as_views_of_an_awaited_call_is_refused(client: TargetClient) -> None:
+    views: Any = "cart"
+    with pytest.raises(OptionError, match=r"pass views=\['cart'\]"):
+        asyncio.run(visit_of(client).offers_async("hero", views=views))
 
 
 def test_views_that_are_not_a_list_are_refused(client: TargetClient) -> None:
@@ -416,6 +439,39 @@ def test_a_misspelled_keyword_is_an_error(client: TargetClient) -> None:
         visit_of(client).offers(**{"request": DeliveryRequest()})
     with pytest.raises(OptionError, match="did you mean 'timeout'"):
         asyncio.run(visit_of(client).attributes_async("flags", **{"time_out": 1}))
+    with pytest.raises(OptionError, match=r"^unexpected keyword argument 'prefetch'$"):
+        visit_of(client).attributes("flags", **{"prefetch": True})
+
+
+@pytest.mark.parametrize(
+    ("mbox", "text"),
+    [
+        (7, "Invalid argument 'mboxes': expected the name of an mbox, a MboxRequest or a dict, got 7"),
+        (None, "Invalid argument 'mboxes': expected the name of an mbox, a MboxRequest or a dict, got None"),
+        (["hero", "cart"], "got a list of 2 items; pass each mbox as a separate argument"),
+        ({"nam": "hero"}, "unknown key 'nam' in request.execute.mboxes[0]; did you mean 'name'?"),
+    ],
+)
+def test_an_mbox_without_a_name_is_an_error(client: TargetClient, mbox: Any, text: str) -> None:
+    with pytest.raises(OptionError) as blocking:
+        visit_of(client).offers(mbox)
+    with pytest.raises(OptionError) as awaited:
+        asyncio.run(visit_of(client).offers_async(mbox))
+    assert str(blocking.value) == str(awaited.value)
+    assert str(awaited.value).endswith(text)
+
+
+def test_a_click_that_is_not_measured_is_logged_once(
+    client: TargetClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("target_python_sdk.offers._LOG", Log())
+    visit = visit_of(client)
+    offers = visit.offers("flags", "nothing")
+    visit.click(*offers.values())
+    visit.click(*offers.values())
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "No click on mbox 'flags' can be reported: no activity measures clicks on it"
+    ]
 
 
 def test_only_offers_can_be_displayed(client: TargetClient) -> None:
