@@ -9,6 +9,7 @@ If the edge fails in a hybrid call, this process decides what it can. The envelo
 mboxes and views that were not decided.
 """
 
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Generic, List, Optional, Sequence, Type, TypeVar, Union
 
@@ -114,6 +115,9 @@ class PreparedCall(Generic[ResultT]):
 
     def execute(self) -> ResultT:
         """Return the result of the call. Its timeout begins now."""
+        if self._http is not None and _runs_event_loop() and self._runtime.log.first_time("blocked event loop"):
+            text = "%s blocks the event loop that runs in this thread; await the method that ends in _async instead"
+            self._runtime.log.warning(text, self._call.kind)
         measured = self._measure()
         return self._execute() if measured is None else measured.run_and_end(self._execute)
 
@@ -238,7 +242,10 @@ class PreparedCall(Generic[ResultT]):
 
     def _default_result(self, error: DeliveryError) -> ResultT:
         """Return the result of a failed call for ``on_error="default"``: no offers, but the cookies and the error."""
-        self._log_failure("A call failed (request %s); it is answered without offers: %s", error)
+        text = "A call failed (request %s); it is answered without offers: %s"
+        if self._call.kind == "send_notifications":
+            text = "A call failed (request %s); its notifications were not delivered: %s"
+        self._log_failure(text, error)
         envelope = self._envelope_without_offers()
         drop_tracebacks(error)  # the traceback leads to the caller's frame, which refers to the envelope: a cycle
         envelope.error = error
@@ -288,6 +295,12 @@ class PreparedCall(Generic[ResultT]):
             function = partial(measured.run, self._execute)
             task = CallbackTask(function, callback, call.err_callback, runtime.log, limit, measured.end)
         return runtime.workers.submit_call(task)
+
+
+def _runs_event_loop() -> bool:
+    """Return whether asyncio runs in this thread; False in a notebook, whose cells all run in an event loop."""
+    get_running_loop = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
+    return get_running_loop is not None and get_running_loop() is not None and "ipykernel" not in sys.modules
 
 
 # The envelope

@@ -3,12 +3,13 @@
 import asyncio
 import importlib.util
 import re
+import sys
 import threading
 
 import pytest
 
 from target_python_sdk.errors import OptionError
-from target_python_sdk.testing import SocketServer, answer, response
+from target_python_sdk.testing import SocketServer, answer, make_artifact, response
 from target_python_sdk.types import DeliveryRequest
 from target_tools.concurrency.tasks import AsyncResult
 from tests.support import ANSWER_BYTES, client_of, installing, offers, run_python
@@ -146,6 +147,36 @@ def test_a_coroutine_that_is_driven_by_hand_raises(client, server):
     drive()
     asyncio.run(main())
     assert server.connections == 0
+
+
+def test_a_call_that_blocks_an_event_loop_is_logged_once(client, caplog):
+    async def block():
+        client.get_attributes(["home"])
+        client.get_offers(offers())
+
+    asyncio.run(block())
+    assert [record.getMessage() for record in caplog.records if "event loop" in record.getMessage()] == [
+        "get_attributes blocks the event loop that runs in this thread;"
+        " await the method that ends in _async instead"
+    ]
+
+
+def test_calls_that_block_no_event_loop_are_not_logged(client, server, caplog, monkeypatch):
+    """Awaited calls, calls with a callback, those in a thread, on-device decisions, and all calls in a notebook."""
+
+    async def main():
+        await asyncio.gather(*calls_of(client))
+        client.get_offers({**offers(), "callback": id}).wait()
+        await asyncio.get_running_loop().run_in_executor(None, client.get_offers, offers())
+        with client_of(server, decisioning_method="on-device", artifact_payload=make_artifact({})) as on_device:
+            on_device.get_offers(offers())
+        monkeypatch.setitem(sys.modules, "ipykernel", threading)
+        client.get_offers(offers())
+
+    asyncio.run(main())
+    client.get_offers(offers())
+    assert client.stats()["calls"] == 7
+    assert "event loop" not in caplog.text
 
 
 def test_event_loops_of_several_threads_can_await_calls_of_one_client(client):
