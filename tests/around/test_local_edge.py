@@ -163,6 +163,7 @@ def test_an_executed_mbox_has_an_offer_and_a_reason(caller: Caller) -> None:
                 },
             }
         ],
+        "metrics": [{"type": "click", "eventToken": "Y2xpY2s6MTExMTowOmExLXNlcnZlcnNpZGUtYWI6MA=="}],
     }
 
 

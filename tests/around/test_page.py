@@ -98,7 +98,7 @@ def test_the_overview_has_shares_offers_and_locations() -> None:
         "remote": False,
         "locations": [{"kind": "mbox", "name": "a1-serverside-ab"}],
         "properties": [],
-        "clicks": 0,
+        "clicks": 1,
         "audience": "every visitor",
         "experiences": [
             {

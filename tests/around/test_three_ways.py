@@ -236,7 +236,7 @@ def test_offers_report_displays_and_clicks(method: str, mode: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("mode", ["execute", "prefetch"])
 def test_an_offer_whose_clicks_are_not_measured_has_no_metrics(client: TargetClient, method: str, mode: str) -> None:
-    body: Any = {mode: {"mboxes": [{"name": "a1-serverside-ab"}], "pageLoad": {}}}
+    body: Any = {mode: {"mboxes": [{"name": "demo-engineering-flags"}], "pageLoad": {}}}
     answer: Any = client.get_offers(request=body, decisioning_method=method)
     part = getattr(answer.response, mode)
     assert (part.mboxes[0].metrics, part.page_load.metrics) == (None, None)

@@ -62,7 +62,7 @@ def test_few_modules_take_part_in_a_blocking_call(
             "logger": quiet,
         }
         with TargetClient.create(options) as client:
-            call = {"request": offers("a1-serverside-ab")["request"]}
+            call = {"request": offers("demo-engineering-flags")["request"]}
             assert isinstance(call["request"], DeliveryRequest)
             # A fixed visitor always gets the same offers. Other offers may involve other modules.
             call["request"].id = VisitorId(tnt_id="visitor-3.35_0")
