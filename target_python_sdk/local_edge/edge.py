@@ -242,6 +242,7 @@ class LocalEdge:
                 problem = f"cannot listen on {bracketed(self.host)}:{self.port}: {error.strerror or error}"
                 raise OSError(error.errno, problem) from error
             self.port = int(self._server.server_address[1])
+            logger.info("Serving on http://%s", self.domain)
         return self
 
     def stop(self) -> None:

@@ -501,6 +501,17 @@ def test_an_edge_restarts_on_the_same_port(edge: LocalEdge) -> None:
     assert "serving" in repr(edge)
 
 
+def test_each_start_logs_the_address(caplog: pytest.LogCaptureFixture) -> None:
+    edge = LocalEdge()
+    with caplog.at_level("INFO", logger="adobe.target.local_edge"):
+        for _ in range(2):
+            with edge:
+                edge.start()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "INFO"] == [
+        f"Serving on http://{edge.domain}"
+    ] * 2
+
+
 def test_many_concurrent_visitors_are_answered(edge: LocalEdge) -> None:
     def visit() -> None:
         caller = Caller(edge)
