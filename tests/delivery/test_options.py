@@ -275,18 +275,17 @@ BAD = [
 
 
 @pytest.mark.parametrize(("option", "value"), BAD)
-def test_the_error_names_a_bad_option_and_what_was_expected(option, value):
+def test_the_error_names_the_option_and_has_what_was_expected(option, value):
     with pytest.raises(OptionError) as caught:
         TargetClient.create({**REQUIRED, option: value})
     error = caught.value
     assert isinstance(error, ValueError)
     assert error.option.startswith(option)
     assert error.expected
-    assert error.expected in str(error) or option in str(error)
     assert re.match(rf"(Invalid option ')?{option}\b", str(error))
 
 
-def test_every_option_has_good_and_bad_values():
+def test_all_but_a_few_options_have_good_and_bad_values():
     known = {name for name in ClientSettings._fields if name not in ("query", "tls")}
     assert known - {row[0] for row in BAD} == {"cdn_environment", "decisioning_method"}
     assert known - {row[0] for row in GOOD} == {"client", "organization_id", "retries", "proxy"}
