@@ -84,7 +84,7 @@ def flag() -> Call:
 
 
 def _on_device_call(artifact: Any, visit: Any) -> Tuple[Call, Any]:
-    """Return a ``get_offers`` call for a new visitor each time, and its client."""
+    """Return a function that calls ``get_offers`` for a new visitor each time, and the client that it uses."""
     from benchmarks.artifacts import visitors  # noqa: PLC0415
     from benchmarks.decision_worker import (  # noqa: PLC0415
         NoNetwork,

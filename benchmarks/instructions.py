@@ -55,7 +55,7 @@ def figures(plan: Plan) -> Section:
 def count_instructions(
     valgrind: str, folder: Path, calls: int = CALLS, workloads: Sequence[str] = tuple(NAMES)
 ) -> Counts:
-    """Return the instructions of one call of each workload, or of the import, with the packages in ``folder``."""
+    """Count the instructions per call of each workload, or of the import, with the packages in ``folder``."""
     counts = {}
     for name in workloads:
         if name == "import":
@@ -115,7 +115,7 @@ def extract_packages(commit: str, folder: Path) -> None:
 
 
 def rows(counts: Counts, other: Optional[Counts] = None, commit: str = "") -> List[str]:
-    """Return the counts as lines; with those of another commit, also the ratio."""
+    """Return a line for each count. If ``other`` has the counts of ``commit``, add them and the ratio."""
     lines = []
     for name, count in counts.items():
         line = f"{NAMES[name]:<44} {count:>14,}"

@@ -13,7 +13,7 @@ _PEERS = {IN_WORKER: "client created in each worker", FROZEN: "gc.freeze() befor
 
 
 def figures(plan: Plan) -> Section:
-    """Compare a client created before the fork with one created in each worker, and with ``gc.freeze``."""
+    """Compare a client created before the fork with one created in each worker and one frozen by ``gc.freeze()``."""
     section = Section([], [])
     for size in sorted({min(size, plan.activities) for size in ACTIVITIES}):
         title = f"memory: per preforked worker, {size:,} activities"
@@ -30,8 +30,6 @@ def figures(plan: Plan) -> Section:
         for way, peer in _PEERS.items():
             theirs = tuple(each[way] for each in found)
             section.figures.append(Figure(title, "MiB", peer, ours, theirs, by_difference=True, not_run=reason))
-    section.notes.append(
-        f"memory: private memory of a worker whose client was created before the fork, after {CALLS} calls with up to"
-    )
-    section.notes.append(f"  {MBOXES} mboxes and a full garbage collection.")
+    load = f"{CALLS} calls for {MBOXES} different mboxes"
+    section.notes.append(f"memory: private memory of a worker after {load} and a full garbage collection.")
     return section

@@ -138,7 +138,7 @@ class Root:
         if not path.is_absolute() or not path.exists():
             return word
         if path.is_dir():
-            # An index's pages link to files beside the folder of the pages.
+            # The pages of a package index, in a folder named "simple", link to files beside that folder.
             folder = path.parent if path.name == "simple" else path
             self._bound[str(folder)] = str(folder)
             return word
@@ -152,9 +152,9 @@ class Root:
 
 
 def apt_sources(suite: str) -> List[Tuple[str, str, str]]:
-    """Return mirror, suite and component of each apt source for ``suite``; the first one has the suite itself.
+    """Return mirror, suite and component of each apt source for ``suite``: first the suite, then its updates.
 
-    If this machine has no source for it, use the mirror of the stable suite, which has all suites.
+    If this machine has no source for ``suite``, use the mirror of the stable suite, which has all suites.
     """
     listed = output("apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
     sources: List[Tuple[str, str, str]] = []

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Build the source distribution and the wheel reproducibly: ``scripts/build_distributions.py [--output FOLDER]``.
 
-Both contain only files that git tracks. The same files result in the same bytes, with the same
-versions of Python and setuptools: the times are those of the last commit, or
-``SOURCE_DATE_EPOCH``, and the modes do not depend on the umask. The wheel is built from the source
+Only files that git tracks are packaged. Two builds of a commit with the same versions of Python and
+setuptools have the same bytes: each file has the time of the commit, or ``SOURCE_DATE_EPOCH`` if it
+is set, and a mode that does not depend on the umask. The wheel is built from the source
 distribution. Needs git, and ``requirements/distribution.txt``. Prints the SHA-256 of each file.
 """
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def copy_tracked_files(folder: Path) -> None:
-    """Copy the tracked files of the checkout, with changes that are not committed; set the modes."""
+    """Copy the tracked files of the checkout, including uncommitted changes, with the mode 755 or 644."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
     for name in os.fsdecode(listed).split("\0"):
         source = ROOT / name
@@ -46,7 +46,7 @@ def time_of_last_commit() -> int:
 
 
 def rewrite_sdist(path: Path, epoch: int) -> None:
-    """Replace the times, the owners and the order in a source distribution, which setuptools takes from the machine."""
+    """Make the times, owners, modes and order of the files in a source distribution independent of this machine."""
     buffer = io.BytesIO()
     with tarfile.open(path) as before, tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as after:
         for member in sorted(before.getmembers(), key=lambda each: each.name):

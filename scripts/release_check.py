@@ -25,7 +25,7 @@ def version_of(root: Path) -> str:
 
 
 def metadata_problems(root: Path) -> List[str]:
-    """Return the fields of ``setup.cfg`` that are empty."""
+    """Return a problem for each field of ``REQUIRED`` that is empty in ``setup.cfg``."""
     config = configparser.ConfigParser()
     config.read(root / "setup.cfg", encoding="utf-8")
     return [
@@ -51,7 +51,7 @@ def version_problems(root: Path) -> List[str]:
 
 
 def checkout_problems(root: Path) -> List[str]:
-    """Return the files that differ from the last commit."""
+    """Return a problem for each file that differs from the last commit."""
     command = ["git", "status", "--porcelain"]
     status = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout
     return [f"the checkout has changes that are not committed: {line.strip()}" for line in status.splitlines()]

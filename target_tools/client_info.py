@@ -50,7 +50,7 @@ _USER_AGENT_TOKENS = _by_token({
     "chrome": ("Chrome/", "CriOS/", "Chromium/"),
 })  # fmt: skip
 
-# The User-Agent of Windows Phone contains Android and iPhone, that of an iPhone contains Mac OS.
+# In this order, because the User-Agent of Windows Phone contains Android and iPhone, and that of an iPhone Mac OS.
 _PLATFORM_TOKENS = _by_token({
     "windows": ("Windows",),
     "android": ("Android",),

@@ -35,7 +35,7 @@ LAST_TASKS = 32
 #: Seconds until the slow edge answers the calls of these tasks.
 ANSWER_DELAY = 0.7
 #: Seconds in which Celery's children report to its main process that their tasks began and ended. If the main process
-#: is stopped before it knows that a task began, the child waits thirty seconds. Any short task can cause this.
+#: is stopped before it knows that a task began, the child waits thirty seconds. This can happen with any short task.
 REPORT_SECONDS = 0.1
 TASKS_PER_CHILD = 5
 WORKER = ["worker", "--pool", "prefork", "--concurrency", "2"]
@@ -158,7 +158,7 @@ def _show_edge_downtime(tasks: Any, edge: LocalEdge, log: Path) -> None:
 
 
 def _show_shutdown(tasks: Any, log: Path, worker: "subprocess.Popen[bytes]") -> None:
-    """Send SIGTERM when all tasks have ended, but not their calls. The callbacks run nevertheless."""
+    """Send SIGTERM after the tasks have ended and before their calls have ended. All callbacks still run."""
     for number in range(LAST_TASKS):
         tasks.send_mail.delay(f"visitor-{number}")
     wait_for(lambda: len(_SUCCEEDED.findall(text_of(log))) >= LAST_TASKS, f"{LAST_TASKS} tasks", log, worker)

@@ -6,8 +6,8 @@
     python samples/wsgi/serve.py            # the first installed server, or Python's own
     python samples/wsgi/serve.py --help     # lists the servers
 
-Arguments after the name of the server are passed to it unchanged. Unless ``TARGET_SERVER_DOMAIN`` is set, it also
-starts a Target edge on this machine, with the built-in sample activities. Ctrl+C stops both.
+All arguments except the server's name and ``--port`` are passed to the server. Unless ``TARGET_SERVER_DOMAIN`` is
+set, the script also starts a Target edge on this machine, with the built-in sample activities. Ctrl+C stops both.
 """
 
 import argparse
@@ -137,7 +137,7 @@ def environment(edge: str) -> Dict[str, str]:
 
 
 def stop(process: "subprocess.Popen[bytes]", number: int, seconds: float) -> bool:
-    """Stop the process and return whether it ended in time. Afterwards, kill it and all its children."""
+    """Send the signal ``number``; return whether the process ended within ``seconds``. Then kill its process group."""
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(number)
     try:
@@ -174,7 +174,7 @@ def main(arguments: List[str]) -> int:
     if missing(chosen.server):
         print(missing(chosen.server), file=sys.stderr)
         return 2
-    # A shell starts a program in the background with SIGINT ignored, and the server would inherit that.
+    # If a shell started this program in the background, SIGINT is ignored, and the server would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     port = chosen.port or free_port()

@@ -1,4 +1,4 @@
-"""Finds parameters that no rule reads, because their names are misspelled."""
+"""Finds parameters that no rule reads, for example because their names are misspelled."""
 
 import json
 import re
@@ -15,7 +15,7 @@ _MACRO = re.compile(r"\$\{(?:[a-zA-Z0-9_.]*\.)?([a-zA-Z0-9_]+)\}")
 
 
 def unread_parameters(artifacts: Iterable[Artifact], names: Iterable[str]) -> List[str]:
-    """Return a message for each of the ``names`` of parameters that no condition and no macro in an offer reads.
+    """Return a message for each parameter in ``names`` that neither a condition nor a macro in an offer reads.
 
     Return no messages if a condition reads all parameters, or computes the name of a variable.
     """
@@ -32,7 +32,7 @@ def unread_parameters(artifacts: Iterable[Artifact], names: Iterable[str]) -> Li
 
 
 def _is_read_by(name: str, read: str) -> bool:
-    """Return whether the parameter is the one that is read, contains it, is a part of it, or is read in lower case."""
+    """Return whether ``read`` is the parameter ``name``, its lower-case form, an object around it, or a part of it."""
     return read in (name, f"{name}_lc") or read.startswith(f"{name}.") or name.startswith(f"{read}.")
 
 

@@ -11,7 +11,7 @@ from target_python_sdk.local_edge.validation import JsonValue, check_text, error
 from target_python_sdk.types import Geo
 from target_tools.errors import InvalidArtifact
 
-#: The client code for an artifact that does not name one: that of the examples.
+#: The client code for an artifact that does not name one. The examples use this code, too.
 DEFAULT_CLIENT = "acmeclient"
 
 
@@ -26,13 +26,13 @@ class RuleSet(NamedTuple):
     activities: Optional[Activities]
 
     def attributes(self, visitor: VisitorAttributes) -> VisitorAttributes:
-        """Return ``visitor`` with the location in the activities file, unless the visitor already has one."""
+        """Return ``visitor`` with the location from the activities file, unless the visitor already has one."""
         geo = self.geo
         return visitor._replace(geo=Geo.from_dict(dict(geo))) if geo and visitor.geo is None else visitor
 
     @property
     def geo(self) -> Mapping[str, Any]:
-        """The location of every visitor in the activities file; empty if there is none."""
+        """The location that the activities file gives to every visitor; empty if it gives none."""
         return {} if self.activities is None else self.activities.geo
 
 

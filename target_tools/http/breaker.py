@@ -201,7 +201,7 @@ class CircuitBreaker:
         return circuit
 
     def _watch(self, request: HttpRequest, deadline: Deadline, late_counts: bool, report: _Report) -> HttpReply:
-        """Send, and report the outcome if it says something about the origin. A signal handler's exception does not."""
+        """Send the request. Report the outcome, except for errors that say nothing about the state of the origin."""
         try:
             reply = self._send(request, deadline)
         except DeliveryError as error:
@@ -240,7 +240,7 @@ class CircuitBreaker:
         if probe is None:
             raise _refusal(outage, "waiting for the attempts under way")
         try:
-            # If a probe had less time than this, its timeout does not renew the cooldown: it says little.
+            # The timeout of a probe that had less time does not renew the cooldown, because the origin may be up.
             counts = deadline.remaining() >= min(self._patience, PROBE_SECONDS) / 2
             report = functools.partial(self._conclude, circuit, outage)
             return self._watch(request, deadline.at_most(PROBE_SECONDS), counts, report)

@@ -1,8 +1,8 @@
 """Creates pools and pool managers, reads the responses of pool managers, and detects replaced parts of urllib3.
 
-An application can supply a pool manager, and tests and monitors can replace parts of urllib3. Most replaced functions
-take effect, because our pools and connections derive from urllib3's. A replaced ``PoolManager`` or connection class
-would have no effect on our transport, so requests then go through a pool manager made of the replaced parts.
+An application can supply a pool manager, and tests and monitors can replace parts of urllib3. Most functions that
+they put in place take effect, because our pools and connections derive from urllib3's. A new ``PoolManager`` or
+connection class would have no effect on our transport, so requests then go through a pool manager made of these parts.
 """
 
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple
@@ -29,13 +29,15 @@ _GZIP = b"\x1f\x8b"
 
 
 class Urllib3Replacements:
-    """Detects replaced parts of urllib3 that 1.1.0's requests passed through and our own transport does not use."""
+    """Detects replacements of the parts of urllib3 that 1.1.0 used for its requests and our transport does not use."""
 
     def __init__(self) -> None:
-        #: The parts at the last check if all were urllib3's own, else empty. At import, a patch may be active.
+        #: The parts at the last check if all were urllib3's own, else empty. Empty before the first check,
+        #: because urllib3 may already be patched.
         self.own: Tuple[Any, ...] = ()
-        #: The parts at the last check if one of them was replaced, and a pool manager made of them for each proxy.
+        #: The parts at the last check if any of them was replaced, else empty.
         self._replaced: Tuple[Any, ...] = ()
+        #: The pool manager made of these parts, by proxy.
         self._managers: Dict[Optional[Proxy], Any] = {}
 
     def manager(self, parts: Tuple[Any, ...], proxy: Optional[Proxy], tls: TlsContexts) -> Any:

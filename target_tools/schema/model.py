@@ -93,7 +93,7 @@ class Model:  # noqa: PLW1641  mutable, so not hashable
     discriminator: ClassVar[None] = None
     """Always ``None``. Kept for compatibility with 1.1.0."""
 
-    #: Whether the constructor sets ``__dict__`` in one step. Faster for models whose ``__dict__`` every call reads.
+    #: Whether the constructor sets ``__dict__`` in one step, which is faster if every call reads ``__dict__``.
     _is_read_as_dict: ClassVar[bool] = False
 
     _names: ClassVar[Dict[str, str]] = {}

@@ -222,14 +222,11 @@ def test_a_rule_artifact_is_reloaded(tmp_path: Path) -> None:
 def test_a_file_is_reloaded_only_with_the_option_reload(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     path.write_text(document("one"))
-    before = set(threading.enumerate())
     with LocalEdge(path) as edge:
         path.write_text(document("another"))
         assert offer(edge) == "one"
         edge.load(path)
         assert offer(edge) == "another"
-        started = {thread.name for thread in set(threading.enumerate()) - before}
-    assert "target-local-edge" in started
     with pytest.raises(OptionError, match="No such file"):
         LocalEdge(tmp_path / "missing.json", reload=True)
     LocalEdge(reload=True)  # without a file, there is nothing to reload
@@ -281,7 +278,7 @@ def test_stop_ends_a_delay() -> None:
         while not edge.requests:
             time.sleep(0.01)
         edge.stop()
-        with contextlib.suppress(OSError, http.client.HTTPException):
+        with contextlib.suppress(ConnectionError, http.client.HTTPException):  # but not a timeout
             connection.getresponse().read()
     edge.slow(0)
     with edge:

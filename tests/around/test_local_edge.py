@@ -532,7 +532,7 @@ def test_many_concurrent_visitors_are_answered(edge: LocalEdge) -> None:
     assert edge.connections == 16
 
 
-def test_two_edges_share_nothing() -> None:
+def test_each_edge_records_only_its_own_requests() -> None:
     with LocalEdge() as first, LocalEdge() as second:
         caller = Caller(first)
         caller.deliver()

@@ -26,7 +26,7 @@ NULL = exactly("null")
 UUID = '^"<uuid of [^>]*>"$'
 DEVICE = r'^"<uuid of [^>]*>\.35_0"$'
 DATA_ID = '^"<data id of [^>]*>"$'
-#: Parts of envelopes, by decisioning method and content, and of requests.
+#: Parts of envelopes and of requests.
 ENVELOPE = '{"meta": {"decisioning_method": "'
 HELLO = '"name": "home", "options": [{"content": "<b>Hello</b>"'
 EDGE = (ENVELOPE + "server-side", '"response": {"client": "acmeclient"', HELLO, '"status": 200')
@@ -79,7 +79,7 @@ EVERYWHERE: List[D] = [
         "Calls: supplemental data id",
         "*",
         "*.visitor_state",
-        "The page takes over the id.",
+        "The state contains the id, so that the page uses the same one.",
         NULL,
         '^{"[^"]*@AdobeOrg": {.*"sdid": {"supplementalDataIDCurrent": "<data id of [^>]*>", '
         '"supplementalDataIDCurrentConsumed": {"payload:[^"]*": true}, "supplementalDataIDLastConsumed": {}}}}$',
@@ -88,7 +88,7 @@ EVERYWHERE: List[D] = [
         "On-device: metrics",
         "deciding: *|get offers: *view*|get offers: everything at once",
         "result.response.*.metrics",
-        "Without metrics, there is no value instead of an empty list.",
+        "Without metrics, the value is None instead of an empty list.",
         exactly("[]"),
         ABSENT,
     ),
@@ -238,7 +238,7 @@ REQUESTS: List[D] = [
         "B28",
         "get offers: ids, a visitor's customers",
         "result",
-        "States are read as the visitor library writes them.",
+        "Authentication states are accepted in the form in which the visitor library writes them.",
         "Invalid value for `authenticated_state`",
         parts(*EDGE),
     ),
@@ -484,7 +484,7 @@ REQUESTS: List[D] = [
         "Calls: AsyncResult",
         "*with callbacks",
         "result.given.0.1.response.id.tnt_id|result.given.0.1.target_cookie.value",
-        "The id is the same, but it first occurs at another place, which its placeholder names (B8).",
+        "The id is the same. Its placeholder differs, because it names the place where the id first occurs (B8).",
         r"<uuid of result.get\(\).id.tnt_id>.35_0",
         r"<uuid of result.get\(\).response.id.tnt_id>.35_0",
     ),
@@ -513,7 +513,7 @@ ATTRIBUTES: List[D] = [
         "B22",
         "*attributes, without a request",
         "requests.*.mboxes.*|result.*.request.execute.mboxes.*|result.*.response.execute.mboxes.*",
-        "Calls share no request.",
+        "Each call has its own request.",
         '"index": ., .*"name": "(more-)?flags"',
         ABSENT,
     ),
@@ -553,7 +553,7 @@ ATTRIBUTES: List[D] = [
         "B22",
         "*attributes, without a request",
         "result.2.get_value.more-flags",
-        "The value of an mbox that was not requested is an error.",
+        "Reading a value of an mbox that was not requested is an error.",
         exactly("7"),
         parts('{"caught as": ["AttributeNotFound"', "Attribute 'speed' does not exist for mbox 'more-flags'"),
     ),
@@ -981,7 +981,7 @@ REFUSALS: List[D] = [
         "Errors: new cases",
         "options and events: *names are a text",
         "result.caught as",
-        "The error says what was expected instead of what failed inside.",
+        "The error says what was expected, not which internal operation failed.",
         r'^\["(TypeError|AttributeError)"\]$',
         parts('["OptionError", "TargetError"'),
     ),
@@ -1061,7 +1061,7 @@ REFUSALS: List[D] = [
         "Errors: new cases",
         "get offers: cookie a number",
         "result.caught as",
-        "The error says what was expected instead of what failed inside.",
+        "The error says what was expected, not which internal operation failed.",
         exactly('["AttributeError"]'),
         parts('["OptionError", "TargetError"'),
     ),
@@ -1530,7 +1530,7 @@ MODELS: List[D] = [
         "Types: constructor",
         "TelemetryFeatures*|TelemetryEntry*|Context*|DeliveryResponse*",
         "made",
-        "Newer attributes come last in the positional order, too.",
+        "Newer attributes are accepted as positional arguments, after those of 1.1.0.",
         r"takes from 1 to \d positional arguments but \d+ were given",
         '^{.*"is": "(TelemetryFeatures|TelemetryEntry|Context|DeliveryResponse)"',
     ),

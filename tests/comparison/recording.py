@@ -20,7 +20,7 @@ def read(file: Path) -> Any:
 
 
 def write(file: Path, content: Any) -> None:
-    """Write each entry on a line of its own, so that a diff shows which entries changed."""
+    """Write each entry on a separate line, so that a diff shows which entries changed."""
     lines = [_line(each) for each in content] if isinstance(content, list) else [
         f"{_line(key)}: {_line(each)}" for key, each in sorted(content.items())
     ]  # fmt: skip
@@ -38,7 +38,7 @@ VARIABLE_PARTS = re.compile(r"^\w+\.(?=\w+\(\) )|, got '\w+'$|\. Did you mean '\
 
 
 def compact(value: Any) -> Any:
-    """Return ``value`` without attributes that are None, long runs of a letter, and ``VARIABLE_PARTS`` of messages."""
+    """Remove attributes that are None and the ``VARIABLE_PARTS`` of messages; abbreviate long runs of a letter."""
     if isinstance(value, list):
         return [compact(each) for each in value]
     if isinstance(value, dict):
@@ -50,7 +50,7 @@ def compact(value: Any) -> Any:
 
 
 def compact_model(built: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the report about a model in compact form, without a behavior that is ``USUAL_BEHAVIOR``."""
+    """Return the report about a model in compact form. Leave out its behavior if that is the usual one."""
     kept = {key: value for key, value in built.items() if key != "behavior"}
     behavior = list(built.get("behavior", USUAL_BEHAVIOR))
     if isinstance(behavior[8], dict) and behavior[8].get("caught as") == ["TypeError"]:

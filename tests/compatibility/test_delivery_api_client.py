@@ -356,7 +356,7 @@ LOADED = [
 
 
 @pytest.mark.parametrize(("data", "kind", "value"), LOADED)
-def test_values_are_parsed_by_the_name_of_their_type(data, kind, value):
+def test_values_are_parsed_as_the_requested_type(data, kind, value):
     loaded = deserialize_text(data, kind)
     assert loaded == value
     assert type(loaded) is type(value)
@@ -1077,7 +1077,7 @@ def test_a_forked_child_opens_new_connections_and_starts_new_workers(edge, clien
         except CallLost:
             client.close()
             return
-        raise AssertionError("the parent's call cannot be answered here")
+        raise AssertionError("the parent's call was answered in the child")
 
     assert in_a_child(call_in_child)
     release.set()

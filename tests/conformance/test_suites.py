@@ -52,9 +52,10 @@ def unexpected_value(response, path):
 
 
 def report_differences(expected, reports):
-    """Return the differences between the reports and the expected one.
+    """Return the differences between the expected report and those that were sent.
 
-    Requests without notifications or telemetry, such as the one for the location hint, do not count.
+    If a report with telemetry is expected, only the reports with telemetry are compared, else only those with
+    notifications.
     """
     kind = "notifications" if expected is None or "notifications" in expected["request"] else "telemetry"
     sent = [one for one in reports if kind in one["request"]]

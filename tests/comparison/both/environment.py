@@ -128,7 +128,7 @@ class Environment:
         return {"given": callback_calls, "ready": result.ready(), "get()": as_json(answer)}
 
     def event(self, name: str, **options: Any) -> Any:
-        """Create a client; return its events of that name. The list is empty if none arrives within the time limit."""
+        """Create a client; return the outcome and its events of that name. Wait for one up to ``PATIENCE`` seconds."""
         received_events: List[Any] = []
         received = threading.Event()
 
