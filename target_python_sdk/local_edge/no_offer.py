@@ -38,11 +38,14 @@ def _reason(rules: List[CompiledRule], visitor_bucket: float, property_token: Op
     allowed = [rule for rule in rules if rule.property_tokens is None or property_token in rule.property_tokens]
     if not allowed:
         return "limited to another property"
-    splits = [split_share(rule.document.get("condition")) for rule in allowed]
-    reached = [split for split in splits if split.share is None or split.share.contains(visitor_bucket)]
+    splits = [(split_share(rule.document.get("condition")), rule.options) for rule in allowed]
+    reached = [each for each in splits if each[0].share is None or each[0].share.contains(visitor_bucket)]
     if not reached:
         return "outside the shares"
-    return "experience without content" if any(split.audience is True for split in reached) else "audience not met"
+    if all(split.audience is not True and options for split, options in reached):
+        return "audience not met"
+    is_certain = any(split.audience is True for split, _ in reached)
+    return "experience without content" if is_certain else "audience not met, or experience without content"
 
 
 def _unknown(artifact: Artifact, kind: str, name: str) -> str:

@@ -47,9 +47,10 @@ def test_an_unknown_name_has_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_an_artifact_can_have_a_location_without_usable_rules() -> None:
     empty = {"activityId": 1, "condition": True, "consequence": {"options": []}}
-    rules = {"mboxes": {"hero": [{}], "shop": [empty]}}
+    rules = {"mboxes": {"hero": [{}], "shop": [empty], "gold": [{**empty, "condition": GOLD}]}}
     document = {"version": "1.0.0", "remoteMboxes": ["cart"], "rules": {**rules, "views": {}}}
     content = EdgeContent(document, "1234567890@AdobeOrg")
-    reasons = [explain_no_offer(content, "mbox", name, "visitor-1", None) for name in ("hero", "cart", "shop")]
+    reasons = [explain_no_offer(content, "mbox", name, "visitor-1", None) for name in ("hero", "cart", "shop", "gold")]
     unusable = "the artifact has no usable rules for it"
-    assert reasons == [unusable, unusable, "experience without content"]
+    no_content = "experience without content"
+    assert reasons == [unusable, unusable, no_content, f"audience not met, or {no_content}"]
