@@ -17,6 +17,7 @@ from target_python_sdk.local_edge.artifact_builder import build_artifact, compil
 from target_python_sdk.local_edge.events import events_by_token
 from target_python_sdk.local_edge.validation import Json, check_object, check_text
 from target_tools.errors import escape_text
+from target_tools.logger import Log
 
 logger = getLogger("adobe.target.local_edge")
 
@@ -53,6 +54,8 @@ class EdgeContent:
             #: The artifact that the edge decides with.
             self.artifact = compile_edge_artifact(edge_rules, loaded.client)
         self.client, self.geo = loaded.client, loaded.geo
+        #: Logs each problem of requests with this content once.
+        self.log = Log(logger)
         #: None if the source is a rule artifact.
         self.activities: Optional[Activities] = None if is_artifact else loaded
         #: The artifact for clients.

@@ -11,6 +11,8 @@ from target_tools.hashing import bucket
 
 #: If the activities have more locations, none is suggested, because the comparison would take too long.
 MAX_SUGGESTED = 1000
+#: The start of the reason if no activity has the location.
+NO_ACTIVITY = "no activity has this "
 
 
 def explain_no_offer(
@@ -55,6 +57,6 @@ def _unknown(artifact: Artifact, kind: str, name: str) -> str:
     if name in own:
         return "the artifact has no usable rules for it"
     if name in other:
-        return f"no activity has this {'view; it is an mbox' if kind == 'view' else 'mbox; it is a view'}"
+        return NO_ACTIVITY + ("view; it is an mbox" if kind == "view" else "mbox; it is a view")
     known = dict.fromkeys([*own, *other])
-    return "no activity has this location" + (suggestion(name, known) if len(known) <= MAX_SUGGESTED else "")
+    return NO_ACTIVITY + "location" + (suggestion(name, known) if len(known) <= MAX_SUGGESTED else "")

@@ -6,10 +6,11 @@ from target_python_sdk.decisioning.context import bucketing_id
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.delivery import locations_in
 from target_python_sdk.local_edge.events import RecordedEvent
-from target_python_sdk.local_edge.no_offer import explain_no_offer
+from target_python_sdk.local_edge.no_offer import NO_ACTIVITY, explain_no_offer
 from target_python_sdk.local_edge.validation import Json
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import DeliveryRequest, Notification, VisitorId
+from target_tools.error_text import shown
 
 #: The maximum number of locations of a request for which the reason for no offer is determined.
 MAX_REASONS = 20
@@ -56,7 +57,14 @@ def _decisions(content: EdgeContent, request: DeliveryRequest, response: Json, v
         token = None if request._property is None else request._property.token
         for kind, decision in without_offer[:MAX_REASONS]:
             decision["reason"] = explain_no_offer(content, kind, decision["location"], visitor, token)
+            _warn_no_activity(content, kind, **decision)
     return decisions
+
+
+def _warn_no_activity(content: EdgeContent, kind: str, location: str, reason: str, **_: object) -> None:
+    """Log once that no activity has a location, which may be misspelled. Clients often request a page load in vain."""
+    if kind != "pageLoad" and reason.startswith(NO_ACTIVITY) and content.log.first_time((kind, location)):
+        content.log.warning("A client requested the %s %s: %s", kind, shown(location), reason)
 
 
 def _notification(notification: Notification, events: Sequence[RecordedEvent], visitor: Optional[str]) -> Json:

@@ -4,9 +4,10 @@ from typing import Any, Optional
 
 import pytest
 
-from target_python_sdk.local_edge import no_offer
+from target_python_sdk.local_edge import LocalEdge, no_offer
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.no_offer import explain_no_offer
+from tests.support import client_of
 
 GOLD = {"==": [{"var": "mbox.member"}, "gold"]}
 
@@ -43,6 +44,20 @@ def test_an_unknown_name_has_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> No
     assert reason(*known, kind="view") == "no activity has this view; it is an mbox"
     monkeypatch.setattr(no_offer, "MAX_SUGGESTED", 1)
     assert reason(*known, name="herro") == "no activity has this location"
+
+
+@pytest.mark.server
+def test_a_name_without_an_activity_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Not a page load, and not a name that an activity has."""
+    with LocalEdge({"activities": [activity(audience=GOLD)]}) as edge, client_of(edge) as client:
+        for _ in range(2):
+            mboxes = [{"name": name} for name in ("herro", "hero")]
+            prefetch = {"views": [{"name": "cart"}]}
+            client.get_offers(request={"execute": {"mboxes": mboxes, "pageLoad": {}}, "prefetch": prefetch})
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "A client requested the mbox 'herro': no activity has this location; did you mean 'hero'?",
+        "A client requested the view 'cart': no activity has this location",
+    ]
 
 
 def test_an_artifact_can_have_a_location_without_usable_rules() -> None:

@@ -171,7 +171,9 @@ def test_requests_are_printed_with_their_reports(root: Path, tmp_path: Path) -> 
         }
     ) as client:
         offer = client.get_offers(request={"prefetch": {"mboxes": [{"name": "hero"}, {"name": "herro"}]}}).offer("hero")
-        unknown = "herro: no offer (no activity has this location; did you mean 'hero'?)"
+        reason = "no activity has this location; did you mean 'hero'?"
+        assert edge.next_line() == f"A client requested the mbox 'herro': {reason}"
+        unknown = f"herro: no offer ({reason})"
         assert edge.next_line() == f"POST /rest/v1/delivery 200 | hero: A, {unknown}"
         client.send_notifications(request={"notifications": [offer.display(), offer.click()]})
         assert edge.next_line().endswith(" | hero: display of A, hero: click of A")
