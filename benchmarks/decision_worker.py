@@ -50,7 +50,7 @@ def begin() -> Tuple[Message, TextIO]:
 
 
 def name_of(settings: Message) -> str:
-    """Return the name of the release. Raise ``RuntimeError`` if it should use the extra and does not."""
+    """Return the name of the release. Raise ``RuntimeError`` if the settings ask for an extra that is not in use."""
     if settings["kind"] == OLD:
         return f"target-python-sdk {OLD}"
     if settings["kind"] != SPEEDUPS:

@@ -152,7 +152,7 @@ def _rates(found: Measured, what: str) -> Rates:
 
 
 def _rows(side: str, name: str, goals: Dict[str, Goal], peers: Peers, rates: Rates) -> List[Figure]:
-    """Return the comparisons of this checkout, pure or with the extra, with the other SDKs."""
+    """Compare ``side``, this checkout with or without the extra, with the other SDKs."""
     rows = []
     ours = rates.get(side, ())
     for peer in (OLD, NODE):

@@ -173,7 +173,7 @@ class ConfigCatFlag:
 
 
 def _both(limit: Any) -> Tuple[Any, Any]:
-    """Return both values. The flag of these libraries has only one, the limit."""
+    """Return both values of the flag. These libraries return only the limit, which determines the other value."""
     return LIMITS.get(limit), limit
 
 

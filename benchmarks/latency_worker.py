@@ -91,7 +91,7 @@ def main() -> None:
     try:
         decider = Decider(settings)
         decider.measure(visitors("first", 100))
-        name_of(settings)  # raises if the process should use the extra and does not
+        name_of(settings)  # raises if the settings ask for an extra that is not in use
     except Exception as error:  # noqa: BLE001 - the benchmark prints it as the reason for "not run"
         send(output, {"error": f"{type(error).__name__}: {error}"})
         return

@@ -288,7 +288,7 @@ class Telemetry:
             oldest = self._waiting[0]
         except IndexError:
             self._has_no_timer.append(True)
-            # A record that was added in the meantime may have started no timer, because this one still existed.
+            # A record that was added in the meantime may have started no timer, because this timer still existed.
             return MAX_AGE if self._waiting and claim(self._has_no_timer) else None
         pause = max(oldest.ended + MAX_AGE, self._next_attempt) - monotonic()
         if pause <= 0:

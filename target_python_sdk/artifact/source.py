@@ -205,7 +205,7 @@ class ArtifactSource:
         try:
             artifact = self._load(render_document(payload))
         except InvalidArtifact as error:
-            self._payload_error = error  # reported by the polling thread: subscribers must not run in this one
+            self._payload_error = error  # the polling thread reports it, because subscribers must not run here
         else:
             self.current = CurrentArtifact(artifact)
             self._used_payloads, self.last_retrieved = 1, epoch_milliseconds()

@@ -208,7 +208,7 @@ def _headers(option: str, value: parse.OptionValue) -> "Headers":
 
     if isinstance(value, Mapping):
         return check_headers({plain(name): plain(item) for name, item in value.items()})
-    return check_headers(cast("Dict[str, str]", value))  # raises
+    return check_headers(cast("Dict[str, str]", value))  # raises for a value of another type
 
 
 def _checked_tls(settings: ClientSettings, log: Log) -> "Optional[TlsContexts]":

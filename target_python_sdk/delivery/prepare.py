@@ -274,7 +274,7 @@ def _audience_manager(given: Optional[AudienceManager], values: VisitorValues) -
 def _check_sends_something(request: DeliveryRequest, errors: List[OptionError], hint: str) -> None:
     """Raise the first of ``errors`` if the request asks for nothing after its invalid mboxes were left out."""
     if not (request.execute or request.prefetch or request.notifications or request.telemetry):
-        raise hinted(errors.pop(0), hint)  # pop avoids a cycle: the traceback refers to this frame, and it to the list
+        raise hinted(errors.pop(0), hint)  # pop avoids a cycle of traceback, frame and list
 
 
 def _are_complete(mboxes: List[MboxRequest]) -> bool:
@@ -347,7 +347,7 @@ def _notifications(given: DeliveryRequest, ids: UuidGenerator, log: Log, hint: s
             log.warning("%s has no mbox, view or page_load; the edge refuses it", place)
         sent.append(notification if is_complete else copy_with(notification, id=own_id, timestamp=time))
     if errors and not sent and given.execute is None and given.prefetch is None:
-        raise hinted(errors.pop(0), hint)  # pop avoids a cycle: the traceback refers to this frame, and it to the list
+        raise hinted(errors.pop(0), hint)  # pop avoids a cycle of traceback, frame and list
     for error in errors:
         log.error("%s%s", NOTIFICATION_INVALID, error)
     return sent or None

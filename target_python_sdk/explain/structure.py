@@ -175,7 +175,7 @@ def constant_truth(condition: Json) -> Optional[bool]:
         return is_truthy(bare) != is_negated
     if found.arguments or found.operator not in ("and", "or", "!", "!!"):
         return None
-    return (found.operator == "!") != is_negated  # the missing argument is undefined
+    return (found.operator == "!") != is_negated  # without an argument, only ``!`` is true
 
 
 def split(condition: Json, depth: int = 0) -> Tuple[str, List[Json]]:

@@ -80,7 +80,7 @@ class ProcessClient:
             self._starting = None  # the next access calls the factory again
 
     def _store(self, client: TargetClient) -> TargetClient:
-        """Store ``client`` and return it. If another thread was faster, close it and return the other one."""
+        """Store ``client`` unless another thread was faster. Return the stored one; close ``client`` if unused."""
         self._clients.append(client)
         first = self._clients[0]
         if first is not client or self._is_over:

@@ -238,7 +238,7 @@ def _parse_failure(error: Failure) -> Union[int, DeliveryError, None]:
     if isinstance(given, type) and issubclass(given, DeliveryError):
         try:
             given = given(_SIMULATED)
-        except TypeError:  # HttpStatusError
+        except TypeError:  # HttpStatusError requires more arguments
             given = error
     elif isinstance(given, DeliveryError) and not given.message:
         given = copy.copy(given)

@@ -265,8 +265,8 @@ class WorkerPool(ExitParticipant):
             self._start_worker()
             return
         wake_up.set()
-        # Only after the signal is sent: if a signal handler raises before, no worker is on its way, and the next
-        # caller must find this one in the dict.
+        # Only after the worker is woken: if a signal handler raises before that, the worker stays in ``_idle``, where
+        # the next caller finds it.
         self._last_wake_up = wake_up
         self._idle.pop(wake_up, None)  # unless another caller woke the same worker, or the worker was faster
 

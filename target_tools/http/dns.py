@@ -173,7 +173,7 @@ class Resolver:
         run = contextvars.copy_context().run
         try:
             start_thread(run, (self._resolve, lookup))
-        except (RuntimeError, MemoryError):  # no thread can be started: look up in this one
+        except (RuntimeError, MemoryError):  # no thread can be started: use the calling thread
             self._resolve(lookup)
         except BaseException:
             self._running.pop(key, None)

@@ -86,7 +86,7 @@ GrowingOperator = Callable[[Budget, Arguments], Evaluate]
 
 
 def _metered(budget: Budget, parts: int, body: Evaluate) -> Evaluate:
-    """Wrap the body of a loop, which has this number of parts, so that it spends steps for each item."""
+    """Wrap the body of a loop so that it spends steps for each item. ``parts`` is the number of parts of the body."""
 
     def evaluate(item: Value) -> Value:
         budget.spend(parts * (1 + budget.cost_of(item)))

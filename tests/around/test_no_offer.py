@@ -48,7 +48,7 @@ def test_an_unknown_name_has_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.server
 def test_a_name_without_an_activity_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Not a page load, and not a name that an activity has."""
+    """A page load and a name that an activity has are not logged."""
     with LocalEdge({"activities": [activity(audience=GOLD)]}) as edge, client_of(edge) as client:
         for _ in range(2):
             mboxes = [{"name": name} for name in ("herro", "hero")]

@@ -206,7 +206,7 @@ def test_an_idle_worker_checks_the_queue_without_a_wake_up(create_pool, monkeypa
     workers = create_pool(max_workers=1)
     assert submit(workers).wait(LONG)
     assert eventually(lambda: len(workers._idle) == 1)
-    # As if a signal handler had raised in submit, so that no worker was woken. No other thread can wake this one.
+    # Without this entry, no other thread can wake the worker, as if a signal handler had raised in submit.
     workers._idle.clear()
     pending_task = FunctionTask()
     workers._pending.append(pending_task)

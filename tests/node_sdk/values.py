@@ -16,7 +16,7 @@ URLS = (
     "http://localhost:8080/cart?x=%20y",
     "https://example.de",
 )
-#: Parts of these URLs, as they are or changed in case.
+#: Values to compare with the parts of these URLs, by the name of the part.
 TEXTS = {
     "url": (*URLS, URLS[0].upper(), "shop.example", "/"),
     "path": ("/shoes/running", "/", "/A/B", "/a/b", "/shoes", "/Shoes", "/cart", ""),

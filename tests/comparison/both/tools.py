@@ -309,7 +309,7 @@ print(json.dumps({path: found(path) for path in json.loads(sys.argv[1])}))
 
 
 def modules_as_attributes(package: str) -> Callable[[Environment], Any]:
-    """Return a scenario of another process, which imports only the packages."""
+    """Return a scenario that looks up the attributes in a process that imports nothing but the packages."""
     paths = [f"{package}.{path}" for path in ATTRIBUTES[package]]
 
     def scenario(env: Environment) -> Any:
