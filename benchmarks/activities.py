@@ -21,7 +21,7 @@ _Runs = Dict[str, Tuple[str, Path]]
 
 
 def figures(plan: Plan) -> Section:
-    """Measure decisions with many and with few activities, and with many on one mbox, and the compilation."""
+    """Measure the compilation, and decisions with few activities, with many, and with many on one mbox."""
     visit = Visit("prefetch", EVERY, {"category": "shoes"})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -91,7 +91,7 @@ def _microseconds(act: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Create the client of the settings, then answer the questions."""
+    """Create the client that the settings describe, then answer the questions."""
     output = protocol_output()
     try:
         caller = Caller(json.loads(sys.argv[1]))

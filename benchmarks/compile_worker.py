@@ -32,7 +32,7 @@ def measure(text: str) -> Message:
 
 
 def main() -> None:
-    """Read the artifact of the settings, then measure for each question."""
+    """Read the artifact that the settings name, then measure for each question."""
     settings: Message = json.loads(sys.argv[1])
     output = protocol_output()
     text = Path(settings["artifact"]).read_text(encoding="utf-8")

@@ -243,7 +243,7 @@ def content_reader(visit: Message) -> Callable[[Any], Any]:
 
 
 def main() -> None:
-    """Create the client of the settings, then answer the questions."""
+    """Create the client that the settings describe, then answer the questions."""
     settings, output = begin()
     try:
         decider = Decider(settings)

@@ -30,7 +30,7 @@ def measure(flags: Any, ids: List[str]) -> float:
 
 
 def main() -> None:
-    """Create the client of the settings, then answer the questions."""
+    """Create the client that the settings describe, then answer the questions."""
     settings, output = begin()
     try:
         kind = settings["kind"]

@@ -22,7 +22,7 @@ _WORK = 0.001
 
 
 def work_units() -> int:
-    """Return a number of units of work that take one to two milliseconds."""
+    """Return how many units of work take one to two milliseconds."""
     units = 1
     while True:
         started = time.perf_counter()
@@ -86,7 +86,7 @@ def percentiles(taken: List[float]) -> Dict[str, float]:
 
 
 def main() -> None:
-    """Create the client of the settings, then answer the questions."""
+    """Create the client that the settings describe, then answer the questions."""
     settings, output = begin()
     try:
         decider = Decider(settings)

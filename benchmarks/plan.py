@@ -31,7 +31,7 @@ class NodeRelease(NamedTuple):
 
 
 class Library(NamedTuple):
-    """An interpreter with a library installed: one for flags, or those of the extra ``speedups``."""
+    """An interpreter in which a flag library, or the packages of the extra ``speedups``, are installed."""
 
     interpreter: str
 

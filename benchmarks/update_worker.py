@@ -26,7 +26,7 @@ _TIMEOUT = 300.0
 
 
 class Artifacts:
-    """The file that the client polls. Another process creates the artifacts, so that this one has no garbage."""
+    """The file that the client polls. Another process creates the artifacts, so that they leave no garbage here."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "polled.json"
@@ -151,7 +151,7 @@ def uses(call: Callable[[str], Any], names: List[str]) -> Dict[str, float]:
 
 
 def cpu_of(call: Callable[[str], Any], names: List[str]) -> float:
-    """Return the CPU seconds of this thread for one call with each of the names, per call."""
+    """Call once with each name; return the CPU seconds of this thread per call."""
     began = time.thread_time()
     for name in names:
         call(name)

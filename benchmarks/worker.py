@@ -141,7 +141,7 @@ def seconds_for(call: Call, calls: int, threads: int) -> float:
 
 
 def main() -> None:
-    """Prepare the call of the settings, then measure it for each question."""
+    """Prepare the call that the settings describe, then measure it for each question."""
     settings: Message = json.loads(sys.argv[1])
     output = protocol_output()
     try:

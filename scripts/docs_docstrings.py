@@ -39,7 +39,7 @@ def comment_of(attribute: griffe.Object) -> str:
 
 
 def public_bases(cls: griffe.Class) -> List[Union[str, griffe.Expr]]:
-    """Return the bases of a class, with the bases of its private ones in their place."""
+    """Return the bases of a class. Each private base is replaced by its own bases."""
     bases: List[Union[str, griffe.Expr]] = []
     for base in cls.bases:
         private = cls.module.classes.get(str(base)) if str(base).startswith("_") else None

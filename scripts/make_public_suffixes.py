@@ -70,7 +70,7 @@ def rules_of(text: str) -> Rules:
 
 
 def _in_every_spelling(names: Iterable[str]) -> List[str]:
-    """Return each name, also with its non-ASCII labels in Punycode, sorted from the last label on."""
+    """Return the names with each non-ASCII label both as it is and in Punycode, sorted by the last label first."""
     found = {".".join(labels) for name in names for labels in itertools.product(*map(_spellings, name.split(".")))}
     return sorted(found, key=lambda name: name.split(".")[::-1])
 

@@ -139,7 +139,7 @@ class Visit(BrowserRequest):
 
     @property
     def client(self) -> "TargetClient":
-        """The client of the settings. Raises ``OptionError`` if there is none."""
+        """The client that the integration uses. Raises ``OptionError`` if there is none."""
         source: Any = self._settings.client
         client: Any = source() if callable(source) else source
         if client is None:

@@ -31,7 +31,7 @@ def connect(server: SocketServer, seconds: float) -> socket.socket:
 
 
 def receive(fault: Fault, max_bytes: int = 20 * MEBIBYTE, seconds: float = 0.5) -> bytes:
-    """Return the bytes that a client of this fault receives until the end, a reset, or the timeout."""
+    """Return the bytes that a server with this fault sends until the end, a reset, or the timeout."""
     parts = b""
     # A reset, which can come before connect() returns, and a timeout end the reading.
     with SocketServer(fault.handler()) as server, contextlib.suppress(OSError), connect(server, seconds) as client:

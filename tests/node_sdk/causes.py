@@ -57,7 +57,7 @@ def _call_for(call: Json, parts: Json) -> Json:
 
 
 def causes(artifact: Json, place: str, theirs: Json, ours: Json) -> Dict[str, Tuple[Json, Json]]:
-    """Return the values in both results, by name, of the attributes that the location's rules read and that differ."""
+    """Return both values of each attribute in the location's rules that differs, or that a rule spells differently."""
     _, kind, *name = place.split(".")
     rules = artifact["rules"]["views" if kind == "views" else "mboxes"]
     location = artifact["globalMbox"] if kind == "pageLoad" else name[0].rpartition("@")[0] or name[0]
@@ -72,7 +72,7 @@ def causes(artifact: Json, place: str, theirs: Json, ours: Json) -> Dict[str, Tu
 
 
 def _is_spelled_differently(name: str, value: Json, texts: Set[str]) -> bool:
-    """Return whether a geographical name has another spelling in ``texts``, which differs in case or blanks."""
+    """Return whether ``texts`` contain a geographical name that differs from ``value`` only in case or blanks."""
     geo_name = json.loads(value) if name in ("geo.country", "geo.region", "geo.city") and value else None
     if not isinstance(geo_name, str):
         return False

@@ -30,7 +30,7 @@ def expected_in(text: str, checker: str) -> Tuple[Set[AtLine], Set[AtLine]]:
 
 
 def named_in(texts: Sequence[AtLine], names: Set[AtLine]) -> Set[AtLine]:
-    """Return those lines and names whose name is in a message about the line."""
+    """Return the pairs of a line and a name for which a message about the line contains the name."""
     return {(line, name) for line, name in names for number, text in texts if number == line and name in text}
 
 

@@ -28,7 +28,7 @@ class TargetConfig(AppConfig):
 
 
 def check_settings(app_configs: Any = None, **kwargs: Any) -> List[Any]:
-    """Return an error if ``TARGET`` of the settings is invalid."""
+    """Return an error if the setting ``TARGET`` is invalid."""
     try:
         visit_settings_of(settings)
     except InvalidSetting as error:
