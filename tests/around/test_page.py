@@ -168,6 +168,34 @@ def test_the_form_is_answered_and_not_recorded() -> None:
 
 
 @pytest.mark.slow
+def test_the_reasons_for_no_offer_are_answered_and_not_recorded() -> None:
+    form = {"visitor": "v", "locations": [["mbox", "checkout"], ["view", "chekout"]], "parameters": ["membr"]}
+    with LocalEdge() as edge:
+        found = json.loads(ask(edge, "POST", "/page/no-offer", form).body)
+        assert edge.requests == []
+    assert found["reasons"] == [
+        "no activity has this mbox; it is a view",
+        "no activity has this location; did you mean 'checkout'?",
+    ]
+    assert found["warnings"][0].startswith("no rule reads the parameter 'membr'")
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        (5, "form: expected an object, got 5"),
+        ({"locations": 5}, "locations: expected a list, got 5"),
+        ({"locations": [["mbox"]]}, "locations[0]: expected a kind and a name, got a list of 1 item"),
+        ({"locations": [["mbox", 5]]}, "locations[0]: expected a non-empty string, got 5"),
+        ({"parameters": [5]}, "parameters: expected a non-empty string, got 5"),
+    ],
+)
+def test_an_invalid_question_about_no_offer_is_refused(form: Any, message: str) -> None:
+    with LocalEdge() as edge:
+        answer = ask(edge, "POST", "/page/no-offer", form)
+    assert (answer.status, json.loads(answer.body)["message"]) == (400, message)
+
+
 def test_a_split_is_a_stream_of_reports() -> None:
     with LocalEdge() as edge:
         answer = ask(edge, "POST", "/page/split", {"location": "view checkout"})

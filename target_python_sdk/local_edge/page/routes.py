@@ -14,7 +14,7 @@ from target_python_sdk.local_edge.page.overview import describe_content
 from target_python_sdk.local_edge.page.traffic import simulate
 from target_python_sdk.local_edge.page.visitor import Visitor, decisions, read_visitor
 from target_python_sdk.local_edge.reports import MAX_REASONS
-from target_python_sdk.local_edge.validation import Json, check_list, check_object, check_text
+from target_python_sdk.local_edge.validation import Json, check_list, check_object, check_text, error_at
 from target_tools.errors import OptionError
 
 #: The maximum number of simulations that run at the same time.
@@ -66,7 +66,11 @@ class Page:
         form = check_object(request.body, "form", ("visitor", "property", "locations", "parameters"))
         content, reasons = self._content(), []
         for index, location in enumerate(check_list(form.get("locations", []), "locations")[:MAX_REASONS]):
-            kind, name = (check_text(each, f"locations[{index}]") for each in check_list(location, "locations")[:2])
+            place = f"locations[{index}]"
+            parts = [check_text(each, place) for each in check_list(location, place)]
+            if len(parts) != 2:
+                raise error_at(place, "a kind and a name", location)
+            kind, name = parts
             reasons.append(explain_no_offer(content, kind, name, form.get("visitor"), form.get("property")))
         names = [check_text(each, "parameters") for each in check_list(form.get("parameters", []), "parameters")]
         return Reply(200, {"reasons": reasons, "warnings": unread_parameters([content.artifact], names)}, HEADERS)
