@@ -218,7 +218,7 @@ class Offer:
 
 
 def checked(offer: Offer, request: Optional[DeliveryRequest]) -> Offer:
-    """Return ``offer``. If ``request`` did not request it, log that once, and let the offer say it."""
+    """Return ``offer``. If ``request`` does not contain it, log that once, and set the problem of the offer."""
     if request is not None and not offer.is_answered:
         kind = {"mbox": "mboxes", "view": "views"}.get(offer.kind, offer.kind)
         names = [getattr(part, "name", None) for part in _parts(request, kind)]

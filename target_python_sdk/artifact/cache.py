@@ -234,7 +234,7 @@ def _to_path(value: "Union[str, os.PathLike[str]]") -> str:
 
 
 def _remove_temp_files(path: str) -> None:
-    """Remove temporary files next to ``path`` of processes that were killed before they renamed them."""
+    """Remove the temporary files next to ``path`` that processes left there because they were killed."""
     folder, name = os.path.split(path)
     pattern = re.compile(re.escape(name) + r"\.[0-9a-f]{12}")
     with contextlib.suppress(OSError), os.scandir(folder or os.curdir) as entries:

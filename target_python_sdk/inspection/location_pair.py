@@ -109,7 +109,7 @@ class LocationPair(NamedTuple):
         )
 
     def reads_bucket_in_audience(self) -> bool:
-        """Return whether a condition depends on the bucket in another way than by a range."""
+        """Return whether a condition depends on the bucket other than by a range."""
         return any("allocation" in variables(_condition_parts(rule.rule)[1]) for rule in self._rules())
 
     def independent_parts(self) -> "List[LocationPair]":

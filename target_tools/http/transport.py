@@ -208,7 +208,7 @@ class Transport:
 
 
 def urllib3_parts() -> Tuple[Any, ...]:
-    """Return the parts of urllib3 that 1.1.0's requests passed through and ours do not: classes, then functions."""
+    """Return the parts of urllib3 that 1.1.0 used for requests and our transport does not: classes, then functions."""
     manager = urllib3.PoolManager
     return (
         HTTPConnectionPool.ConnectionCls,

@@ -22,7 +22,7 @@ class InvalidSetting(OptionError, ImproperlyConfigured):
 
 
 def visit_settings_of(settings: Any) -> VisitSettings:
-    """Return the settings of visits for those of a project. Raises :class:`InvalidSetting`."""
+    """Return the settings of visits in the Django settings of a project. Raises :class:`InvalidSetting`."""
     given = getattr(settings, "TARGET", OMITTED)
     if not isinstance(given, Mapping):
         _reject("TARGET", "a dict", given, hint=_EXAMPLE)
