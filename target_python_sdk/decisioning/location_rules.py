@@ -8,13 +8,13 @@ from target_tools.json_reader import JsonReader, Turn
 
 Rules = Tuple[CompiledRule, ...]
 
-#: The maximum number of rules that stay compiled, for the mboxes of an artifact and again for its views.
+#: The maximum number of rules that stay compiled, separately for the mboxes and for the views of an artifact.
 MAX_COMPILED = 4096
 #: An mbox or view with more rules stays compiled after loading: compiling it at its first use would take too long.
 MAX_DEFERRED = 8
 #: The objects around the rules of a location: the document, ``rules``, and ``mboxes`` or ``views``.
 _LEVELS_AROUND = 3
-#: ``_make_room`` frees a 64th of ``MAX_COMPILED`` in addition, so that it runs, and counts all rules, less often.
+#: ``_make_room`` frees a 64th of ``MAX_COMPILED`` more than needed, so that it runs less often. It counts all rules.
 _ROOM = 64
 #: Of this many locations, chosen at random, the one with the fewest rules is dropped.
 _CANDIDATES = 4

@@ -124,13 +124,13 @@ class LocationPair(NamedTuple):
         return [self._replace(old=self.old.of_activity(id_), new=self.new.of_activity(id_)) for id_ in activities]
 
     def exact_shares(self) -> Optional[Tuple[float, float]]:
-        """Return the share of visitors who get the same experiences, and of those who also get the same offers.
+        """Return the share of visitors who get the same experiences, and the share who also get the same offers.
 
         Returns None if there are too many combinations of buckets.
         """
         atoms = self._atoms()
         # Shares of visitors, each with the buckets that these visitors have. If a decision needs the bucket in another
-        # activity, the share is divided among the atoms of that activity.
+        # activity, the share is divided among the groups of buckets in ``atoms`` of that activity.
         stack: List[Tuple[float, Dict[Any, float]]] = [(1.0, {})]
         same_experience = same = 0.0
         combinations = 0

@@ -135,8 +135,8 @@ class PooledConnection(_Plain):  # type: ignore[misc]
         try:
             exchange.opener.run(self._open_or_close, self.close, exchange.opening, self.opens_in_helper_thread)
         except (BrokenPipeError, ConnectionResetError) as error:
-            # Wrap the error, because urlopen ignores these two classes: after a request, the server may have replied
-            # before it closed the connection.
+            # Wrap the error: urlopen ignores these two classes, because a server may reply to a request before it
+            # closes the connection. Here, no request has been sent.
             raise ProtocolError("Connection aborted.", error) from error
 
     def _open_or_close(self) -> None:

@@ -131,7 +131,7 @@ class Field:
         self.wire_name = _camel_case(name)
         self.required = False
         self.constraints: List[Constraint] = []
-        #: The type without ``Optional`` and notes, such as ``str`` or ``List[MboxRequest]``.
+        #: The type inside ``Optional`` and ``Annotated``, such as ``str`` or ``List[MboxRequest]``.
         self.kind, notes = _unwrap_annotation(hint)
         self.type_name = _type_name(self.kind)
         for note in notes:
