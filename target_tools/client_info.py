@@ -15,6 +15,7 @@ There are thousands of browsers, but only these names. The rules are:
 - Windows Phone and Xbox are windows. Chrome OS, and televisions whose User-Agent contains Linux, are linux.
 """
 
+import functools
 import re
 from typing import Dict, NamedTuple, Optional, Tuple, Union
 
@@ -88,13 +89,18 @@ def parse_client_info(
 
     Valid client hints override the User-Agent.
     """
-    text = _limited(user_agent)
-    platform_name = _platform(text)
-    browser, version = (_browser_from_brands(brands) if brands else None) or _browser(text, platform_name)
+    return _parse(_limited(user_agent), _limited(brands), _limited(platform))
+
+
+@functools.lru_cache(maxsize=256)
+def _parse(user_agent: str, brands: str, platform: str) -> ClientInfo:
+    """Return the browser and platform of a request. Many visitors send the same headers, so results are cached."""
+    platform_name = _platform(user_agent)
+    browser, version = (_browser_from_brands(brands) if brands else None) or _browser(user_agent, platform_name)
     if platform:
-        platform_name = _HINTED_PLATFORMS.get(_limited(platform).strip(' "').lower(), platform_name)
+        platform_name = _HINTED_PLATFORMS.get(platform.strip(' "').lower(), platform_name)
     if browser == "safari" and platform_name == "ios":
-        browser = _device(text)
+        browser = _device(user_agent)
     return ClientInfo(browser, version, platform_name)
 
 
@@ -138,7 +144,7 @@ def _platform(text: str) -> str:
 
 def _browser_from_brands(brands: str) -> Optional[Tuple[str, int]]:
     """Return the browser and version in a list of brands, or None."""
-    text = "," + _limited(brands).replace(" ", "")
+    text = "," + brands.replace(" ", "")
     for token, browser in _BRAND_TOKENS:
         version = _number_after(text, token)
         if version >= 0:

@@ -27,7 +27,7 @@ MAX_LABELS = 10
 class PublicSuffixes:
     """The rules of one version of the list."""
 
-    __slots__ = ("_exceptions", "_suffixes", "_wildcards")
+    __slots__ = ("_exceptions", "_find_suffix_cached", "_suffixes", "_wildcards")
 
     def __init__(self, text: str) -> None:
         """Parse ``text``: a heading and three blocks of names, separated by empty lines."""
@@ -37,6 +37,8 @@ class PublicSuffixes:
         self._wildcards = frozenset(wildcards.split("\n"))
         #: Exceptions from the wildcards.
         self._exceptions = frozenset(exceptions.split("\n"))
+        # The pages of a site have few hosts.
+        self._find_suffix_cached = functools.lru_cache(maxsize=256)(self._find_suffix)
 
     def suffix_of(self, host: str) -> str:
         """Return the public suffix of ``host`` in the host's spelling, or "".
@@ -46,6 +48,10 @@ class PublicSuffixes:
         """
         if len(host) > MAX_HOST_LENGTH or host.startswith(".") or ".." in host:
             return ""
+        return self._find_suffix_cached(host)
+
+    def _find_suffix(self, host: str) -> str:
+        """Return the suffix of a host whose length and labels were checked."""
         name = host
         if not host.isascii():
             # Normalization takes quadratic time; the length has been checked.

@@ -245,7 +245,7 @@ class LocationContext(LazyDict):
 
     def _parameters(self) -> Dict[str, Any]:
         parameters = self._details.parameters
-        if not isinstance(parameters, Mapping):
+        if not isinstance(parameters, (dict, Mapping)):  # dict first: isinstance is slow for abstract classes
             return {}
         if any(map(_is_long, parameters.values())):
             self.reads_long_values = True
