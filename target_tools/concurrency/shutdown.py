@@ -8,8 +8,9 @@ import weakref
 from typing import Dict
 
 from target_tools.clock import Deadline, monotonic
+from target_tools.concurrency.threads import STARTING_THREADS
 
-#: Seconds for which the exit waits for idle threads to end.
+#: Seconds for which the exit waits for idle and starting threads to end.
 IDLE_EXIT_SECONDS = 0.5
 
 
@@ -87,14 +88,20 @@ class _ExitCoordinator:
         self._wait_for_idle_threads()
 
     def _wait_for_idle_threads(self) -> None:
-        """Give idle threads a moment to end: a sub-interpreter that ends with a thread in it aborts the process."""
+        """Give threads that are idle or only just starting a moment to end.
+
+        A sub-interpreter that ends with a thread in it aborts the process. A thread that first runs after the end of
+        the interpreter is worse: see ``STARTING_THREADS``.
+        """
         existing = [reference() for reference in list(self._participants.values())]
         participants = [each for each in existing if each is not None and each.created_in_this_process()]
         for participant in participants:
             participant.release_idle()
         deadline = Deadline.after(IDLE_EXIT_SECONDS)
         waited = False
-        while any(each.threads() > each.running() for each in participants) and deadline.remaining() > 0:
+        while (
+            STARTING_THREADS.count() or any(each.threads() > each.running() for each in participants)
+        ) and deadline.remaining() > 0:
             time.sleep(0.001)
             waited = True
         if waited:

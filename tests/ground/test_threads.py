@@ -8,7 +8,8 @@ import types
 
 import pytest
 
-from target_tools.concurrency.threads import is_about_to_fork, start_thread, thread_name
+from target_tools.concurrency.threads import STARTING_THREADS, is_about_to_fork, start_thread, thread_name
+from tests.reliability.conftest import python
 from tests.support import uwsgi
 
 PID = os.getpid()
@@ -82,6 +83,43 @@ def test_a_thread_is_registered_with_its_name_only_during_the_block():
     start_thread(function, ("target-test",))
     assert done.wait(10)
     assert names == ["target-test", False]
+
+
+#: Starts a thread as the operating system of a busy machine would: the thread first runs after a while.
+STARTING_LATE = """
+    import _thread, time
+    from target_tools.concurrency import shutdown
+    from target_tools.concurrency.threads import STARTING_THREADS, start_thread
+    shutdown.IDLE_EXIT_SECONDS = 60.0
+    start = _thread.start_new_thread
+    def start_late(function, arguments):
+        return start(lambda: (time.sleep(0.1), function(*arguments)), ())
+    _thread.start_new_thread = start_late
+    start_thread(lambda: print("ran", flush=True))
+    print(STARTING_THREADS.count(), flush=True)
+"""
+
+
+@pytest.mark.server
+def test_the_exit_waits_for_a_thread_that_has_not_run_yet():
+    done = python(STARTING_LATE)
+    assert done.stdout.splitlines() == ["1", "ran"], done.stderr
+
+
+def test_a_child_does_not_wait_for_threads_that_only_its_parent_started(monkeypatch):
+    monkeypatch.setattr(STARTING_THREADS, "_processes", {object(): os.getpid() + 1})
+    assert STARTING_THREADS.count() == 0
+
+
+def test_a_thread_that_could_not_be_started_is_not_counted(monkeypatch):
+    def refuse(function, arguments):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("_thread.start_new_thread", refuse)
+    before = STARTING_THREADS.count()
+    with pytest.raises(RuntimeError, match="can't start"):
+        start_thread(pytest.fail)
+    assert STARTING_THREADS.count() == before
 
 
 #: Creates a client in a process that looks like uWSGI's master, and forks. Unlike uWSGI, ``os.fork`` calls fork hooks.
