@@ -107,13 +107,16 @@ def outcome(document, on_ordinary_path, call):
     The time and the random bytes are the same for each call, so that outcomes can be compared.
     """
     numbers = itertools.count()
-    fixed_uuids = types.SimpleNamespace(urandom=lambda count: bytes((next(numbers) + n) % 251 for n in range(count)))
+
+    def fixed_bytes(count):
+        return bytes((next(numbers) + n) % 251 for n in range(count))
+
     fixed_time = types.SimpleNamespace(time=lambda: NOW, localtime=time.localtime, tzname=time.tzname)
     recorder = Recorder()
     with client_with(document, recorder) as client:
         if on_ordinary_path:
             client._common_calls = None
-        with mock.patch.object(uuids, "os", fixed_uuids), mock.patch.object(clock, "time", fixed_time):
+        with mock.patch.object(uuids, "_random_bytes", fixed_bytes), mock.patch.object(clock, "time", fixed_time):
             try:
                 result = call(client)
             except Exception as error:  # noqa: BLE001 - compared
