@@ -13,9 +13,6 @@ The pool lives in the application's process and keeps its footprint small:
   interrupts the caller before that, the next caller finds the worker there and wakes it.
 * Idle workers are woken one at a time. No second wake-up is sent while the first is on
   its way: the woken worker finds all pending tasks and wakes the next worker if needed.
-* No thread waits for the result of a background task. The worker that is woken for one pauses for a
-  millisecond first, and runs the tasks of the next calls together with it. Otherwise a busy caller and
-  the worker would take the interpreter lock from each other for each task.
 * Nothing survives a fork. A child process creates its own pool.
 * At exit the process waits for unfinished tasks, for ``shutdown_timeout`` at most. Tasks
   submitted once the exit has begun run in the calling thread, because workers may not finish them.
@@ -25,7 +22,6 @@ import _thread
 import contextlib
 import itertools
 import math
-import time
 from collections import deque
 from functools import partial
 from typing import Any, Deque, Dict, Iterator, List, Optional, Tuple
@@ -41,8 +37,6 @@ from target_tools.errors import CallLost, QueueFull
 
 #: Seconds after which an idle worker checks the queue, and exits if it is empty.
 IDLE_SECONDS = 5.0
-#: Seconds for which a worker pauses before a background task.
-BATCH_SECONDS = 0.001
 #: Seconds a thread may take to start or wake up. A thread that takes longer is considered lost.
 START_SECONDS = 2.0
 #: Number of workers that can be replaced at the same time while they wait for a name lookup or a connection.
@@ -55,8 +49,6 @@ class _WakeUp(Latch):
     def __init__(self) -> None:
         super().__init__()
         self._sent_at = 0.0
-        #: Seconds for which the worker pauses after the signal.
-        self.pause = 0.0
         #: Whether the worker has stopped waiting. It sets this before it looks at the queue, never after.
         self._received = False
 
@@ -67,8 +59,6 @@ class _WakeUp(Latch):
     def wait(self, seconds: float = math.inf) -> bool:
         """Wait for the signal. Return False on timeout; the worker counts as awake either way."""
         super().wait(seconds)
-        if self.pause:
-            time.sleep(self.pause)
         self._received = True
         return self.is_set()
 
@@ -108,8 +98,8 @@ class WorkerPool(ExitParticipant):
         self.dropped = Counter()
         EXIT_COORDINATOR.register(self)
 
-    def submit(self, task: CallbackTask, is_background: bool = True) -> None:
-        """Queue ``task`` for a worker. No thread should wait for the result of a background task.
+    def submit(self, task: CallbackTask) -> None:
+        """Queue ``task`` for a worker.
 
         If there is no worker and no thread can be started, run the task in the calling thread.
         If ``max_pending`` tasks are already waiting, drop it.
@@ -125,14 +115,14 @@ class WorkerPool(ExitParticipant):
         self._unfinished[id(task)] = task
         if task.is_done():  # a worker was faster
             self._unfinished.pop(id(task), None)
-        self._ensure_wake_up(BATCH_SECONDS if is_background else 0.0)
+        self._ensure_wake_up()
 
     def submit_call(self, task: CallbackTask) -> "AsyncResult[Any]":
         """Queue ``task`` and return its result. A worker that waits for the result runs the task itself."""
         result = task.result
         task.run_while_waiting = partial(self.run_inline, task)
         result.before_wait(task.run_while_waiting)
-        self.submit(task, is_background=False)
+        self.submit(task)
         return result
 
     def is_worker(self) -> bool:
@@ -201,7 +191,7 @@ class WorkerPool(ExitParticipant):
             self._flushing[thread] = True
         try:
             if self._pending:
-                self._ensure_wake_up(BATCH_SECONDS)  # in case a signal handler prevented the wake-up in submit
+                self._ensure_wake_up()  # in case a signal handler prevented the wake-up in submit
             return all(task.wait(deadline.remaining()) for task in self._tasks_to_flush(thread))
         finally:
             if in_callback:
@@ -261,21 +251,19 @@ class WorkerPool(ExitParticipant):
         except IndexError:
             return None
 
-    def _ensure_wake_up(self, pause: float = 0.0) -> None:
-        """Wake a worker unless one is already on its way that pauses no longer than ``pause``."""
+    def _ensure_wake_up(self) -> None:
+        """Wake a worker unless one is already on its way."""
         # No task is missed: tasks are queued before this check, and a worker marks its wake-up as received before it
         # looks at the queue.
-        last = self._last_wake_up
-        if last is None or not last.is_on_its_way() or last.pause > pause:
-            self._wake_or_start_worker(pause)
+        if self._last_wake_up is None or not self._last_wake_up.is_on_its_way():
+            self._wake_or_start_worker()
 
-    def _wake_or_start_worker(self, pause: float = 0.0) -> None:
+    def _wake_or_start_worker(self) -> None:
         try:
             wake_up = list(self._idle)[-1]
         except IndexError:
             self._start_worker()
             return
-        wake_up.pause = pause
         wake_up.set()
         # Only after the worker is woken: if a signal handler raises before that, the worker stays in ``_idle``, where
         # the next caller finds it.

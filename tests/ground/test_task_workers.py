@@ -15,7 +15,6 @@ from target_tools.concurrency.lock_free import Counter
 from target_tools.concurrency.task_workers import WorkerPool
 from target_tools.concurrency.tasks import CallbackTask
 from target_tools.errors import ClientClosed, QueueFull
-from target_tools.logger import Log
 from tests.support import eventually, interrupt
 
 LONG = 20
@@ -237,28 +236,6 @@ def test_a_burst_sends_one_wake_up_while_a_worker_is_on_its_way(create_pool, mon
     monkeypatch.undo()
     sent[0].set()  # the worker runs a task and wakes others for the rest
     assert all(task.wait(LONG) for task in tasks)
-
-
-def test_a_worker_pauses_before_background_tasks_and_then_runs_them_together(create_pool, monkeypatch):
-    workers = create_pool(max_workers=1)
-    make_idle(workers, 1)
-    monkeypatch.setattr(task_workers, "BATCH_SECONDS", 2.0)
-    started_at = time.monotonic()
-    first, *others = [submit(workers) for _ in range(50)]
-    wake_up = workers._last_wake_up
-    assert first.wait(LONG)
-    assert time.monotonic() - started_at >= 2
-    assert all(task.wait(LONG) for task in others)
-    assert workers._last_wake_up is wake_up
-
-
-def test_a_call_does_not_wait_for_a_worker_that_pauses(create_pool, monkeypatch):
-    workers = create_pool(max_workers=2)
-    make_idle(workers, 2)
-    monkeypatch.setattr(task_workers, "BATCH_SECONDS", 4.0)
-    submit(workers)
-    call = CallbackTask(lambda: "done", None, None, Log())
-    assert workers.submit_call(call).get(3.9) == "done"
 
 
 def test_a_woken_worker_wakes_or_starts_others_for_the_remaining_tasks(create_pool):
