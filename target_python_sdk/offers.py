@@ -73,7 +73,7 @@ class Offer:
         #: The key of the view, if it has one.
         self.key = key
         self._parts = tuple(parts)
-        #: The mistake because of which there is no content; usually empty.
+        #: The mistake that explains why there is no content; usually empty.
         self._problem = ""
 
     def __bool__(self) -> bool:
@@ -160,7 +160,7 @@ class Offer:
     def click_tokens(self) -> List[str]:
         """The tokens with which a page reports that this offer was clicked.
 
-        There are none if no activity measures clicks on the offer. That is logged at WARNING, once for each name.
+        There are none if no activity measures clicks on the offer. This is logged at WARNING, once for each name.
         """
         tokens = list(dict.fromkeys(token for token, _ in self._click_tokens() if token))
         if self and not tokens:

@@ -62,7 +62,7 @@ class Call(NamedTuple):
     on_error: Optional[str] = None
     #: The name of the client's method.
     kind: str = "get_offers"
-    #: A hint at the first unknown key of the request, for errors about what it lacks; empty if there is none.
+    #: A hint about the first unknown key of the request, for errors about a missing part; empty if all keys are known.
     hint: str = ""
 
 
@@ -200,7 +200,7 @@ def _invalid_request(request: Given, options: Mapping[str, Any]) -> OptionError:
 
 
 def _misspelled_option(options: Mapping[str, Any]) -> str:
-    """Return a hint at an option whose name is close to ``request``, or else empty text."""
+    """Return a hint about an unknown option whose name is similar to ``request``, or an empty string."""
     hints = {name: suggestion(name, ("request",)) for name in options if name not in _CALL_OPTIONS}
     return next((f"unknown option {shown(name)}{hint}" for name, hint in hints.items() if hint), "")
 
@@ -211,7 +211,7 @@ def _invalid_argument(name: str, expected: str, got: Any = OMITTED, problem: str
 
 
 def _warn_unknown_keys(request: Union[DeliveryRequest, Mapping[str, Any]], log: Log) -> str:
-    """Log once for each unknown key that it is not sent, and suggest a known key. Return a hint at the first one."""
+    """Log once for each unknown key that it is not sent, and suggest a known key. Return a hint about the first one."""
     unknown = unknown_keys(request)
     for place, key, known in unknown:
         if log.first_time(("unknown key", key)):

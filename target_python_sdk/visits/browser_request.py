@@ -1,4 +1,4 @@
-"""What the browser sent with one request: cookies, page, client hints and address."""
+"""The values that a browser sent with one request: cookies, page, client hints and address."""
 
 from typing import Any, Mapping, Optional
 
@@ -28,7 +28,7 @@ class BrowserRequest:
 
     @property
     def visitor_cookie(self) -> Optional[str]:
-        """The cookies ``AMCV_…``, as a ``Cookie`` header. A call uses the one of its client's organization."""
+        """The cookies ``AMCV_…``, as a ``Cookie`` header. A call uses the cookie of its client's organization."""
         return "; ".join(f"{name}={value}" for name, value in visitor_cookies(self._environ).items()) or None
 
     @property

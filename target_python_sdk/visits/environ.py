@@ -32,7 +32,7 @@ _HINT_HEADERS = {
     "bitness": "Sec-CH-UA-Bitness",
 }
 _MOBILE_HEADER = "Sec-CH-UA-Mobile"
-#: The headers that a browser sends only after a response with this ``Accept-CH`` header.
+#: The value of ``Accept-CH``: the client hints that browsers send only if a response has requested them.
 ACCEPT_CH = (
     "Sec-CH-UA-Full-Version-List, Sec-CH-UA-Platform-Version, Sec-CH-UA-Model, Sec-CH-UA-Arch, Sec-CH-UA-Bitness"
 )
@@ -40,7 +40,7 @@ ACCEPT_CH = (
 _HINT_LENGTH = 1024
 #: Longer cookies are ignored.
 _COOKIE_LENGTH = 8192
-#: Maximum length of a URL in the schema.
+#: Maximum length of a URL in the API's schema.
 _URL_LENGTH = 4096
 #: Longer ``Accept-Language`` headers are truncated.
 _LANGUAGE_LENGTH = 256
@@ -78,7 +78,7 @@ def environ_of(request: Any) -> Optional[Dict[str, Any]]:
 
 
 def environ_of_scope(scope: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the variables that this module reads for an ASGI scope of HTTP or a WebSocket."""
+    """Return the variables that this module reads for the ASGI scope of an HTTP request or a WebSocket."""
     environ: Dict[str, Any] = {
         "wsgi.url_scheme": scope.get("scheme", "http").replace("ws", "http"),  # of a WebSocket: ws or wss
         "QUERY_STRING": scope.get("query_string", b""),
@@ -141,7 +141,7 @@ def _cookies(environ: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
 
 
 def context(environ: Mapping[str, Any], proxies: int) -> Context:
-    """Return the page, browser and address of a visitor behind ``proxies`` trusted proxies."""
+    """Return the page, browser and address of a visitor. ``proxies`` is the number of trusted proxies."""
     address = _address(environ, proxies)
     language = _text(environ, "HTTP_ACCEPT_LANGUAGE")[:_LANGUAGE_LENGTH]
     return Context(
@@ -181,7 +181,7 @@ def _variable(header: str) -> str:
 
 def scheme(environ: Mapping[str, Any], proxies: int) -> str:
     """Return the scheme that the browser used: ``https`` or ``http``."""
-    # Proxies replace this header or pass it on, while they append to the list of addresses.
+    # Each proxy replaces this header or passes it on, so the last value counts, however many proxies there are.
     forwarded = _forwarded_values(environ, "HTTP_X_FORWARDED_PROTO", min(proxies, 1))
     name = forwarded[0].lower() if forwarded and forwarded[0] else _text(environ, "wsgi.url_scheme")
     return "https" if name == "https" else "http"
@@ -214,7 +214,7 @@ def _host(environ: Mapping[str, Any], proxies: int) -> str:
 
 
 def page_url(environ: Mapping[str, Any], proxies: int) -> Optional[str]:
-    """Return the page's URL, truncated to the schema's maximum, or None if the host is unknown."""
+    """Return the page's URL, truncated to ``_URL_LENGTH``, or None if the host is unknown."""
     host = _host(environ, proxies)
     if not host:
         return None

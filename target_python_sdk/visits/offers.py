@@ -1,4 +1,4 @@
-"""The offers that a visit returns to a view."""
+"""The offers that a visit returns, and the requests for them."""
 
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Union
 
@@ -93,7 +93,7 @@ def offers_request(
 
 
 def _mbox_request(mbox: Any) -> Any:
-    """Return an mbox as a request contains it. The call itself converts a dict, and reports its unknown keys."""
+    """Return an mbox of a request. A dict is returned unchanged: the call converts it, and reports its unknown keys."""
     if isinstance(mbox, (MboxRequest, Mapping)):
         return mbox
     name = plain(mbox)

@@ -42,7 +42,7 @@ class CookieOptions(NamedTuple):
         return "Set-Cookie", "; ".join([*parts, "SameSite=" + self.same_site])
 
     def is_secure(self, https: bool) -> bool:
-        """Return whether a response to a request by http or https sets secure cookies."""
+        """Return whether the cookies are secure. ``https`` is whether the browser used https for the request."""
         return https if self.secure is None else self.secure
 
     def validated(self) -> "CookieOptions":
@@ -94,7 +94,7 @@ def replace_header(headers: List[Header], name: str, value: str) -> None:
 
 
 def header_values(headers: Any, name: str) -> List[str]:
-    """Return the values of every header ``name`` in the headers of a response of any framework."""
+    """Return the values of all headers ``name`` among the headers of a response. It may be from any framework."""
     if hasattr(headers, "getlist"):  # of Werkzeug and Starlette; a response of Django has one value
         values: List[str] = headers.getlist(name)
         return values
@@ -107,5 +107,5 @@ def cookie_names(values: Iterable[str]) -> Set[str]:
 
 
 def joined_value(headers: List[Header], name: str) -> str:
-    """Return the values of every header ``name``, as one list."""
+    """Return the values of all headers ``name``, separated by commas."""
     return ", ".join(value for each, value in headers if each.lower() == name.lower())

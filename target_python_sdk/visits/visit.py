@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 #: The names of the cookies in an answer, by their keys.
 _COOKIES = {"target_cookie": TARGET_COOKIE, "target_location_hint_cookie": LOCATION_HINT_COOKIE}
-#: The errors of calls that the client refused or lost. With other errors, a call returns an answer without offers.
+#: The errors of calls that the client refused or lost. Calls with other errors return an answer without offers.
 _UNSENT = (CallLost, ClientClosed, QueueFull)
 #: The fields of the context that the visit fills in.
 _CONTEXT_FIELDS = ("address", "browser", "client_hints", "geo", "user_agent")
@@ -64,7 +64,7 @@ class Visit(BrowserRequest):
     """One request of a visitor. Its methods make calls for this visitor. By default, they raise no ``DeliveryError``.
 
     ``environ`` is a WSGI environ; ``settings`` may also be the number of trusted proxies alone. Several threads may use
-    a visit; a worker stores the cookies of an answer that is passed to a callback.
+    a visit. For a call with a callback, a worker thread stores the cookies of the answer.
     """
 
     def __init__(self, environ: Mapping[str, Any], settings: Union[VisitSettings, int] = DEFAULT_SETTINGS) -> None:
@@ -181,7 +181,7 @@ class Visit(BrowserRequest):
         **options: "Unpack[_CommonCallOptions]",
     ) -> Offers:
         """Return the offers as :meth:`offers` does, without blocking the event loop."""
-        # The caller can change the arguments before the options are built.
+        # Copied, because the caller can change the arguments before the options are built.
         requested = [mbox if isinstance(mbox, str) else deep_copy(mbox) for mbox in mboxes]
         names = views if isinstance(views, str) else tuple(views)  # offers_request refuses text
         parts, given = (requested, names, page_load, prefetch), _copied(options)
@@ -232,7 +232,7 @@ class Visit(BrowserRequest):
     def server_state(self) -> str:
         """Return the latest answer with a page load or views for at.js, as JSON for a ``<script>`` element.
 
-        It is ``null`` if there is none, and if the call failed.
+        It is ``null`` if there is no such answer, and if the call failed.
         """
         return "null" if self._page_answer is None else self._page_answer.server_state()
 
@@ -379,7 +379,7 @@ class Visit(BrowserRequest):
         return Offers(names_of(mboxes), self.remember(answer))
 
     def _completed(self, request: Any) -> Any:
-        """Return the request with the visit's context and QA mode; leave an invalid one for the client to refuse."""
+        """Return the request with the visit's context and QA mode. The client refuses an invalid request later."""
         if not isinstance(request, DeliveryRequest):
             return request
         qa_mode = request.qa_mode or self.qa_mode
