@@ -1,1 +1,1 @@
-"""Integrations with servers and task queues."""
+"""Integrations with web frameworks, task queues and other libraries."""

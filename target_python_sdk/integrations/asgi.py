@@ -56,7 +56,7 @@ class TargetMiddleware:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        # Not in a copy of the scope: monitors read what the application adds to it, such as the route.
+        # Change the scope itself and not a copy: monitors read what the application adds to it, such as the route.
         visit = scope[SCOPE_KEY] = Visit.of(scope, self._settings)
 
         async def send_with_headers(message: Message) -> None:

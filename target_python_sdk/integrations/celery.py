@@ -56,7 +56,8 @@ if TYPE_CHECKING:
 #: The default name of the task.
 TASK_NAME = "target.send_notifications"
 
-#: The options of the task; ``task_annotations`` override them. Its ten pauses add up to 17 minutes at most.
+#: The options of the task; ``task_annotations`` override them. The pauses before the ten retries add up to at most 17
+#: minutes.
 _TASK: Dict[str, Any] = {
     "acks_late": True,
     "reject_on_worker_lost": True,
@@ -198,8 +199,8 @@ class CeleryTarget:
 
         All ids and times are determined here, so that the edge counts a repeated task once. Options can be a dict,
         keyword arguments, or both. The other keyword arguments are those of ``apply_async``, such as ``queue``,
-        ``priority`` and ``countdown``. Raises ``OptionError`` before anything is sent, also for an unknown keyword
-        argument, and Celery's ``OperationalError`` if no broker accepts the message in time.
+        ``priority`` and ``countdown``. Raises ``OptionError`` for invalid options and unknown keyword arguments, before
+        anything is sent, and Celery's ``OperationalError`` if no broker accepts the message in time.
         """
         given, apply_options = split_keywords(keywords, self.task)
         message = message_from_options(merge_options(options, given), self._log)
@@ -217,7 +218,7 @@ class CeleryTarget:
         if apply_options.get("serializer", serializer) != serializer:
             reject("serializer", repr(serializer), apply_options["serializer"])
         ids = {}
-        if app.current_worker_task is not None:  # Celery does not find it in the helper thread that publishes
+        if app.current_worker_task is not None:  # Celery does not find this task in the helper thread that publishes
             parent = app.current_worker_task.request
             ids = {"root_id": parent.root_id or parent.id, "parent_id": parent.id}
         apply_options = {"argsrepr": describe_message(message), "serializer": serializer, **ids, **apply_options}
@@ -233,7 +234,7 @@ class CeleryTarget:
     def resend(self, event: Mapping[str, Any]) -> None:
         """Publish notifications that a client could not deliver. Subscribe it to ``send_notification_error``.
 
-        The ids stay the same. If the broker does not accept the message either, that is counted and logged. Raises
+        The ids stay the same. If the broker does not accept the message either, the loss is counted and logged. Raises
         nothing except the exception of a soft time limit, which belongs to the running task.
         """
         ended_with_its_client = isinstance(event["error"], ClientClosed)

@@ -80,7 +80,7 @@ class ProcessClient:
             self._starting = None  # the next access calls the factory again
 
     def _store(self, client: TargetClient) -> TargetClient:
-        """Store ``client`` unless another thread was faster. Return the stored one; close ``client`` if unused."""
+        """Store ``client`` and return it. If another thread stored one first, return that one, and close ``client``."""
         self._clients.append(client)
         first = self._clients[0]
         if first is not client or self._is_over:
@@ -94,7 +94,7 @@ class ProcessClient:
             return 0
         client = self._clients[0]
         with contextlib.suppress(DeadlineExceeded):
-            # In a helper thread, because callbacks for dropped calls can run for an unlimited time.
+            # Close in a helper thread, because callbacks for dropped calls can run for an unlimited time.
             flushing = seconds * _FLUSH_SHARE
             HelperThreads().call(lambda: _flush_and_close(client, flushing), Deadline.after(seconds))
         stats = client.stats()

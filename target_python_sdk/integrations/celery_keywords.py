@@ -44,7 +44,7 @@ def split_keywords(keywords: Mapping[str, Any], task: Any) -> Tuple[Dict[str, An
     others = {name: value for name, value in keywords.items() if name not in CALL_OPTION_NAMES}
     unknown = others.keys() - _PUBLISH_OPTIONS - {*(others.get("stamped_headers") or ())}
     if unknown:
-        # The base class of an application's tasks can have further parameters.
+        # The base class of an application's tasks can add parameters to ``apply_async``.
         own = signature(task.apply_async).parameters.keys() - {"args", "kwargs"}
         for name in sorted(unknown - own):
             known = [*CALL_OPTION_NAMES, *_PUBLISH_OPTIONS, *own]

@@ -65,7 +65,7 @@ def _settings() -> VisitSettings:
 
 def _current_visit() -> Visit:
     """Return the visit of the current request, which the first access creates."""
-    # Not in flask.g: requests share it if a test sends them within one application context.
+    # It is not in flask.g, which requests share if a test sends them within one application context.
     visit: Optional[Visit] = request.environ.get(ENVIRON_KEY)
     if visit is None:
         visit = request.environ[ENVIRON_KEY] = Visit(request.environ, _settings())

@@ -47,6 +47,6 @@ def check_middleware(app_configs: Any = None, **kwargs: Any) -> List[Any]:
 def _is_target_middleware(path: str) -> bool:
     try:
         found = import_string(path)
-    except ImportError:  # Django reports it
+    except ImportError:  # Django itself reports this error
         return False
     return isinstance(found, type) and issubclass(found, TargetMiddleware)

@@ -26,7 +26,7 @@ def visit_settings_of(settings: Any) -> VisitSettings:
     given = getattr(settings, "TARGET", OMITTED)
     if not isinstance(given, Mapping):
         _reject("TARGET", "a dict", given, hint=_EXAMPLE)
-    _checked(check_names, given)  # first, because the module of the client may fail or connect
+    _checked(check_names, given)  # before the imports, because importing the client may fail or open connections
     options = {name: _imported(name, value) if name in _IMPORTED else value for name, value in given.items()}
     if options.get("client") is None:
         _reject("TARGET['client']", "a TargetClient, a function that returns it, or the dotted path of either", None)
@@ -36,7 +36,7 @@ def visit_settings_of(settings: Any) -> VisitSettings:
 
 
 def _checked(check: Callable[[Any], ResultT], options: Mapping[str, Any]) -> ResultT:
-    """Return the result of ``check``, whose errors name the setting."""
+    """Return the result of ``check``. If it fails, raise ``InvalidSetting``, which names the setting."""
     try:
         return check(options)
     except OptionError as error:

@@ -31,7 +31,7 @@ class TargetMiddleware:
     """
 
     sync_capable = True
-    # Without the function that marks it as asynchronous, Django calls it in a thread.
+    # Without the function that marks the middleware as asynchronous, Django calls it in a thread.
     async_capable = _mark_as_async is not None
 
     def __init__(self, get_response: Callable[..., Any]) -> None:
