@@ -8,7 +8,7 @@ from target_python_sdk.commands.parsing import add_command
 if TYPE_CHECKING:
     from target_python_sdk.commands.parsing import Commands
 
-#: The modules of the commands, in the order of the help.
+#: The modules of the commands, in the order in which ``--help`` lists them.
 COMMANDS = (artifact_check, artifact_diff, artifact_split)
 EXAMPLES = """
 target-sdk artifact check activities.json

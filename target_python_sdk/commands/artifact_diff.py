@@ -135,7 +135,7 @@ def _print_effects(output: Output, effects: "Sequence[LocationEffect]", simulate
 
 
 def _rounded(share: float) -> float:
-    """Round ``share`` if that changes it by one bucket at most: the first experience has one more, bucket 0."""
+    """Round a share that may be one bucket too large: the first experience also has bucket 0."""
     rounded = round(share, 3)
     return rounded if share >= 0.01 and rounded < 1 and abs(rounded - share) < 1.5e-4 else share
 

@@ -41,7 +41,7 @@ def add_parser(commands: "Commands") -> None:
 
 
 def _refuse_edge(url: str) -> NoReturn:
-    """Reject the option of ``offers``, with the command that downloads the rules of an edge."""
+    """Reject ``--edge``, which ``offers`` has. The error shows the command that downloads the rules of the edge."""
     from target_python_sdk.local_edge.activities import file_path  # noqa: PLC0415 - not needed for the help
 
     try:

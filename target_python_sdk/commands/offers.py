@@ -33,11 +33,11 @@ EXAMPLE_CLIENT, EXAMPLE_ORGANIZATION = "acmeclient", "1234567890@AdobeOrg"
 HEADER = ("location", "activity", "experience", "type", "content")
 #: The maximum number of characters of a content in the table.
 MAX_CONTENT = 60
-#: The seconds after which the command does not wait for a local edge's reasons.
+#: Seconds that the command waits for the reasons from a local edge.
 HINT_TIMEOUT = 5
 #: The reasons for missing offers, by kind and name of the location.
 Reasons = Dict[Tuple[str, Optional[str]], str]
-#: The arguments with which users give the options of the client.
+#: The names of client options in error messages, and the arguments that set these options.
 ARGUMENTS = {
     "the option 'secure'": "the scheme in --edge",
     "'server_domain'": "'--server-domain'",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from target_python_sdk.inspection.traffic import VisitorAttributes
     from target_python_sdk.types import Context, Geo, VisitorId
 
-#: Follows the problem with a cookie that seems to be incomplete.
+#: Added to the error about a cookie that seems to be incomplete.
 QUOTE_HINT = "; put the cookie in quotes, because a shell treats '|' and ';' as the end of the command"
 
 

@@ -110,7 +110,7 @@ def _with_locations(request: DeliveryRequest, names: Sequence[str], artifact: Ar
     execute, prefetch = request.execute, request.prefetch
     views = [*((prefetch and prefetch.views) or ())]
     requested = {view.name for view in views}
-    if any(not view.name for view in views):  # all views
+    if any(not view.name for view in views):  # a view without a name requests all views
         requested.update(artifact.views)
     mboxes = [*((execute and execute.mboxes) or ()), *((prefetch and prefetch.mboxes) or ())]
     requested.update(mbox.name for mbox in mboxes)

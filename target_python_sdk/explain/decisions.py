@@ -231,7 +231,7 @@ class _LocationExplainer:
             return False, str(error)
 
     def _unlimited(self) -> LocationContext:
-        """Return the context with all the steps of a call left, so that earlier evaluations do not use them up."""
+        """Check the time limit, and return the context with a new limit of steps for the next evaluation."""
         context = self._record.context
         context.limits.check_time()
         context.limits.steps_left = MAX_DECISION_STEPS

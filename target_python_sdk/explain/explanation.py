@@ -8,8 +8,8 @@ from target_tools.rules.javascript import Value
 
 #: The maximum number of rules of a location that ``str`` shows.
 MAX_RULES = 40
-#: The maximum number of characters of a clause that ``str`` shows. The values are aligned to the right of all clauses
-#: that have at most ``_MAX_WIDTH`` characters.
+#: ``str`` shortens clauses to ``_MAX_CLAUSE`` characters. It shows the values in a column, to the right of all clauses
+#: of up to ``_MAX_WIDTH`` characters.
 _MAX_CLAUSE, _MAX_WIDTH = 300, 60
 
 

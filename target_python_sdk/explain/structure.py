@@ -264,7 +264,10 @@ def _joined(parts: List[Json]) -> Json:
 
 
 def variables(rule: Json) -> List[str]:
-    """Return the names of the variables that ``rule`` reads, each once, without those of the items of loops."""
+    """Return the names of the variables that ``rule`` reads, each once.
+
+    Variables in the body of a loop are left out, because they are parts of an item.
+    """
     return list(dict.fromkeys(_variables(rule, 0)))
 
 

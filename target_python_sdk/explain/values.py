@@ -30,7 +30,7 @@ def value_text(value: Value, variable: Optional[str] = None) -> str:
 
     Objects, and values that are not JSON, are described by their type.
 
-    :param variable: The variable that has the value or is compared with it. Values of times and days are explained.
+    :param variable: The variable that has the value or is compared with it. Times and days are made readable.
     """
     return _time_text(value, variable) or _literal(value)
 
