@@ -132,7 +132,7 @@ def _sample() -> str:
 
 
 def file_path(source: Union[str, Path]) -> Path:
-    """Return the path of a file. Raises ``OptionError`` for a URL, which explains how to download the rules."""
+    """Return the path of a file. For a URL, raises an ``OptionError`` that explains how to download the rules."""
     if not re.match("https?://", str(source)):
         return Path(source)
     url, advice = urlsplit(str(source)), "download it"

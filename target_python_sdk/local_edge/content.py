@@ -54,7 +54,7 @@ class EdgeContent:
             #: The artifact that the edge decides with.
             self.artifact = compile_edge_artifact(edge_rules, loaded.client)
         self.client, self.geo = loaded.client, loaded.geo
-        #: Logs each problem of requests with this content once.
+        #: Logs each problem of a request only once while this content is served.
         self.log = Log(logger)
         #: None if the source is a rule artifact.
         self.activities: Optional[Activities] = None if is_artifact else loaded

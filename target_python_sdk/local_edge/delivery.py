@@ -140,7 +140,7 @@ class _AnswerDetails(NamedTuple):
                     location["analytics"] = display_analytics(ids)
                 location["options"] = [self._option(option) for option in options]
             if not location.get("metrics", True):
-                del location["metrics"]  # unlike on-device, an edge leaves out the empty list of a view
+                del location["metrics"]  # unlike an on-device decision, an edge leaves out the empty list of a view
             if "trace" in location:
                 self._explain(location["trace"])
 

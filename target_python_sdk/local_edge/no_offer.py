@@ -9,7 +9,7 @@ from target_python_sdk.local_edge.content import EdgeContent
 from target_tools.error_text import suggestion
 from target_tools.hashing import bucket
 
-#: If the activities have more locations, none is suggested, because the comparison would take too long.
+#: If there are more locations, no similar name is suggested, because the comparison would take too long.
 MAX_SUGGESTED = 1000
 #: The start of the reason if no activity has the location.
 NO_ACTIVITY = "no activity has this "

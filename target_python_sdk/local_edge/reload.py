@@ -45,7 +45,7 @@ class FileReloader:
         self.path = Path(path)
         self._load = load
         self._report = report
-        self._problem: Optional[str] = None  # not yet reported
+        self._problem: Optional[str] = None  # a problem that is not yet reported
         self._attempted_at = self._compared_at = monotonic()
         self._lock = threading.Lock()
         self._stamp = self._read_stamp()

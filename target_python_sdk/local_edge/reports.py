@@ -12,7 +12,7 @@ from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import DeliveryRequest, Notification, VisitorId
 from target_tools.error_text import shown
 
-#: The maximum number of locations of a request for which the reason for no offer is determined.
+#: The maximum number of locations of a request for which the reason for the missing offer is determined.
 MAX_REASONS = 20
 
 
@@ -34,7 +34,7 @@ def describe_delivery(
 
 
 def _decisions(content: EdgeContent, request: DeliveryRequest, response: Json, visitor: Optional[str]) -> List[Json]:
-    """Return the decisions of a request: one for each option or location without options."""
+    """Return the decisions of a request: one for each option, and one for each location without options."""
     decisions: List[Json] = []
     without_offer = []
     for mode in ("execute", "prefetch"):
@@ -62,7 +62,10 @@ def _decisions(content: EdgeContent, request: DeliveryRequest, response: Json, v
 
 
 def _warn_no_activity(content: EdgeContent, kind: str, location: str, reason: str, **_: object) -> None:
-    """Log once that no activity has a location, which may be misspelled. Clients often request a page load in vain."""
+    """Log once that no activity has a location, which may be misspelled.
+
+    A page load is not logged, because clients often request it even if no activity uses it.
+    """
     if kind != "pageLoad" and reason.startswith(NO_ACTIVITY) and content.log.first_time((kind, location)):
         content.log.warning("A client requested the %s %s: %s", kind, shown(location), reason)
 

@@ -6,7 +6,7 @@ from typing import Dict, Optional
 
 from target_python_sdk.local_edge.http_messages import Reply
 
-#: The path of the files, and of the data that the page loads.
+#: The start of the paths of the files, and of the data that the page loads.
 PAGE_PREFIX = "/page/"
 #: The content types of the files by extension. Other files are not served.
 CONTENT_TYPES = {

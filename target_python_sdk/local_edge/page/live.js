@@ -1,4 +1,4 @@
-// What happens on the edge: requests, notifications and reloads, as server-sent events.
+// The live feed of the edge: requests, notifications, reloads and warnings, as server-sent events.
 
 import { byId, counted, element } from "./dom.js";
 
@@ -26,8 +26,9 @@ export function startFeed(changed) {
   for (const [kind, line] of Object.entries(kinds)) {
     feed.addEventListener(kind, (event) => {
       const data = JSON.parse(event.data);
+      // A request with notifications alone has no line, because each notification has one.
       if (!data.decisions || data.decisions.length || data.telemetry) {
-        add(withTime(data.time, line(data))); // displays and clicks in a request have their own lines
+        add(withTime(data.time, line(data)));
       }
       if (kind.startsWith("reload")) {
         changed();

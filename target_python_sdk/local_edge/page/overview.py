@@ -34,7 +34,8 @@ def describe_content(content: EdgeContent) -> Json:
         by_activity.setdefault(located.rule.activity.id, []).append(located)
     activities = () if content.activities is None else content.activities.activities
     remote = {activity.id for activity in activities if activity.is_remote}
-    # In an artifact, rules are grouped by location. In a file of activities, the order is that of the priorities.
+    # A file of activities is in order of priority. The rules of an artifact are grouped by location, so the activities
+    # of an artifact are shown in the order in which they first occur.
     ordered = [activity.id for activity in activities if activity.id in by_activity] or list(by_activity)
     return {
         "client": content.client,

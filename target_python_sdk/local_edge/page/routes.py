@@ -62,7 +62,7 @@ class Page:
         return Reply(200, decisions(self._content(), read_visitor(request.body)), HEADERS)
 
     def _serve_no_offer(self, request: RecordedRequest) -> Reply:
-        """Return why a visitor gets no offer at locations, and the parameters that no rule reads, for ``offers``."""
+        """Return, for ``target-sdk offers``, why locations have no offer, and which parameters no rule reads."""
         form = check_object(request.body, "form", ("visitor", "property", "locations", "parameters"))
         content, reasons = self._content(), []
         for index, location in enumerate(check_list(form.get("locations", []), "locations")[:MAX_REASONS]):

@@ -156,7 +156,7 @@ function chart(ownColour, expected, share, low, high) {
   const interval = element("div.interval", {});
   const mark = element("div.expected", { hidden: expected === null });
   bar.style.width = `${100 * share}%`;
-  interval.style.left = `min(${100 * low}%, 100% - 4px)`; // inside the track
+  interval.style.left = `min(${100 * low}%, 100% - 4px)`; // an interval at 100 % stays inside the track
   interval.style.width = `${100 * (high - low)}%`;
   mark.style.left = `${100 * expected}%`;
   return element("div.track", {}, bar, interval, mark);

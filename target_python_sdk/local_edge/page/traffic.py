@@ -19,7 +19,7 @@ VISITORS_PER_PAUSE = 20
 def simulate(content: EdgeContent, visitor: Visitor) -> Iterator[Json]:
     """Yield the number of visitors so far at intervals of ``STEP``, and at the end the split, as JSON.
 
-    The simulated visitors have the attributes of ``visitor``. Their ids are always the same.
+    The simulated visitors have the attributes of ``visitor``. Each simulation uses the same ids.
     """
     attributes = VisitorAttributes(
         visitor.context,

@@ -62,7 +62,7 @@ class Visitor(NamedTuple):
     property_token: str
     #: The parameters of each location.
     parameters: Dict[str, str]
-    #: The kind and the name of the location to decide; empty for all locations.
+    #: The kind and the name of the location to decide; both are empty for all locations.
     location: Tuple[str, str]
 
 
