@@ -30,7 +30,8 @@ def value_text(value: Value, variable: Optional[str] = None) -> str:
 
     Objects, and values that are not JSON, are described by their type.
 
-    :param variable: The variable that has the value or is compared with it. Times and days are made readable.
+    :param variable: The variable that has the value or is compared with it. It tells whether the value is a time or a
+        day.
     """
     return _time_text(value, variable) or _literal(value)
 

@@ -94,7 +94,7 @@ def replace_header(headers: List[Header], name: str, value: str) -> None:
 
 
 def header_values(headers: Any, name: str) -> List[str]:
-    """Return the values of all headers ``name`` among the headers of a response. It may be from any framework."""
+    """Return the values of every header ``name``. ``headers`` are those of a response of any framework."""
     if hasattr(headers, "getlist"):  # of Werkzeug and Starlette; a response of Django has one value
         values: List[str] = headers.getlist(name)
         return values
