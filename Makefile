@@ -14,7 +14,7 @@ PACKAGES = target_tools target_python_sdk delivery_api_client target_decisioning
 INSTALLED := $(VENV)/.installed
 # HTTP doubles replace parts of urllib3 and add plug-ins to pytest, so they have a separate virtual environment.
 DOUBLES   := $(VENV)/doubles
-# The tools that build and check the distributions have one, too, because they require many packages.
+# The tools that build and check the distributions require many packages, so they have another virtual environment.
 DIST      := $(VENV)/distribution
 with = $(VENV)/.installed-$(1)
 
@@ -37,7 +37,7 @@ demo-celery: $(call with,servers) ## run Celery tasks that make decisions and se
 # these are not measured for coverage.
 UNMEASURED := tests/reliability tests/servers
 UNMEASURED_TESTS := $(PY) -m pytest -p no:cacheprovider
-# These have a target of their own.
+# The tests in these folders have separate targets.
 SEPARATE := tests/doubles tests/site
 
 TEST_NEEDS := $(call with,test) $(call with,lint) $(call with,bench) $(call with,browser)
@@ -84,7 +84,7 @@ types: $(call with,lint) $(call with,test) ## run mypy and pyright over the pack
 	$(PY) -m pyright --pythonpath $(PY) $(PACKAGES) tests/typing/api.py
 	$(PY) -m pytest -q tests/typing
 
-bench: $(call with,test) $(call with,bench) ## compare the speed with urllib3's and with other SDKs, and record the run in docs/
+bench: $(call with,test) $(call with,bench) ## compare the speed with that of urllib3 and of other SDKs, and record the run in docs/
 	$(PY) -m benchmarks --record docs
 	$(PY) scripts/make_reliability_page.py
 
@@ -95,7 +95,7 @@ soak: $(call with,test) $(call with,servers) ## run the long tests for leaks, lo
 	nice -n 10 $(PY) -m tests.reliability.soak --seconds $(SOAK_SECONDS) --record docs/soak.json
 	$(PY) scripts/make_reliability_page.py
 
-# The time for each target.
+# Seconds for each fuzz target.
 FUZZ_SECONDS ?= 120
 fuzz: $(call with,test) $(call with,fuzz) ## run the fuzzer, and the tests with many thousands of hostile inputs
 	$(PY) -m tests.fuzzing --seconds $(FUZZ_SECONDS)

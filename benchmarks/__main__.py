@@ -56,7 +56,7 @@ BENCHMARKS: Dict[str, Benchmark] = {
 
 
 def plan_from(arguments: argparse.Namespace) -> Plan:
-    """Return the plan for the command line, and install the peers that it needs."""
+    """Return the plan for the command line, and install the peers that the chosen benchmarks need."""
     chosen = [BENCHMARKS[name] for name in arguments.only or BENCHMARKS]
     needed = {peer for benchmark in chosen for peer in benchmark.peers} - set(arguments.without)
     return Plan(
@@ -137,7 +137,7 @@ def _positive(text: str) -> int:
 
 
 def _text(facts: Dict[str, str], found: Section) -> str:
-    """Return the output."""
+    """Return the output: the facts about the machine, the table and the notes."""
     return "\n".join([
         ", ".join(f"{name}: {value}" for name, value in facts.items()),
         "",

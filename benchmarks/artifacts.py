@@ -31,16 +31,16 @@ _ALLOCATION = {"var": "allocation"}
 
 
 class Visit(NamedTuple):
-    """The request of every visitor."""
+    """The request to make for every visitor."""
 
     #: ``prefetch`` or ``execute``.
     mode: str
-    #: The mbox. With :data:`EVERY`, each call requests another mbox of the artifact; None is the page load.
+    #: The name of the mbox, or None for the page load. With :data:`EVERY`, each call requests a different mbox.
     mbox: Optional[str]
     parameters: Optional[Dict[str, str]] = None
 
     def as_json(self) -> Dict[str, Any]:
-        """Return the settings of a worker."""
+        """Return the visit for the settings of a worker."""
         return dict(self._asdict(), url=URL, user_agent=USER_AGENT)
 
 
@@ -55,9 +55,9 @@ def flag() -> Document:
 
 
 def many_tests(activities: int) -> Document:
-    """Return A/B tests of two rules, each with its own mbox.
+    """Return an artifact with ``activities`` A/B tests. Each test has two rules and its own mbox.
 
-    Every second test has an audience: visitors of the category shoes, or of one segment.
+    Every second test has an audience, which tests the parameters ``category`` and ``segment``.
     """
     return _artifact({_mbox(number): _test(number) for number in range(activities)})
 
@@ -92,7 +92,7 @@ def page_of_24_rules() -> Document:
     return _artifact({GLOBAL_MBOX: rules})
 
 
-#: Parameters that the audiences of these artifacts match.
+#: Parameters that match the audiences of these artifacts.
 PARAMETERS = {"category": "shoes", "stock": "17", "member": "Gold", "country": "CH"}
 
 
@@ -141,7 +141,7 @@ def _test(number: int) -> List[Rule]:
 
 
 def _split(mbox: str, activity: int, bounds: Sequence[float], audience: Condition = None) -> List[Rule]:
-    """Return an activity that divides its visitors at ``bounds``, in percent."""
+    """Return the rules of an activity that divides its visitors at ``bounds``, in percent."""
     conditions: List[Condition] = []
     for low, high in zip([0, *bounds], [*bounds, 100]):
         share = {"and": [{"<" if low else "<=": [low, _ALLOCATION]}, {">=": [high, _ALLOCATION]}]}

@@ -29,7 +29,7 @@ def threads_now() -> int:
 
 
 class Caller:
-    """A client, and the request of its calls."""
+    """Makes calls with one client. All of them send the same request."""
 
     def __init__(self, settings: Message) -> None:
         if settings["kind"] == OLD:
@@ -48,7 +48,7 @@ class Caller:
         return {"request": self._request, "session_id": SESSION, **more}
 
     def _in_flight(self, calls: int, in_flight: int) -> Message:
-        """Make ``calls`` calls, ``in_flight`` of them at a time."""
+        """Make ``calls`` calls, ``in_flight`` at a time. Return the duration and the largest number of threads."""
         slots = threading.Semaphore(in_flight)
         done: List[int] = []
         failed: List[BaseException] = []

@@ -37,9 +37,9 @@ _DELIVERY_TIMEOUT = 30.0
 
 
 def begin() -> Tuple[Message, TextIO]:
-    """Return the settings of this process and its output.
+    """Return the settings of this process, and the stream for its messages.
 
-    Hides the packages of the extra from the SDK, unless the settings ask for them.
+    Hides the packages of the extra ``speedups`` from the SDK, unless the settings ask for the extra.
     """
     logging.disable(logging.CRITICAL)
     settings: Message = json.loads(sys.argv[1])
@@ -138,7 +138,7 @@ class Release:
 
 
 class Decider:
-    """A client, the requests of its visitors, and the contents that they can get."""
+    """Decides for visitors with one client, and checks that the contents are in the artifact."""
 
     def __init__(self, settings: Message) -> None:
         artifact = json.loads(Path(settings["artifact"]).read_text(encoding="utf-8"))
@@ -189,7 +189,7 @@ class Decider:
         return self._release.client
 
     def request(self, visitor: str) -> Any:
-        """Return a request of the visitor."""
+        """Return a new request for ``visitor``."""
         return self._build_request(visitor)
 
     def decide(self, visitor: str) -> Any:

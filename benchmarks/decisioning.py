@@ -47,7 +47,7 @@ _WORKLOADS = (
 )
 _NO_NETWORK = (
     "decision: notifications are not sent. This SDK and Node.js build them, and read a fixed answer without a socket.",
-    "  1.1.0 builds none: its send_notifications is replaced by a function that does nothing, in a thread per call.",
+    "  1.1.0 builds none: its send_notifications is replaced by a function that only counts, in a thread per call.",
     "  This SDK builds them in a worker during the calls, Node.js after the last call, when its event loop runs.",
     "  The figures with 'notified' therefore include the time until all notifications are delivered.",
 )
@@ -66,7 +66,7 @@ def figures(plan: Plan) -> Section:
 
 
 def _peers(artifact: Path, visit: Visit, plan: Plan, stack: ExitStack) -> Peers:
-    """Start all peers. For a peer that cannot be started, return the reason."""
+    """Start all peers and return them by name. A peer that cannot be started is replaced by the reason."""
     peers: Peers = {OURS: stack.enter_context(start(OURS, artifact, visit, plan))}
     for name in (SPEEDUPS, OLD, NODE):
         try:
@@ -126,7 +126,7 @@ def _compare_peers(workload: Workload, peers: Peers, plan: Plan, section: Sectio
 def measure_in_turns(peers: Dict[str, LineProcess], plan: Plan, warm_up: Optional[Dict[str, int]] = None) -> Measured:
     """Return the measurements and the number of calls of every peer and round. Each peer has one turn in a round.
 
-    ``warm_up`` is the number of calls before the measurement, for peers that need many.
+    ``warm_up`` is the number of calls before the measurement, for peers that need more than 100.
     """
     calls = {}
     for name, peer in peers.items():
@@ -152,7 +152,7 @@ def _rates(found: Measured, what: str) -> Rates:
 
 
 def _rows(side: str, name: str, goals: Dict[str, Goal], peers: Peers, rates: Rates) -> List[Figure]:
-    """Compare ``side``, this checkout with or without the extra, with the other SDKs."""
+    """Return rows that compare this checkout with the other SDKs. ``side`` is ``ours`` or ``speedups``."""
     rows = []
     ours = rates.get(side, ())
     for peer in (OLD, NODE):
@@ -176,7 +176,7 @@ def _compare_decisions(workload: Workload, peers: Dict[str, LineProcess]) -> str
 
 
 def _building_requests(workload: Workload, peers: Dict[str, LineProcess]) -> str:
-    """Return a note on the time for building the request, which is part of each call."""
+    """Return a note that says how much of each call is spent on building the request."""
     count = 2000
     each = {}
     for name, peer in peers.items():

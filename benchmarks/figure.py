@@ -45,7 +45,7 @@ class Figure(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """``reached``, ``NOT reached``, or nothing without a goal or a peer."""
+        """``reached`` or ``NOT reached``. Empty if there is no goal or the peer was not measured."""
         if self.not_run or self.goal is None:
             return ""
         return "reached" if self.goal.reached(self.comparison) else "NOT reached"

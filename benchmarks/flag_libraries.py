@@ -14,7 +14,7 @@ from benchmarks.plan import CONFIGCAT, GROWTHBOOK, LAUNCHDARKLY, OPTIMIZELY
 
 #: The name of the flag.
 FLAG = "new-checkout"
-#: The limit of each variation, and whether the feature is enabled.
+#: For the limit of each variation: whether the feature is enabled.
 LIMITS = {75: True, 150: False}
 
 
@@ -42,7 +42,7 @@ class SdkFlag:
 
 
 class OptimizelyFlag:
-    """``decide`` of optimizely-sdk: builds a context for each user, and reads its decision."""
+    """``decide`` of optimizely-sdk: builds a context for each user, and reads the decision."""
 
     def __init__(self) -> None:
         module: Any = importlib.import_module("optimizely.optimizely")
@@ -69,7 +69,7 @@ class _NoEvents:
 
 
 def datafile() -> Dict[str, Any]:
-    """Return a project with one flag, whose variations get half of the users each, in Optimizely's format."""
+    """Return a project in Optimizely's format. It has one flag with two variations, each for half of the users."""
     variations = [_variation(str(number + 1), limit) for number, limit in enumerate(LIMITS)]
     bounds = {"75": 5000, "150": 10000}
     allocation = [{"entityId": each["id"], "endOfRange": bounds[each["key"]]} for each in variations]

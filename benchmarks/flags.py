@@ -1,4 +1,4 @@
-"""A flag with ``get_attributes``, compared with optimizely-sdk and with other libraries. Only the former has goals."""
+"""A flag with ``get_attributes``, compared with other libraries. Only the comparison with optimizely-sdk has goals."""
 
 import sys
 from contextlib import ExitStack

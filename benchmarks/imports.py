@@ -50,7 +50,7 @@ class Importing(NamedTuple):
     before: str = ""
 
     def measure(self) -> Tuple[float, float]:
-        """Return the milliseconds and the resident MiB of the import in a new process."""
+        """Return the milliseconds of the import in a new process, and the resident MiB of that process."""
         program = _PROGRAM.format(before=self.before, statement=self.statement)
         done = subprocess.run(
             [self.interpreter, "-I", "-c", program, *self.path],
@@ -77,7 +77,7 @@ def old_modules() -> List[str]:
 
 
 def figures(plan: Plan) -> Section:
-    """Compare the import with urllib3's and 1.1.0's, and measure the import of all modules of 1.1.0 after it."""
+    """Compare the import with urllib3's and 1.1.0's. Measure the additional time to import all modules of 1.1.0."""
     here = (str(ROOT),)
     modules = old_modules()
     imports = {

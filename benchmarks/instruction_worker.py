@@ -15,7 +15,7 @@ Call = Callable[[], object]
 
 
 def server_side_call() -> Call:
-    """Return a ``get_offers`` call without a network: it prepares the request and processes a fixed answer."""
+    """Return a function that calls ``get_offers`` without a network: a fixed answer is processed."""
     from benchmarks.artifacts import CLIENT, HINT  # noqa: PLC0415
     from benchmarks.decision_worker import NoNetwork  # noqa: PLC0415
     from benchmarks.workload import ANSWER, ORGANIZATION, SESSION, delivery_request  # noqa: PLC0415
@@ -39,7 +39,7 @@ def server_side_call() -> Call:
 
 
 def prefetched_mbox() -> Call:
-    """Return a ``get_offers`` call that is decided on-device: one A/B test, prefetched."""
+    """Return a function that prefetches one A/B test with ``get_offers``, decided on-device."""
     from benchmarks.artifacts import Visit, one_test  # noqa: PLC0415
 
     call, _ = _on_device_call(one_test(), Visit("prefetch", "home-hero"))
@@ -47,7 +47,7 @@ def prefetched_mbox() -> Call:
 
 
 def executed_mbox() -> Call:
-    """Return a call that executes one A/B test, and waits until a worker has sent its notification."""
+    """Return a function that executes one A/B test, and waits until a worker has sent the notification."""
     from benchmarks.artifacts import Visit, one_test  # noqa: PLC0415
 
     call, client = _on_device_call(one_test(), Visit("execute", "home-hero"))
@@ -61,7 +61,7 @@ def executed_mbox() -> Call:
 
 
 def page_load() -> Call:
-    """Return a call that prefetches a page load with 24 rules."""
+    """Return a function that prefetches a page load with 24 rules."""
     from benchmarks.artifacts import PARAMETERS, Visit, page_of_24_rules  # noqa: PLC0415
 
     call, _ = _on_device_call(page_of_24_rules(), Visit("prefetch", None, PARAMETERS))
@@ -69,7 +69,7 @@ def page_load() -> Call:
 
 
 def flag() -> Call:
-    """Return a ``get_attributes`` call that reads one flag, and waits until a worker has sent its notification."""
+    """Return a function that reads one flag, and waits until a worker has sent the notification."""
     from benchmarks.artifacts import visitors  # noqa: PLC0415
     from benchmarks.flag_libraries import SdkFlag  # noqa: PLC0415
 

@@ -1,9 +1,9 @@
 # ruff: noqa: T201 - a command-line program prints
 """Counts instructions with valgrind's callgrind: ``python -m benchmarks.instructions [--compare COMMIT]``.
 
-A count barely depends on the load of the machine, so it shows changes of 1 %, which timings
-do not. Each workload runs in two processes, N and 2N times; the import is compared with an
-empty program. The difference of the two counts is free of start-up costs.
+A count barely depends on the load of the machine. Changes of 1 % are therefore visible,
+unlike in timings. Each workload runs in two processes, N and 2N times; the import is compared
+with an empty program. The difference of the two counts is free of start-up costs.
 """
 
 import argparse
@@ -23,11 +23,11 @@ Counts = Dict[str, int]
 
 #: The names of the workloads in the output.
 NAMES = {
-    "call": "a server-side call without its exchange",
+    "call": "a server-side call without the network",
     "decision": "an on-device decision: a prefetched mbox",
     "executed": "an executed mbox, with its notification",
     "page": "a prefetched page load of 24 rules",
-    "flag": "a flag by get_attributes, notified",
+    "flag": "get_attributes: a flag and its notification",
     "import": "from target_python_sdk import TargetClient",
 }
 #: N: the number of calls in the first of the two processes.
@@ -35,7 +35,7 @@ CALLS = 50
 PACKAGES = ("delivery_api_client", "target_decisioning_engine", "target_python_sdk", "target_tools")
 _WORKER = str(ROOT / "benchmarks" / "instruction_worker.py")
 _PATH = "import sys; sys.path.insert(0, sys.argv[1])"
-#: Seconds for one process. It runs about 50 times slower than without valgrind.
+#: The timeout of a process in seconds. Valgrind makes it about 50 times slower.
 _TIMEOUT = 600
 
 
@@ -55,7 +55,7 @@ def figures(plan: Plan) -> Section:
 def count_instructions(
     valgrind: str, folder: Path, calls: int = CALLS, workloads: Sequence[str] = tuple(NAMES)
 ) -> Counts:
-    """Count the instructions per call of each workload, or of the import, with the packages in ``folder``."""
+    """Return the instructions per call of each workload, and those of the import, with the packages in ``folder``."""
     counts = {}
     for name in workloads:
         if name == "import":

@@ -23,10 +23,10 @@ def figures(plan: Plan) -> Section:
         for kind, place in _KINDS.items():
             _compare(kind, f"call: p99 in {place}", artifact, plan, section)
     section.notes.append(
-        "call: p99: 4 requests at a time, each one call and 1 to 2 ms of other work in Python. In the event loop, a"
+        "call: p99: 4 requests at a time, each with one call and 1 to 2 ms of other work in Python. In the event loop,"
     )
     section.notes.append(
-        "  call of this checkout is awaited; one of 1.1.0 runs in an executor. The switch interval is Python's, 5 ms."
+        "  calls of this checkout are awaited; calls of 1.1.0 run in an executor. The switch interval is Python's, 5 ms."
     )
     return section
 

@@ -1,7 +1,7 @@
 """Makes on-device calls in a busy process, and measures each.
 
 ``python -m benchmarks.latency_worker SETTINGS`` answers ``{"calls": N, "seed": S}`` with ``{"p50": T, "p99": T}``, the
-seconds of the median call and of the 99th percentile. ``runs_in`` is ``threads`` or ``loop``.
+seconds of the median call and of the 99th percentile. The setting ``runs_in`` is ``threads`` or ``loop``.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ def other_work(units: int) -> None:
 
 
 def in_threads(decider: Decider, ids: List[str], units: int) -> List[float]:
-    """Make the calls in threads, as a sync worker does."""
+    """Make the calls in threads, as a sync worker does, and return their durations."""
     taken: List[float] = []
 
     def serve(share: List[str]) -> None:
@@ -58,7 +58,10 @@ def in_threads(decider: Decider, ids: List[str], units: int) -> List[float]:
 
 
 def in_loop(decider: Decider, ids: List[str], units: int, awaits: bool) -> List[float]:
-    """Make the calls in tasks of an event loop: awaited, or in an executor if the release has no awaitable calls."""
+    """Make the calls in tasks of an event loop, and return their durations.
+
+    Without ``awaits``, the calls run in an executor: 1.1.0 has no awaitable calls.
+    """
     taken: List[float] = []
 
     async def serve(share: List[str]) -> None:

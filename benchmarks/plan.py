@@ -24,7 +24,7 @@ class OldRelease(NamedTuple):
 
 
 class NodeRelease(NamedTuple):
-    """A ``node``, and the folder with the ``node_modules`` that contain its SDK."""
+    """The path of ``node``, and the folder whose ``node_modules`` contains the SDK for Node.js."""
 
     node: str
     folder: str
@@ -60,7 +60,7 @@ class Plan(NamedTuple):
     optimizely: Union[Library, NotRun]
     #: The path of valgrind.
     valgrind: Union[str, NotRun]
-    #: This checkout with the packages of its extra.
+    #: The interpreter with the packages of the extra ``speedups``.
     speedups: Union[Library, NotRun]
     #: The libraries in ``FIELD``, by name.
     field: Dict[str, Union[Library, NotRun]]

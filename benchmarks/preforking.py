@@ -69,7 +69,7 @@ def private_bytes() -> int:
 
 
 def measure(activities: int) -> Dict[str, float]:
-    """Return the private MiB of a worker by the way to start."""
+    """Return the private MiB of a worker for each way to start."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         artifact = Path(folder) / "rules.json"

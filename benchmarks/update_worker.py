@@ -15,11 +15,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Callable, Dict, List
 
-#: The number of mboxes that are used in turn, at most.
+#: The maximum number of mboxes to use in turn.
 IN_TURN = 2000
 #: The number of swaps whose longest waits are measured.
 SWAPS = 3
-#: The name of an mbox in the artifacts, which is replaced by another one for each swap.
+#: The name of an mbox in the artifacts. Each swap replaces it with a new name.
 GENERATION = "generation-0"
 #: Seconds after which an artifact that does not arrive is an error.
 _TIMEOUT = 300.0
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def measure_updates(folder: Path, activities: int) -> Dict[str, Any]:
-    """Return the figures of the artifact with that many activities in ``folder``."""
+    """Return the figures for the artifact in ``folder`` that has ``activities`` activities."""
     artifacts, artifact = Artifacts(folder), folder / f"{activities}.json"
     first = artifacts.replace(folder / "1.json")
     call = caller(artifacts.path)
@@ -101,7 +101,7 @@ def caller(path: Path, polling_interval: int = 50) -> Callable[[str], Any]:
 
 
 def wait_for(call: Callable[[str], Any], name: str) -> None:
-    """Wait until the artifact with this mbox is in use."""
+    """Wait until the artifact that contains the mbox ``name`` is in use."""
     ends = time.monotonic() + _TIMEOUT
     while call(name).response.status != 200:
         if time.monotonic() > ends:
@@ -110,7 +110,7 @@ def wait_for(call: Callable[[str], Any], name: str) -> None:
 
 
 def longest_wait(call: Callable[[str], Any], artifacts: Artifacts, artifact: Path) -> float:
-    """Return the longest time in seconds that this thread waits for the one that swaps the artifact.
+    """Return the longest time in seconds that this thread waits for the thread that swaps the artifact.
 
     A wait counts only to the extent that other threads of this process used the CPU meanwhile, because other processes
     delay this thread, too. The existing objects are frozen, because collecting them is not the work of the SDK.
@@ -130,18 +130,18 @@ def longest_wait(call: Callable[[str], Any], artifacts: Artifacts, artifact: Pat
 
 
 def uses(call: Callable[[str], Any], names: List[str]) -> Dict[str, float]:
-    """Return figures of the use of mboxes, as medians.
+    """Return medians for the use of mboxes.
 
     ``again`` is the CPU seconds of a use after the first one, and ``first`` the additional seconds of the first use.
-    ``in_turn`` is the time for using many mboxes in turn, divided by that for using the same two repeatedly.
+    ``in_turn`` is the time for using many mboxes in turn, divided by the time for using two of them repeatedly.
     """
     call("unknown")
     first = [cpu_of(call, [name]) for name in names]
     for _ in range(2):
         cpu_of(call, names)
     again = [cpu_of(call, [name]) for name in names]
-    # Rounds of a few calls, so that both are measured under the same conditions. Two mboxes, because every second one
-    # has an audience.
+    # Short rounds measure both under the same conditions. Two mboxes are repeated instead of one, because every second
+    # mbox has an audience.
     ratios = []
     for start in range(0, len(names), 20):
         in_turn = names[start : start + 20]

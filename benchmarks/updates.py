@@ -29,13 +29,13 @@ _TIMEOUT = 900
 
 
 class UpdateFigure(NamedTuple):
-    """One of the figures."""
+    """A figure to print, and how to compute it from the measurements."""
 
     name: str
     value: Callable[[Measured], float]
     unit: str
-    #: The largest value for an artifact of 10,000 activities; None for ``loading``, whose limit is the other commit's
-    #: value, and for figures without a goal.
+    #: The goal: the largest value for an artifact of 10,000 activities. None if there is no goal. The goal of
+    #: ``loading`` is the value of the other commit.
     limit: Optional[float]
 
 
@@ -45,7 +45,7 @@ FIGURES = (
     UpdateFigure("resident memory / text", lambda found: found["memory"] / found["size"], "x", 1.6),
     UpdateFigure("loading", lambda found: found["load"] * 1e3, "ms", None),
     UpdateFigure("first use of an mbox", lambda found: found["first"] * 1e3, "ms", 0.5),
-    UpdateFigure(f"use of up to {IN_TURN:,} in turn / of one", lambda found: found["in_turn"], "x", 1.1),
+    UpdateFigure(f"use of up to {IN_TURN:,} in turn / of two", lambda found: found["in_turn"], "x", 1.1),
 )
 #: Further figures, without goals.
 MORE = (

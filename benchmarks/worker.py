@@ -22,7 +22,7 @@ Call = Callable[[], object]
 
 
 def raw_call(settings: Message) -> Call:
-    """Return a call that sends the headers and the body of the SDK's request with urllib3 alone."""
+    """Return a function that sends the headers and the body of the SDK's request with urllib3 alone."""
     urllib3: Any = importlib.import_module("urllib3")
     trust = {"ca_certs": settings["ca_certs"]} if settings["tls"] else {}
     pool = urllib3.PoolManager(maxsize=settings["threads"], **trust)
@@ -39,17 +39,17 @@ def raw_call(settings: Message) -> Call:
 
 
 def sdk_call(settings: Message) -> Call:
-    """Return a ``get_offers`` call of this checkout. All calls use the same request."""
+    """Return a function that calls ``get_offers`` of this checkout, always with the same request."""
     trust = {"ca_certs": settings["ca_certs"]} if settings["tls"] else {}
     return _get_offers(settings, timeout=3000, **trust)
 
 
 def old_sdk_call(settings: Message) -> Call:
-    """Return a ``get_offers`` call of 1.1.0.
+    """Return a function that calls ``get_offers`` of 1.1.0.
 
     1.1.0 reads the certificates and the host only from a default configuration. By default it
-    loads certifi's bundle for every call. To keep that cost, it gets this bundle with the
-    server's authority added.
+    loads certifi's bundle for every call. To keep that cost, the configuration names a copy of
+    this bundle with the server's authority added.
     """
     sdk_of(OLD)
     if settings["tls"]:

@@ -32,7 +32,7 @@ client_options: ClientOptions = {
 request = DeliveryRequest(
     id=VisitorId(tnt_id="visitor-3.35_0"),
     execute=ExecuteRequest(
-        # Only the edge can decide the second one.
+        # Only the edge can decide the second mbox.
         mboxes=[MboxRequest(name="a1-serverside-ab"), MboxRequest(name="loyalty-offer")],
     ),
 )

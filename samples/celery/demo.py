@@ -41,9 +41,9 @@ TASKS_PER_CHILD = 5
 WORKER = ["worker", "--pool", "prefork", "--concurrency", "2"]
 RECYCLING = ["--max-tasks-per-child", str(TASKS_PER_CHILD)]
 QUIET = ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-#: The longest wait for anything else, in seconds.
+#: The longest wait in seconds, except for the end of a worker.
 TIMEOUT = 30.0
-#: The longest wait until a worker has stopped, including those thirty seconds.
+#: The longest wait in seconds for the end of a worker, including the thirty seconds that a child may wait.
 STOP_TIMEOUT = 75.0
 #: Seconds for which the edge is stopped.
 DOWNTIME = 1.0

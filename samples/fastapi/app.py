@@ -6,7 +6,7 @@ In a checkout, install FastAPI in addition to the SDK, and run the sample::
     python samples/fastapi/app.py
 
 Then open the address that it prints. It starts a Target edge on this machine with the activities in
-``activities.json``. These environment variables change that:
+``activities.json``. These environment variables change the defaults:
 
     TARGET_CLIENT, TARGET_ORGANIZATION   your client code and organization
     TARGET_DECISIONING_METHOD            server-side, on-device or hybrid

@@ -6,7 +6,7 @@ In a checkout, install Flask in addition to the SDK, and run the sample::
     python samples/flask/app.py
 
 Then open the address that it prints. It starts a Target edge on this machine with the activities in
-``activities.json``. These environment variables change that:
+``activities.json``. These environment variables change the defaults:
 
     TARGET_CLIENT, TARGET_ORGANIZATION   your client code and organization
     TARGET_DECISIONING_METHOD            server-side, on-device or hybrid
@@ -75,7 +75,7 @@ class PageContent(NamedTuple):
 
 
 class Shop:
-    """The client of the shop, and the calls of each page."""
+    """The client of the shop, and the calls that its pages make."""
 
     def __init__(self, options: ClientOptions) -> None:
         self.client = TargetClient.create(options)
@@ -109,7 +109,7 @@ class Shop:
         return content_of(self.results.pop(offers_id), self.results.pop(flags_id))
 
     async def awaited(self, visit: Visit) -> PageContent:
-        """Await the same two calls together."""
+        """Await the two calls of ``with_callbacks`` together."""
         offers, flags = await asyncio.gather(
             self.client.get_offers_async(visit.options(greeting_request)),
             self.client.get_attributes_async([SHIPPING], visit.options()),
@@ -126,7 +126,7 @@ class Shop:
         self.results[call] = answer
 
     def store_nothing(self, call: str, error: BaseException) -> None:
-        """Store None for a call that was rejected, such as when the queue of calls is full."""
+        """Store None for a call that was rejected, for example because the queue of calls is full."""
         self.results[call] = None
 
     def notify(self, visit: Visit, event: Dict[str, Any]) -> None:
@@ -164,7 +164,7 @@ def products_of(offer: Offer) -> Products:
 
 
 def create_application(edge: Optional[LocalEdge] = None) -> Flask:
-    """Create the application. If it gets an edge, it shows the notifications that the edge has recorded."""
+    """Create the application. With ``edge``, it shows the notifications that this edge has recorded."""
     application = Flask(__name__, root_path=HERE)
     shop = application.extensions["shop"] = Shop(client_options(edge))
     # Gives every request a visit: cookies, page and browser.
@@ -202,7 +202,7 @@ def create_application(edge: Optional[LocalEdge] = None) -> Flask:
 
 
 def is_event(body: Any) -> bool:
-    """Return whether a browser has sent a display or a click as ``notify.js`` does."""
+    """Return whether ``body`` is a display or a click in the format of ``notify.js``."""
     if not isinstance(body, dict) or body.get("type") not in (MetricType.DISPLAY, MetricType.CLICK):
         return False
     tokens = body.get("tokens")

@@ -66,7 +66,7 @@ def client_options() -> ClientOptions:
 
 
 def client_ready() -> None:
-    """Log that the client is ready. For on-device decisioning, it has its rule artifact."""
+    """Log that the client is ready. With on-device decisioning, the client then has a rule artifact."""
     log.info("Target is ready")
 
 
@@ -113,7 +113,7 @@ def on_notified(envelope: Any) -> None:
 
 
 def on_error(error: BaseException) -> None:
-    """Log that a call failed. The page shows the rest."""
+    """Log that a call failed. The page shows its default content."""
     log.warning("Target: %s", error)
 
 
@@ -171,7 +171,7 @@ def product_list(offer: Offer) -> str:
     ]
     reports = {"display": "", "click": "", "state": ""}
     for kind, report in (("display", offer.display), ("click", offer.click)):
-        with contextlib.suppress(OptionError):  # there is nothing to report: no activity measures clicks on it
+        with contextlib.suppress(OptionError):  # nothing to report, for example if no activity measures clicks
             notification = report()
             reports[kind] = " ".join(notification.tokens or [])
             reports["state"] = (notification.mbox and notification.mbox.state) or ""

@@ -4,8 +4,8 @@
     python samples/wsgi/demo.py                  # all servers
     python samples/wsgi/demo.py uwsgi waitress   # these servers
 
-Each server has a Target edge on this machine, and decides on-device. The demo prints what it measures. The exit code
-is 0 if everything worked.
+Each server has its own Target edge on this machine. The application decides on-device. The demo prints what it
+measures. The exit code is 0 if everything worked.
 """
 
 import argparse
@@ -31,7 +31,7 @@ VISITORS = ("Ada", "Ben", "Cleo")
 PAGES = 4
 GREETINGS = ("Good to see you", "Welcome to the mountains")
 CHANGED = "The summer sale is on"
-#: In milliseconds. In production, use minutes.
+#: The polling interval in milliseconds. In production, use minutes.
 POLLING_INTERVAL = 300
 #: The longest wait for a server, in seconds.
 TIMEOUT = 20.0
@@ -67,7 +67,7 @@ class Visitor:
         self._port = port
 
     def open_page(self) -> Page:
-        """Open the page, whose script reports that it shows the products."""
+        """Open the page, and report the display of the products as the page's script does."""
         process, text = self._request("GET", "/")
         greeting, reports = _GREETING.search(text), _REPORTS.search(text)
         if greeting is None or reports is None:

@@ -158,7 +158,7 @@ def _edge() -> Iterator[str]:
     if named:
         yield named
         return
-    from target_python_sdk.local_edge import LocalEdge  # noqa: PLC0415 - needed only if none is named
+    from target_python_sdk.local_edge import LocalEdge  # noqa: PLC0415 - needed only without the variable
 
     with LocalEdge() as edge:
         yield edge.domain

@@ -29,7 +29,7 @@ ROWS = (
 _OLD_AND_NODE = ["1.1.0", "Node.js"]
 _SPEEDUPS_OLD_AND_NODE = ["speedups", *_OLD_AND_NODE]
 _VENDORS = ["optimizely", "LaunchDarkly", "GrowthBook", "ConfigCat"]
-#: For each name in the table, the peers of the rows with this name, in order. The run leaves these peers out.
+#: For each name in the table, the peers that its rows report as left out, in order.
 NOT_RUN = {
     "decision: A/B test, prefetch": _OLD_AND_NODE,
     "decision: A/B test, prefetch, speedups": ["speedups"] * 2,
@@ -161,7 +161,7 @@ def test_the_content_length_of_the_answer_is_correct() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_calls_are_divided_among_the_threads(threads: int) -> None:
+def test_every_call_is_made_once(threads: int) -> None:
     calls: List[int] = []
     assert seconds_for(lambda: calls.append(1), 10, threads) > 0
     assert len(calls) == 10

@@ -1,4 +1,4 @@
-"""The client of the shop, which ``TARGET`` in the settings names."""
+"""The client of the shop. The setting ``TARGET`` names it."""
 
 import os
 

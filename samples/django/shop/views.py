@@ -23,21 +23,21 @@ def home(request: TargetRequest) -> HttpResponse:
 
 
 async def async_home(request: TargetRequest) -> HttpResponse:
-    """Do the same without blocking the event loop."""
+    """Do the same as ``home``, without blocking the event loop."""
     offers = await request.target.offers_async("products", prefetch=True)
     await request.target.offers_async(page_load=True)
     return page(request, offers)
 
 
 def page(request: TargetRequest, offers: Offers) -> HttpResponse:
-    """Render the page, with the tokens of its offer."""
+    """Render the page with the offer and its tokens."""
     offer: Offer = offers["products"]
     reports = {"display": offer.display().tokens, "click": offer.click().tokens} if offer else {}
     return render(request, "home.html", {"content": offer.json or DEFAULT, "reports": reports})
 
 
 def notify(request: TargetRequest) -> HttpResponse:
-    """Report a display or a click, which the page has posted as JSON."""
+    """Report the display or click that the page has posted as JSON."""
     report = report_of(request.body)
     if report is None:  # a browser can send anything
         return HttpResponseBadRequest()
