@@ -26,7 +26,7 @@ def figures(plan: Plan) -> Section:
         "call: p99: 4 requests at a time, each with one call and 1 to 2 ms of other work in Python. In the event loop,"
     )
     section.notes.append(
-        "  calls of this checkout are awaited; calls of 1.1.0 run in an executor. The switch interval is Python's, 5 ms."
+        "  calls of this checkout are awaited; 1.1.0's run in an executor. The switch interval is Python's, 5 ms."
     )
     return section
 

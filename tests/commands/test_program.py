@@ -103,7 +103,7 @@ def exit_code_of(monkeypatch: pytest.MonkeyPatch, error: Optional[BaseException]
         (None, 0, ""),
     ],
 )
-def test_errors_are_one_line_and_an_exit_code(
+def test_an_error_is_printed_in_one_line_and_sets_the_exit_code(
     monkeypatch: pytest.MonkeyPatch,
     capsys: "pytest.CaptureFixture[str]",
     error: Optional[BaseException],

@@ -68,7 +68,7 @@ class Cdn(SocketServer):
 
 
 def with_etag(etag, message):
-    """Return a reply: 304 if the client has this ETag, otherwise ``message``."""
+    """Return a function that replies with status 304 if the client sends this ETag, otherwise with ``message``."""
     return lambda head, _: response(status=304) if head.get("if-none-match") == etag else message
 
 

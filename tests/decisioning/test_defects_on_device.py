@@ -213,7 +213,7 @@ def test_an_offer_has_its_activity_and_experience_even_without_response_tokens(m
     assert "Autumn" not in f"{first_option!r}{first_option.to_dict()}{vars(first_option)}"
 
 
-def test_b47_every_location_has_its_own_class_and_actions_are_those_of_the_artifact():
+def test_b47_locations_have_the_classes_of_the_schema_and_the_actions_of_the_artifact():
     actions = [{"type": "setHtml", "selector": "#a", "content": "x"}]
     document = artifact(
         {GLOBAL: [rule("y", activity=2, location=GLOBAL, consequence={"state": "of-the-page"})]},
@@ -411,7 +411,7 @@ def test_b61_an_artifact_without_optional_metadata_is_accepted(without, trace):
 
 
 def memory_growth(client, visitors):
-    """Return the bytes by which memory grows during a call for each visitor."""
+    """Return the bytes by which memory grows while one call is made for each visitor."""
     gc.collect()
     before = tracemalloc.get_traced_memory()[0]
     for visitor in visitors:

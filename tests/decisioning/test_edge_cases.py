@@ -493,7 +493,7 @@ def test_the_time_is_checked_before_each_mbox(monkeypatch, mode):
 
 @pytest.mark.slow
 def test_the_rules_of_a_decision_share_its_steps(caplog):
-    """Each rule stays within the limit of an evaluation; together they exceed that of a decision."""
+    """Each rule stays within the limit of an evaluation. Together, the rules exceed the limit of a decision."""
     mboxes = slow_mboxes(LOOPS, 3 * MAX_DECISION_STEPS // MAX_STEPS)
     with client_of(artifact(mboxes), timeout=10 * LONG) as client:
         assert first_content(client, request_json(mboxes=["slow"])) == "last"

@@ -145,7 +145,7 @@ def execute_request(**fields):
     return DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(**{"name": "home", **fields})]))
 
 
-#: A function that builds a request with a value in one place, and the name of that place in errors.
+#: For each place: a function that builds a request with a value there, and the name of the place in errors.
 PLACES = {
     "parameters": (
         lambda value: execute_request(parameters={"plan": value}),

@@ -87,7 +87,7 @@ def test_a_short_run_of_letters_digits_and_inner_hyphens_is_a_valid_hint(hint):
         (5, None),
     ],
 )
-def test_the_cluster_is_a_suffix_of_the_device_id(device_id, cluster):
+def test_the_cluster_is_read_from_the_suffix_of_the_device_id(device_id, cluster):
     assert cluster_of_id(device_id) == cluster
 
 

@@ -88,7 +88,7 @@ def test_a_request_that_the_conversion_changes_does_not_pass_the_check(request: 
 
 
 def places(cls: Type[Model], path: Any = ()) -> Any:
-    """Return the path of each field in a request, with the class of each model on the way."""
+    """Yield the path of each field in ``cls`` and in its parts. Each step is a pair of a class and a field name."""
     for name, field in fields_of(cls).items():
         kind = field.kind
         yield [*path, (cls, name)]
@@ -115,7 +115,7 @@ def test_a_common_request_passes_the_check() -> None:
     assert plain_check(DeliveryRequest)(request)
 
 
-def test_a_request_with_missing_or_reordered_attributes_is_converted() -> None:
+def test_a_request_with_missing_or_reordered_attributes_fails_the_check() -> None:
     request = DeliveryRequest(id=None, execute=ExecuteRequest(mboxes=[]))
     del request.execute, request.id
     assert not plain_check(DeliveryRequest)(request)
