@@ -300,7 +300,7 @@ def test_b27_the_default_consumer_is_the_global_mbox(given_, consumers):
 
 
 def test_the_visitor_state_has_the_new_supplemental_data_id():
-    """Like the other SDKs, this one sends an id even without the cookie of an Experience Cloud visitor."""
+    """Like the other SDKs, this one sends a supplemental data id even without an Experience Cloud visitor."""
     first, second = prepare(), prepare(consumer_id="checkout", customer_ids={"crm": "77"})
     ids = [call.request.experience_cloud.analytics.supplemental_data_id for call in (first, second)]
     assert [re.fullmatch("[0-9A-F]{16}-[0-9A-F]{16}", each) is not None for each in ids] == [True, True]

@@ -81,7 +81,7 @@ def test_different_consumers_get_the_same_id():
     }
 
 
-def test_a_consumer_that_asks_again_begins_a_new_id():
+def test_a_consumer_that_asks_again_gets_a_new_id():
     one = visitor()
     first = [one.get_supplemental_data_id("hero"), one.get_supplemental_data_id("footer")]
     second = [one.get_supplemental_data_id("hero"), one.get_supplemental_data_id("menu")]

@@ -20,7 +20,7 @@ def distributions(root: Path) -> Distributions:
 
 
 def build(root: Path, folder: Path) -> Distributions:
-    """Build into ``folder``."""
+    """Build the distributions into ``folder`` and return them."""
     run(sys.executable, root / SCRIPT, "--output", folder)
     return distributions_in(folder)
 

@@ -47,7 +47,7 @@ def install(requirement: object, folder: Path, python: str = sys.executable, *op
 
 
 def find_python(version: str) -> Optional[str]:
-    """Return the interpreter of a version, if it is installed."""
+    """Return the path of the interpreter of a version, or None if it is not installed."""
     installed: List[object] = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
     for candidate in (*installed, shutil.which(f"python{version}")):
         if candidate is None:

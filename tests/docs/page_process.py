@@ -23,7 +23,10 @@ SHORT_WAIT = 100
 
 
 def replace_edges(edge: str, closed_port: int) -> None:
-    """Empty every local edge or make it unreachable; connect clients created without a domain to a local edge."""
+    """Empty every local edge or make it unreachable, as ``edge`` says.
+
+    Clients that are created without a domain use another local edge.
+    """
     if edge == EMPTY:
         load = LocalEdge.load
         LocalEdge.load = lambda self, activities: load(self, {"activities": []})  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ from sybil.parsers.markdown import CodeBlockParser
 
 from tests.conftest import ROOT
 
-#: The oldest Python for the libraries that the examples of a page import, if it is newer than that of the SDK.
+#: The oldest Python for the pages whose examples import libraries that need a newer Python than the SDK.
 OLDEST_PYTHON = {"openfeature.md": (3, 10), "opentelemetry.md": (3, 9)}
 #: The pages whose examples can run.
 PAGES = [

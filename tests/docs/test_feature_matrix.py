@@ -32,7 +32,7 @@ class Row(NamedTuple):
 
 
 def rows_of(text: str) -> List[Row]:
-    """Return the rows of the page's tables, whose first column is a number."""
+    """Return the rows of the tables whose first column is a number."""
     lines = [line for line in text.splitlines() if re.match(r"\| \d", line)]
     return [Row(*(cell.strip() for cell in CELLS.split(line)[1:-1])) for line in lines]
 
@@ -42,7 +42,7 @@ ROWS = rows_of(PAGE.read_text(encoding="utf-8"))
 
 @lru_cache(maxsize=None)
 def names_of_tests(file: str) -> FrozenSet[str]:
-    """Return the names of the tests in a file of ``tests``, those of classes as ``Class::test``."""
+    """Return the names of the tests in a file of ``tests``. The name of a method is ``Class::test``."""
     path = TESTS / file
     return frozenset(_named_tests(ast.parse(path.read_text(encoding="utf-8")))) if path.is_file() else frozenset()
 
@@ -102,7 +102,6 @@ def test_each_row_has_tests_that_exist_or_a_reason() -> None:
     ],
 )
 def test_a_wrong_last_column_is_found(shown_by: str) -> None:
-    """Otherwise the tests above would test nothing."""
     assert problem_of(Row("1.1.1", "Behavior", "The same", shown_by))
 
 
@@ -113,7 +112,7 @@ def test_tests_in_classes_and_conditions_are_found() -> None:
 
 
 def test_the_rows_of_a_section_are_numbered() -> None:
-    """The number of a row consists of that of its section and its position in the section, counted from 1."""
+    """The number of a row is the number of its section, a dot, and its position in the section, counted from 1."""
     sections: Dict[str, List[Row]] = {}
     for part in re.split(r"^## (?=\d)", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         sections[part.split()[0]] = rows_of(part)

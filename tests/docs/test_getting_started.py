@@ -62,7 +62,7 @@ class Shop(NamedTuple):
 
     address: str
     edge: str
-    """The address of its local edge."""
+    """The address of the program's local edge."""
 
 
 @pytest.fixture(scope="module")

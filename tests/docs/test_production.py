@@ -51,7 +51,7 @@ def page() -> str:
 
 
 def test_the_log_lines_of_the_checklist_are_in_the_code(page: str) -> None:
-    """The level is compared, too. The part after the last ``;`` can be a value, such as the effect of a failure."""
+    """Level and line are compared. The part after the last ``;`` can be a value, such as the effect of a failure."""
     modules = [path for package in ("target_python_sdk", "target_tools") for path in (ROOT / package).rglob("*.py")]
     logged = {line for path in modules for line in logged_lines(path)}
     effects = {(level, line.replace("; …", f"; {effect}")) for level, line in logged for effect in EFFECTS}

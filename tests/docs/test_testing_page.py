@@ -1,4 +1,4 @@
-"""The examples of ``testing.md`` are tests for pytest, which pass with the plugin."""
+"""The examples of ``testing.md`` are tests for pytest. They pass with the plugin."""
 
 from pathlib import Path
 

@@ -23,7 +23,7 @@ ORGANIZATION = "1234567890@AdobeOrg"
 LOG = Log()
 SETTINGS = client_settings({"client": "acmeclient", "organization_id": ORGANIZATION}, LOG)
 REQUEST = DeliveryRequest(context=Context(channel="web"), execute=ExecuteRequest(mboxes=[MboxRequest(name="home")]))
-#: The time of all checks, in seconds since 1970.
+#: The current time in all checks, in seconds since 1970.
 NOW = 1_800_000_000.0
 #: CPU seconds that the check of one input may take. Most take less than a millisecond.
 MAX_SECONDS = 10.0
@@ -47,12 +47,12 @@ def limited_time() -> Iterator[None]:
 
 
 def text_of(data: bytes) -> str:
-    """Return ``data`` as text. Bytes that are not UTF-8 become lone surrogates, which are unusual characters, too."""
+    """Return ``data`` as text. Bytes that are not UTF-8 become lone surrogates."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def prepared(**options: Any) -> PreparedRequest:
-    """Return the prepared request of a call with these options, which come from a visitor, and check it."""
+    """Return the prepared request of a call, and check it. The options are those that a visitor controls."""
     found = prepare_request(call_options({"request": REQUEST, **options}, SETTINGS, LOG), SETTINGS, None, LOG)
     check_request(found)
     return found
