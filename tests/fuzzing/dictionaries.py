@@ -1,4 +1,4 @@
-"""Words with a meaning for the code of a target, from which inputs are built."""
+"""Words from which the fuzzer builds inputs. Each word has a meaning for the code of its target."""
 
 from pathlib import Path
 from typing import Dict, List

@@ -53,7 +53,7 @@ class _ServerSocket:
 
 
 class _ReceivedBytes(io.RawIOBase):
-    """Reads from a socket until no byte is left. Waiting for more would only take the time until the deadline."""
+    """Reads from a socket until no byte is left. Waiting for more bytes would only delay the check."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ def _request(visitor: str, traced: bool) -> DeliveryRequest:
 
 
 def _decided(artifact: Artifact, visitor: str, traced: bool = False) -> Any:
-    """Return the response for a visitor without the ids of notifications, as JSON values."""
+    """Return the response for a visitor, as JSON values."""
     request = _request(visitor, traced)
     remote = remote_parts(artifact, request)
     geo = None if request.context is None else request.context.geo
@@ -177,7 +177,7 @@ def _check_inspection(data: bytes) -> None:
 
 
 class _WithoutFastPaths(compiler._RuleCompiler):
-    """Compiles each operation as the general case."""
+    """Compiles each operation in the general way, without fast paths."""
 
     def _compile_operation(self, rule: Any, depth: int) -> Any:
         paths, compiler.FAST_PATHS = compiler.FAST_PATHS, {}  # type: ignore[attr-defined]

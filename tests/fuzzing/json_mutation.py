@@ -1,4 +1,4 @@
-"""Mutates JSON documents. Mutations of their bytes hardly ever result in JSON."""
+"""Mutates the values of JSON documents, because mutated bytes are hardly ever JSON."""
 
 import copy
 import json
@@ -34,7 +34,7 @@ _Place = Tuple[Any, Any]
 
 
 def _places(value: Any, found: List[_Place]) -> List[_Place]:
-    """Add each place in ``value``, as a list or object and an index or key, to ``found``."""
+    """Add each place in ``value`` to ``found``: a list and an index, or a dict and a key. Return ``found``."""
     for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
         found.append((value, key))
         _places(value[key], found)

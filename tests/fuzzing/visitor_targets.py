@@ -126,7 +126,7 @@ def _comparable(options: Any) -> Dict[str, Any]:
 
 
 def _parsed_request(data: bytes) -> Tuple[bytes, List[Tuple[bytes, bytes]]]:
-    """Return the target and the headers of a request, without those that a server would refuse."""
+    """Return the target of a request, and those headers that a server accepts."""
     first, *lines = data.replace(b"\r", b"").split(b"\n")
     pairs = [line.partition(b":") for line in lines]
     target = first.split(b" ")[1] if first.count(b" ") else first

@@ -218,7 +218,7 @@ def test_a_change_is_described_with_the_affected_shares(
     assert set(found) == set(shares)
     for name, (experience, offer) in shares.items():
         effect = found[name]
-        # The first experience has bucket 0, too, so its share is 0.01 % larger.
+        # The first experience also has bucket 0, so its share is 0.01 % larger.
         tolerance = 0.0002 if effect.method == "exact" else 0.03
         assert effect.other_experience == pytest.approx(experience, abs=tolerance)
         assert effect.other_offer == pytest.approx(offer, abs=tolerance)
@@ -342,7 +342,7 @@ def test_a_file_of_activities_and_its_artifact_have_no_changes() -> None:
 
 
 def artifact(*conditions: Any, names: str = "AB", **more: Any) -> Dict[str, Any]:
-    """Return an artifact with one activity, whose experiences have these conditions."""
+    """Return an artifact with one activity. Each experience has one of the conditions."""
     rules = [
         {
             "activityId": 7,

@@ -1,4 +1,4 @@
-"""Which parameters the rules of an artifact read."""
+"""The messages about parameters that no rule of an artifact reads."""
 
 from typing import Any
 

@@ -29,7 +29,7 @@ IS_FIREFOX = {"==": [{"var": "user.browserType"}, "firefox"]}
 
 
 def offer(html: str, **more: object) -> Dict[str, Any]:
-    """Return an experience."""
+    """Return an experience with an HTML offer."""
     return {"offer": {"html": html}, **more}
 
 

@@ -1,4 +1,4 @@
-"""Fixtures for the web frameworks: a local edge, a client of it, and clients that get no offers."""
+"""Fixtures for the web frameworks: a local edge, a client that calls it, and clients that get no offers."""
 
 from typing import Any, Dict, Iterator
 
