@@ -116,7 +116,7 @@ def edge():
 
 
 class Factory:
-    """Creates clients of ``server``, and keeps them in ``clients``."""
+    """Creates clients that call ``server``, and keeps them in ``clients``."""
 
     def __init__(self, server, **options):
         self.server, self.options, self.clients, self.raises = server, options, [], []
@@ -679,7 +679,7 @@ def test_a_task_that_is_called_by_its_signature_is_published_as_json(app, factor
     assert published(app).content_type == "application/json"
 
 
-def test_a_retry_is_json_too(app_with_worker, caplog):
+def test_a_retry_is_also_published_as_json(app_with_worker, caplog):
     """The worker accepts no other content."""
     caplog.set_level(logging.INFO)
     app_with_worker.conf.task_serializer = "pickle"
@@ -1075,7 +1075,7 @@ def test_the_arguments_of_the_task_cannot_be_given(reserved, app, factory):
 
 
 def test_every_option_of_celery_is_accepted(app, factory):
-    """Those that its functions name, a property of Amazon SQS, a stamp, and a parameter of the application's tasks."""
+    """The options are those of Celery's functions, a property of Amazon SQS, a stamp, and a parameter of the tasks."""
 
     class ShopTask(app.Task):
         def apply_async(self, args=None, kwargs=None, tenant=None, **options):
@@ -1089,7 +1089,7 @@ def test_every_option_of_celery_is_accepted(app, factory):
         for name, parameter in signature(function).parameters.items()
         if parameter.default is not Parameter.empty
     }
-    # What these functions pass to each other, and options of a call.
+    # Left out are the arguments that these functions pass to each other, and the options of a call.
     named -= {"args", "kwargs", "callbacks", "errbacks", "create_sent_event", "now", "timezone", "task_type", "timeout"}
     options = {**dict.fromkeys(named), "serializer": "json", "stamped_headers": ["order"], "order": 1}
     install(factory, app).send_notifications(**notified(), **options, MessageGroupId="shop", tenant="shop-7")

@@ -40,7 +40,7 @@ def text_of(response: Any) -> str:
 
 @pytest.fixture(params=["sync", "async"])
 def get(request: pytest.FixtureRequest) -> Get:
-    """Return the ``get`` of Django's sync or async test client, which keeps its cookies."""
+    """Return the method ``get`` of Django's sync or async test client. The client keeps its cookies."""
     if request.param == "sync":
         found: Get = Client(raise_request_exception=False).get
         return found
