@@ -69,7 +69,7 @@ def test_a_returning_visitor_is_recognized(path: str, edge: LocalEdge) -> None:
     assert two.body["id"]["tntId"] in first.headers["set-cookie"]
 
 
-def test_an_error_page_gets_the_cookies_too(edge: LocalEdge) -> None:
+def test_an_error_page_sets_the_cookies(edge: LocalEdge) -> None:
     with client_of(edge) as client, TestClient(application_of(client)) as browser:
         response = browser.get("/missing")
     assert response.status_code == 404

@@ -68,7 +68,7 @@ ACTIVITIES: Dict[str, Any] = {
 }
 CONTEXT = EvaluationContext("customer-1")
 METHODS = ("on-device", "server-side")
-#: In newer versions of the package, ``set_provider`` initializes the provider in another thread.
+#: Sets a provider and initializes it. In newer versions of the package, ``set_provider`` does not wait for that.
 set_provider_and_wait = getattr(api, "set_provider_and_wait", api.set_provider)
 
 
@@ -107,7 +107,7 @@ def _cleared() -> Iterator[None]:
 
 
 def flags_of(client: Any, domain: str = "tests", **arguments: Any) -> OpenFeatureClient:
-    """Return an OpenFeature client whose provider uses ``client``, which may also be the options of a client."""
+    """Return an OpenFeature client whose provider uses ``client``: a ``TargetClient``, or the options of one."""
     set_provider_and_wait(TargetProvider(client, **arguments), domain)
     return api.get_client(domain)
 

@@ -184,7 +184,7 @@ class Edge:
 
 
 class Function:
-    """The process of ``serverless_process``."""
+    """Runs ``serverless_process`` in a process that can be frozen."""
 
     def __init__(self, style: str, domain: str) -> None:
         command = [sys.executable, "-W", "error", "-m", "tests.integrations.serverless_process", style, domain]
