@@ -176,7 +176,7 @@ def test_long_values_are_truncated() -> None:
 
 
 def test_the_context_describes_the_browser_and_the_page() -> None:
-    """It has the channel, the URL, the referring URL, the user agent and the visitor's IP address."""
+    """The context has the channel, the URL, the referring URL, the user agent and the visitor's IP address."""
     context = visit_of(environ_of(HTTP_USER_AGENT="Mozilla/5.0 \xc3\xa9", HTTP_REFERER="https://r.example/")).context
     assert context.to_dict(by_alias=True, exclude_none=True) == {
         "channel": "web",
@@ -288,7 +288,7 @@ def test_options_of_the_caller_take_precedence_over_those_of_the_visit() -> None
 
 
 def test_an_invalid_request_is_left_to_the_client() -> None:
-    """``options`` returns it unchanged; the call raises the error."""
+    """``options`` returns the request unchanged; the call raises the error."""
     visit, request = visit_of(environ_of()), {"execute": {}}
     assert visit.options(request)["request"] is request  # type: ignore[call-overload]
     parts: Any = {"channel": "web"}
@@ -422,7 +422,7 @@ class Body:
 
 
 def test_the_body_is_returned_unchanged() -> None:
-    """It is the same object, so that ``close``, ``len`` and ``wsgi.file_wrapper`` work."""
+    """The middleware returns the same object, so that ``close``, ``len`` and ``wsgi.file_wrapper`` work."""
     body = Body()
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -435,7 +435,7 @@ def test_the_body_is_returned_unchanged() -> None:
 
 
 def test_an_application_may_call_start_response_late() -> None:
-    """A generator calls it only when the server asks for the first part of the body."""
+    """A generator calls ``start_response`` only when the server asks for the first part of the body."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterator[bytes]:
         environ[ENVIRON_KEY].remember(envelope_with())
@@ -448,7 +448,7 @@ def test_an_application_may_call_start_response_late() -> None:
 
 
 def test_an_application_may_use_the_write_callable() -> None:
-    """``start_response`` returns it."""
+    """``start_response`` returns a function that writes a part of the body."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
         environ[ENVIRON_KEY].remember(envelope_with())
@@ -461,7 +461,7 @@ def test_an_application_may_use_the_write_callable() -> None:
     assert len(browser.cookies()) == 2
 
 
-def test_an_error_page_has_the_cookies_too() -> None:
+def test_an_error_page_sets_the_cookies() -> None:
     """The application calls ``start_response`` again with ``exc_info``; cookies stored since the first call are set."""
     seen: List[Any] = []
 

@@ -1,7 +1,7 @@
 """Compare this SDK with the published SDK for Node.js, by random calls.
 
-``artifacts.py`` makes an artifact from a seed. The artifact has conditions on every family of attributes; property
-tokens, response tokens and macros. ``calls.py`` makes calls of ``get_offers``, ``get_attributes`` and
+``artifacts.py`` makes an artifact from a seed. The artifact has conditions on every family of attributes, and it has
+property tokens, response tokens and macros. ``calls.py`` makes calls of ``get_offers``, ``get_attributes`` and
 ``send_notifications``, decided on-device, hybrid or by the edge, for mboxes, page loads and views, some with traces.
 ``worker.js`` runs the calls in the SDK for Node.js, and ``sides.py`` in this one. The clock stands still, and nothing
 is sent over the network. ``known_differences.py`` and ``known_forms.py`` list each intended difference with its reason.
@@ -15,5 +15,5 @@ The comparison needs Node.js 18 or newer, and the SDK in a folder that ``TARGET_
     TARGET_NODE_SDK=node-sdk python -m pytest tests/node_sdk
 
 This makes 300 calls. With ``-m fuzz`` there are 20,000 calls, and each entry of the two lists must occur; with ``-s``,
-the test prints how often. Another value of ``TARGET_NODE_SEED`` makes other calls.
+the test prints how often each entry occurred. Another value of ``TARGET_NODE_SEED`` makes other calls.
 """

@@ -21,7 +21,7 @@ PAGE_PARTS = ("url", "path", "query", "fragment", "domain", "subdomain", "topLev
 
 
 def artifact(seed: str) -> Dict[str, Json]:
-    """Return an artifact."""
+    """Return the artifact for a seed."""
     dice = random.Random(seed)
     global_mbox = "page-mbox" if dice.random() < 0.15 else "target-global-mbox"
     names = [global_mbox, *dice.sample(MBOXES, dice.randint(2, len(MBOXES)))]

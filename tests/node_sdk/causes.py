@@ -2,7 +2,7 @@
 
 If the experience at a location differs, the call is made again for this location only, and once more for an mbox whose
 trace has the values of all attributes. The causes are the attributes that the rules of the location read and whose
-values differ. The name of a city, region or country is a cause, too, if the rules spell it differently.
+values differ. The name of a city, region or country is also a cause if the rules spell it differently.
 """
 
 import json
@@ -57,7 +57,10 @@ def _call_for(call: Json, parts: Json) -> Json:
 
 
 def causes(artifact: Json, place: str, theirs: Json, ours: Json) -> Dict[str, Tuple[Json, Json]]:
-    """Return both values of each attribute in the location's rules that differs, or that a rule spells differently."""
+    """Return the attributes that the location's rules read and whose values differ, each with both values.
+
+    A geographical name that a rule spells differently is returned as well.
+    """
     _, kind, *name = place.split(".")
     rules = artifact["rules"]["views" if kind == "views" else "mboxes"]
     location = artifact["globalMbox"] if kind == "pageLoad" else name[0].rpartition("@")[0] or name[0]

@@ -31,7 +31,7 @@ EXPERIENCES: Sequence[D] = [
     *reading(
         "browser names",
         "user.browserVersion",
-        "The version is that of Opera. Node.js reports that of its Chromium.",
+        "The version is that of Opera. Node.js reports the version of Opera's Chromium.",
         exactly("125") + "|" + exactly('"125"'),
         exactly("111") + "|" + exactly('"111"'),
     ),
@@ -45,7 +45,7 @@ EXPERIENCES: Sequence[D] = [
     *reading(
         "browser names",
         "user.browserVersion",
-        "The version of Chrome for iPhones and iPads (CriOS) is known, too.",
+        "The version of Chrome for iPhones and iPads (CriOS) is read. Node.js does not know this browser.",
         exactly("-1") + "|" + exactly('"-1"'),
         exactly("126") + "|" + exactly('"126"'),
     ),
@@ -116,7 +116,7 @@ CALLS: Sequence[D] = [
         "remote parts",
         "* hybrid: *several*all views*",
         "outcome",
-        "A request for all views includes those that only the edge can decide, even beside requests for other views.",
+        "A request for all views includes the views that only the edge can decide, even beside other requested views.",
         words("on-device"),
         words("server-side"),
     ),
