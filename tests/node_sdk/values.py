@@ -79,5 +79,5 @@ USER_AGENTS = {
     "nothing": "",
 }
 
-#: The client hint of Chrome.
+#: The brands in the client hints of Chrome.
 BRANDS = '"Chromium";v="120", "Google Chrome";v="120", "Not=A?Brand";v="24"'

@@ -46,7 +46,7 @@ def modules_used_by(call: Callable[[], object]) -> Set[str]:
 def test_few_modules_take_part_in_a_blocking_call(
     method: str, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first call of a client also imports modules and opens a connection, so the second one is counted."""
+    """The first call of a client also imports modules and opens a connection, so the second call is counted."""
     # Another test may have imported delivery_api_client. Each call then looks for replaced methods there.
     monkeypatch.setattr(REPLACEMENTS, "find", None)
     quiet = logging.getLogger("tests.project.quiet")

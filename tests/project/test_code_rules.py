@@ -115,7 +115,7 @@ def _modifications(tree: ast.AST) -> Iterator[Tuple[str, ast.AST]]:
 
 
 def undocumented(module: Module) -> Iterator[str]:
-    """Find a module, and public names in it, without a docstring. Methods of a subclass may inherit theirs."""
+    """Find modules and public names without a docstring. Methods of a subclass may inherit theirs."""
     if ast.get_docstring(module.tree) is None:
         yield module.name
     yield from _undocumented_in(module.tree, module.name)

@@ -53,7 +53,7 @@ def test_importing_loads_nothing_that_only_a_call_needs() -> None:
 
 
 def test_the_option_types_can_be_imported() -> None:
-    """The package has them as attributes, in ``import *`` and in ``dir``; another name raises ``AttributeError``."""
+    """The package has them as attributes and lists them in ``__all__`` and ``dir``. Other names do not exist."""
     program = (
         "import target_python_sdk as sdk; from target_python_sdk import *; from target_python_sdk import errors;"
         "assert set(sdk.__all__) <= set(dir(sdk)) & set(globals());"

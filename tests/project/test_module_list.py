@@ -36,7 +36,7 @@ def test_the_list_names_every_module_and_no_other(root: Path, modules: Dict[str,
 
 
 def test_the_list_is_parsed() -> None:
-    """It has headings, modules, the modules of a folder, and a line that continues a description."""
+    """This list has headings, modules, the modules of a folder, and a line that continues a description."""
     page = (
         "```text\n0 FOUNDATION  target_tools/  bytes\n  clock  the time\n         in two units\n\n"
         "5 AROUND  target_python_sdk/  what applications add\n  local_edge/  an edge\n    server  answers\n"

@@ -19,7 +19,7 @@ from tests.support import installing
 REQUIREMENTS = {"urllib3", "six", "typing-extensions"}
 
 
-#: Extras are for users. Contributors install from the files in ``requirements/``.
+#: The extras, which are only for users. Contributors install from the files in ``requirements/``.
 EXTRAS = {"socks", "celery", "django", "fastapi", "flask", "litestar", "openfeature", "opentelemetry", "speedups"}
 #: Files that the tests, the documentation or the tools need.
 IN_SDIST = (
@@ -50,7 +50,7 @@ def requirement_names(lines: str) -> Set[str]:
 
 
 def test_setup_cfg_has_exactly_the_expected_requirements_and_extras(root: Path) -> None:
-    """It also has the name of the distribution and the oldest Python."""
+    """The name of the distribution and the oldest Python are also checked."""
     config = configparser.ConfigParser()
     config.read(str(root / "setup.cfg"), encoding="utf-8")
     assert requirement_names(config["options"]["install_requires"]) == REQUIREMENTS

@@ -281,7 +281,7 @@ def test_the_public_api_matches_the_file(modules: Dict[str, Module]) -> None:
 
 
 def test_the_text_shows_every_kind_of_public_name(tmp_path: Path) -> None:
-    """It shows bases, methods, overloads, attributes, all kinds of parameters, and constants, but no private name."""
+    """Bases, methods, overloads, attributes, all kinds of parameters, and constants are shown, but no private name."""
     package = tmp_path / "target_tools"
     package.mkdir()
     (package / "__init__.py").write_text("", encoding="utf-8")

@@ -52,7 +52,7 @@ def found_in(lint: ModuleType, text: str, path: Path) -> List[str]:
 
 
 def test_every_kind_has_an_example(lint: ModuleType) -> None:
-    """A new kind of phrase is tested, too."""
+    """A new kind of phrase therefore needs an example, which is then tested."""
     assert [kind.name for kind in lint.read_settings()[1]] == list(EXAMPLES)
 
 

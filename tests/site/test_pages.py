@@ -26,7 +26,7 @@ SCHEMES = {"light": "default", "dark": "slate"}
 SCHEME = "document.body.dataset.mdColorScheme"
 SWITCH = "[data-md-component=palette] label:visible"
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
-#: The targets of links, and of the files that the page loads.
+#: The targets of links, and the URLs of the files that the page loads.
 LINKS = "Array.from(document.querySelectorAll('[href], [src]'), element => element.href || element.src)"
 #: The entries of the reference without a text.
 EMPTY_ENTRIES = """
@@ -46,7 +46,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    """The origin of a server of the built site."""
+    """The origin of a server for the built site."""
     assert (SITE / "index.html").is_file(), "the site is not built: run make docs"
     handler = functools.partial(Handler, directory=str(SITE))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -77,7 +77,7 @@ def _note_failure(watched: WatchedPage, response: Any) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page_has_no_problem_in_light_and_dark_mode(name: str, watched: WatchedPage) -> None:
-    """It requests nothing from other hosts, logs nothing to the console, has no dead link, fits and is accessible."""
+    """The page calls no other host, logs nothing to the console, has no dead link, fits, and is accessible."""
     page, backgrounds = watched.page, set()
     watched.problems.clear()
     page.goto(f"{watched.origin}/{name}")

@@ -1,6 +1,6 @@
 """Mistakes that a type checker must report. Each line ends with mypy's error codes. Never executed.
 
-A name in quotes must be in a message about the line, of both checkers or of the one that is named.
+A name in quotes must be in a message about the line. If a checker is named after it, only that checker must print it.
 """
 
 from target_python_sdk import TargetClient
