@@ -332,7 +332,7 @@ def _used(features: Features) -> Dict[str, Any]:
 
 
 def _request_timings(timings: Timings) -> Dict[str, float]:
-    """Return the ``TelemetryRequest``: the steps that were part of the exchange."""
+    """Return the ``TelemetryRequest``: the durations of the steps of an exchange, and the size of its answer."""
     steps = {
         "dns": timings.dns,
         "tls": timings.tls,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 #: Executes a command and returns the exit code.
 Run = Callable[[argparse.Namespace], int]
 
-#: The largest number of visitors.
+#: The largest number that ``positive`` accepts.
 MAX_COUNT = 100_000_000
 #: The longest delay of a local edge, in milliseconds.
 MAX_DELAY = 600_000
@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
         return suggestion(given.partition("=")[0], [each for each in self._option_string_actions if given[:1] == "-"])
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Reject an unknown command, with the closest known one."""
+        """Reject an unknown command, and suggest the closest known one."""
         if action.choices is not None and value not in action.choices:
             known = [str(each) for each in action.choices]
             hint = suggestion(str(value), known) or f"; expected one of {', '.join(known)}"

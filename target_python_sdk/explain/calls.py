@@ -63,7 +63,7 @@ def explain_with_artifact(
 
     :param artifact: An artifact that was compiled for the client code ``client``.
     :param client: The client code, which the visitor's buckets depend on.
-    :param options: The options of a call: ``request``, as a model or a dict, ``target_cookie``, ``customer_ids``.
+    :param options: The options of a call, such as ``request`` (a model or a dict), ``target_cookie``, ``customer_ids``.
     :param locations: The mboxes and views to explain; by default all that the request asks for.
     """
     log = Log(None)

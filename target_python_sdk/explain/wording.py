@@ -6,7 +6,8 @@
     "user.browserType is 'chrome' and page.path contains '/shoes'"
 
 :func:`~target_python_sdk.explain.structure.split_share` separates the share of an experience from its audience, and
-:func:`~target_python_sdk.explain.structure.clauses` returns the parts that must all hold. They can be described, too.
+:func:`~target_python_sdk.explain.structure.clauses` returns the parts that must all hold. These parts can be described,
+too.
 
 Any JSON is accepted, even a condition with an unknown operator. The text is one line of at most ``MAX_TEXT``
 characters, without control characters, so it is safe to print. Escape it before you insert it into HTML.

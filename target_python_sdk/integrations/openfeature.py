@@ -280,7 +280,7 @@ class TargetProvider(AbstractProvider):
     ) -> None:
         """Send a notification for the mbox ``tracking_event_name`` in the background.
 
-        With the attribute ``order_id``, the event is an order whose total is the value. A problem is logged.
+        With the attribute ``order_id``, the event is an order whose total is the value. Problems are only logged.
         """
         client = self._ready_client()
         try:

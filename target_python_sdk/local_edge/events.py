@@ -10,7 +10,7 @@ from target_tools.clock import timestamp_problem
 
 logger = getLogger("adobe.target.local_edge")
 
-#: Smaller timestamps are placeholders: as seconds, they are before 1973.
+#: Smaller timestamps are placeholders, and not times in seconds, which would be before March 1973.
 MIN_SECONDS = 100_000_000
 
 

@@ -1,8 +1,8 @@
 """Decides which requests the local edge answers, so that pages of other origins can neither read nor use it.
 
 Any page in a developer's browser can send requests to this machine. The browser sends the
-page's origin with them. In a DNS rebinding attack, a name of the attacker resolves to this
-machine, and the request has this name as its host. See ``SECURITY.md``.
+page's origin with them. In a DNS rebinding attack, a host name of the attacker resolves to
+this machine, and requests have this name in the header ``Host``. See ``SECURITY.md``.
 """
 
 import ipaddress

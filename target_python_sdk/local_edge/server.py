@@ -76,7 +76,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
         self.application.poll()
 
     def process_request(self, request: _Request, client_address: Tuple[str, int]) -> None:
-        """Count the connection and start its thread. If there are too many, close an idle one, or else this one."""
+        """Count the connection and start its thread. If too many are open, close an idle one, or else this one."""
         with self._changed:
             self.accepted += 1
             count = len(self.numbers) - len(self._streams) - len(self._replaced_streams)

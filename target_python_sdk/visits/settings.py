@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from target_python_sdk.client import TargetClient
     from target_python_sdk.visits.browser_request import BrowserRequest
 
-#: A client, or a function that returns it, for a client that is created after the application.
+#: A client, or a function that returns it. Use a function if the client is created after the application.
 ClientSource = Union["TargetClient", Callable[[], "TargetClient"]]
 
 

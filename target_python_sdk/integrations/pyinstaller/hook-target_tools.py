@@ -1,6 +1,6 @@
-"""PyInstaller's hook for applications that import ``target_tools``, which every package of the SDK does.
+"""The PyInstaller hook for ``target_tools``, which every package of the SDK imports.
 
-PyInstaller does not find data files and the modules that a package imports on first use.
+Without this hook, PyInstaller finds neither the data files nor the modules that a package imports on first use.
 """
 
 from typing import List
