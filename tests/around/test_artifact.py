@@ -137,7 +137,7 @@ def test_a_property_becomes_a_token_of_the_rule() -> None:
     assert rules({}, property="p-1")[0]["propertyTokens"] == ["p-1"]
 
 
-def test_each_location_of_an_activity_has_a_separate_key_and_tokens() -> None:
+def test_each_location_of_an_activity_has_a_separate_rule_key() -> None:
     experiences = [{"name": "A"}, {"name": "B"}]
     document = {"activities": [{"id": 7, "locations": ["m", "n", "m"], "views": ["m"], "experiences": experiences}]}
     found = build_artifact(read_activities(document))["rules"]

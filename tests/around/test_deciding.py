@@ -52,7 +52,7 @@ def tokens(mbox: Json) -> List[Json]:
 
 
 def name_and_reason(mbox: Json) -> Optional[Tuple[str, str]]:
-    """Return the experience of the first option, and its reason. None if the mbox has no option."""
+    """Return the experience name and the reason of the first option, or None if the mbox has no option."""
     found = [(each["experience.name"], each["experience.reason"]) for each in tokens(mbox)]
     return found[0] if found else None
 

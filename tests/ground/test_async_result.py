@@ -233,6 +233,9 @@ def test_a_signal_handler_that_raises_in_get_leaves_no_waiter_behind():
         signal.signal(signal.SIGALRM, before)
 
 
+# Reference counts
+
+
 @pytest.mark.parametrize("ending", ["with a value", "with an error", "expired", "cancelled"])
 def test_an_awaited_result_is_freed_without_garbage_collection(ending):
     """Neither the traceback of the error nor a timer of the event loop refers to the result."""

@@ -106,7 +106,7 @@ def test_the_error_does_not_quote_the_body():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, {"a": -math.inf}])
-def test_numbers_that_json_lacks_are_not_rendered(value):
+def test_nan_and_infinity_are_not_rendered(value):
     with pytest.raises(ValueError):
         render_json(value)
 
@@ -115,7 +115,7 @@ def test_rendered_json_is_compact_ascii():
     assert render_json({"a": ["é", "\ud800"]}) == b'{"a":["\\u00e9","\\ud800"]}'
 
 
-def test_bodies_that_need_much_memory_and_numbers_that_are_too_large_are_refused():
+def test_too_many_gzip_members_or_objects_and_too_large_numbers_are_refused():
     with pytest.raises(InvalidResponse, match="too many gzip members"):
         decode_body(gzip.compress(b"") * 10000, "gzip", 1 << 20)
     with pytest.raises(InvalidResponse, match="too many lists and objects"):

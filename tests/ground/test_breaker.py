@@ -107,7 +107,7 @@ def test_after_five_failures_calls_fail_before_anything_is_sent(edge, circuit_br
     assert error.attempts == 0
 
 
-def test_the_error_names_origin_failures_and_next_attempt(circuit_breaker):
+def test_the_error_names_the_origin_the_failures_and_the_next_attempt(circuit_breaker):
     circuit_breaker._uniform = lambda low, high: 0.8
     fail(circuit_breaker)
     assert str(expect_refusal(circuit_breaker)) == (
@@ -165,7 +165,7 @@ def test_the_timeout_of_a_call_with_little_time_does_not_count(timeout, remainin
     assert not circuit_breaker.is_open(ORIGIN)
 
 
-def test_500_responses_to_one_visitor_do_not_open_the_circuit(edge, circuit_breaker, changes):
+def test_500_responses_between_successes_do_not_open_the_circuit(edge, circuit_breaker, changes):
     for _ in range(100):
         for _ in range(5):
             expect_outcome(circuit_breaker, reply(500))
@@ -230,7 +230,7 @@ def test_failures_far_apart_do_not_open_the_circuit(edge, circuit_breaker, chang
     assert changes == []
 
 
-def test_failures_rate_window_and_cooldown_of_the_policy_are_applied(edge, changes, clock):
+def test_a_custom_policy_is_applied(edge, changes, clock):
     circuit_breaker = CircuitBreaker(
         edge, BreakerPolicy(failures=2, rate=0.25, window=2.0, cooldown=10.0), 0.5, changes.append
     )
@@ -354,7 +354,7 @@ class Caller(threading.Thread):
 
 
 def calls_at_gate(circuit_breaker, count):
-    """Return a gate and ``count`` threads, each with a call that waits at it."""
+    """Return a gate and ``count`` threads whose calls wait at that gate."""
     gate = circuit_breaker._send = Gate()
     callers = []
     for _ in range(count):
@@ -502,7 +502,7 @@ def test_a_subscriber_may_query_the_breaker_and_raise(edge, clock):
 
     def report(change):
         seen.append((change.is_open, circuit_breaker.is_open(ORIGIN)))
-        raise RuntimeError("a subscriber's")
+        raise RuntimeError("from a subscriber")
 
     circuit_breaker = CircuitBreaker(edge, BreakerPolicy(failures=1), 0.5, report)
     edge.outcome = reply(503)

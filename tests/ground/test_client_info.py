@@ -17,7 +17,7 @@ from tests.support import installing
 
 BROWSERS = {"edge", "safari", "chrome", "firefox", "ie", "opera", "ipad", "iphone", "unknown"}
 PLATFORMS = {"windows", "mac", "linux", "ios", "android", "unknown"}
-#: The rows in which our results differ. A comment above each group of rows gives the reason.
+#: The rows in which our results differ from those of ua-parser. A comment above each group of rows gives the reason.
 DIFFERENCES = TABLE.with_name("differences.tsv")
 UNKNOWN = ClientInfo("unknown", -1, "unknown")
 

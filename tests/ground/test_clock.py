@@ -10,7 +10,8 @@ import pytest
 from target_tools import clock
 from target_tools.clock import Deadline
 
-#: Replaces functions of ``time`` and every module attribute that refers to one of them, as freezegun does.
+#: Defines ``freeze``, ``unfreeze`` and ``check``. Like freezegun, ``freeze`` replaces functions of ``time`` and every
+#: module attribute that refers to one of them.
 FREEZE = """
 import sys, time
 

@@ -53,7 +53,7 @@ def silent_address():
 
 
 class SocketRegistry(list):
-    """Records the sockets that ``connect`` registers, so that another thread could abort them."""
+    """A list of the sockets that ``connect`` registers for other threads to abort."""
 
     def __call__(self, sock):
         self.append(sock)
@@ -137,7 +137,7 @@ def test_an_address_that_answers_late_can_still_be_used(refusing_address, monkey
     ).sock as sock, pending.far:
         assert sock is registry[0] is pending
         assert all(each.fileno() < 0 for each in registry[1:])
-        timer.join(WAIT)  # it reads from ``pending.far``
+        timer.join(WAIT)  # the thread of the timer reads from ``pending.far``
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])

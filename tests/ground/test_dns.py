@@ -284,7 +284,7 @@ def test_an_answer_of_a_replacement_is_not_used_after_the_replacement_is_undone(
     assert find(resolver) == [IPV4_1]
 
 
-def test_a_running_lookup_is_not_shared_with_a_replaced_function(system, monkeypatch):
+def test_a_running_lookup_is_not_shared_with_a_replacement(system, monkeypatch):
     resolver = Resolver()
     system.release.clear()
     threads, results = run_in_threads(lambda: find(resolver), 1)
@@ -318,7 +318,7 @@ def test_other_hosts_are_looked_up(host, system):
     assert [name for name, _, _ in system.lookups] == [host]
 
 
-def test_a_replacement_gets_literal_addresses_too(monkeypatch):
+def test_a_replaced_resolver_is_called_for_literal_addresses(monkeypatch):
     seen = []
 
     def getaddrinfo(host, *_):

@@ -71,7 +71,7 @@ def test_the_package_exports_all_errors():
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_errors_are_pickled_and_copied_without_request_and_body(error):
-    error.request = "the visitor's"
+    error.request = "a visitor's request"
     for duplicate in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
         assert type(duplicate) is type(error)
         assert getattr(duplicate, "request", None) is None

@@ -274,7 +274,7 @@ def raised_by(act):
 @pytest.fixture
 def set_sigusr1_handler():
     if not hasattr(signal, "SIGUSR1"):
-        pytest.skip("this system has no signals to send to itself")
+        pytest.skip("this system has no SIGUSR1")
     before = signal.getsignal(signal.SIGUSR1)
     yield lambda handler: signal.signal(signal.SIGUSR1, handler)
     signal.signal(signal.SIGUSR1, before)
@@ -417,6 +417,6 @@ def test_an_error_with_cleared_frames_is_freed_without_garbage_collection():
         gc.enable()
 
 
-def test_the_modules_that_run_during_a_request_are_libraries():
+def test_the_modules_that_run_during_a_request_count_as_libraries():
     for module in (urllib3_errors, failures, http.client, socket, ssl, threading):
         assert module.__name__.partition(".")[0] in foreign_errors._LIBRARIES

@@ -14,7 +14,7 @@ VISITOR = "acmeclient.1111.702ff4d0-83b1-4e2e-a0a6-22cbe460eb15.experience"
 
 
 def reference_hash(data: bytes, seed: int = 0) -> int:
-    """Return the unsigned MurmurHash3_x86_32 of bytes, computed step by step as in the author's code."""
+    """Return the unsigned MurmurHash3_x86_32 of bytes, computed step by step as in the published C++ code."""
 
     def rotl(value: int, bits: int) -> int:
         return ((value << bits) | (value >> (32 - bits))) % 2**32

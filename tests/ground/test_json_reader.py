@@ -26,7 +26,7 @@ WINDOWS = st.sampled_from([4, 5, 7, 20, 65536])
 
 
 def read_in_steps(body, levels, max_brackets=MAX_BRACKETS):
-    """Return the document in ``body``, read by a reader that enters ``levels`` levels."""
+    """Return the document in ``body``. The reader enters its outer ``levels`` levels."""
     check_limits(body, max_brackets)
     reader = JsonReader(body)
     document = reader.document(levels)

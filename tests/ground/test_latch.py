@@ -1,4 +1,4 @@
-"""A latch: set once, any number of waiters, safe if a signal handler raises in one of them."""
+"""Any number of threads can wait for a latch, even if a signal handler raises in one of them."""
 
 import signal
 import threading

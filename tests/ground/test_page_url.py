@@ -16,7 +16,7 @@ PARTS = ("url", "path", "query", "fragment", "host", "domain", "subdomain", "top
 #: The attributes of ``PageUrl``, by the names of the parts in a trace.
 IN_TRACES = {name: name for name in ("url", "path", "query", "fragment", "domain", "subdomain")}
 IN_TRACES["topLevelDomain"] = "top_level_domain"
-#: Files with pages as traces contain them: our own, and a suite of the shared conformance cases if they are present.
+#: Files whose pages have the form of a trace: our own and, if it is present, a suite of the shared conformance cases.
 TRACES = [
     suite
     for suite in (
@@ -122,7 +122,7 @@ def test_b53_names_contain_neither_port_nor_www(url, names):
         # A wildcard does not make its parent a suffix.
         ("run.app", ("", "run.app", "app")),
         ("kobe.jp", ("", "kobe.jp", "jp")),
-        # Domains whose subdomains belong to customers of a company are suffixes, too.
+        # A suffix of the list's private section: the domains below it belong to customers of a company.
         ("www.hooli.github.io", ("", "hooli.github.io", "github.io")),
         # Hosts that are suffixes.
         ("co.uk", ("", "co.uk", "co.uk")),

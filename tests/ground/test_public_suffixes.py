@@ -103,7 +103,7 @@ def test_suffixes_match_the_published_algorithm(labels_and_rule):
 def test_all_rules_are_found():
     _, (suffixes, wildcards, exceptions) = blocks()
     suffix_of = public_suffixes().suffix_of
-    # A listed suffix may also match an exception or a wildcard, which must not shorten it.
+    # An exception or a wildcard that also matches a listed suffix must not shorten it.
     assert [name for name in suffixes if suffix_of(name) != name] == []
     assert [name for name in wildcards if suffix_of("x." + name) != "x." + name] == []
     assert [name for name in exceptions if suffix_of(name) != name.partition(".")[2]] == []

@@ -19,7 +19,7 @@ from target_tools.logger import Log
 
 
 def wrapper(function):
-    """Wrap ``function`` as monitoring tools do. The wrapper has its name and module."""
+    """Wrap ``function`` as monitoring tools do. The wrapper has the name and the module of ``function``."""
 
     @functools.wraps(function)
     def wrapped(*arguments, **options):

@@ -64,7 +64,7 @@ def read(data, method="POST"):
 
 
 def head_error(data, method="POST"):
-    """Return the error of reading the head of ``data``."""
+    """Return the error that reading the head of ``data`` raises."""
     with SocketReply(data, method) as received, pytest.raises(http.client.HTTPException) as caught:
         received.begin()
     return caught.value

@@ -36,7 +36,7 @@ def stream_response(body=BODY, status=200, **headers):
 
 
 def record_release(response):
-    """Record how ``response`` is released or closed."""
+    """Return a list that records when ``response`` is released or closed."""
     events = []
     response.release_conn = lambda: events.append("released")
     response.close = lambda: events.append("closed")

@@ -68,7 +68,7 @@ def test_a_request_that_the_server_may_have_processed_is_not_sent_again(error):
     assert caught.value.attempts == 1
 
 
-def test_the_requested_pause_is_used_unless_disabled():
+def test_the_pause_of_retry_after_is_used_unless_disabled():
     sender = retrying_sender(reply(503, Retry_After="7"), reply(200))
     sender(REQUEST, LONG)
     assert sender.pauses == [7.0]
@@ -144,7 +144,7 @@ def test_invented_hosts_neither_use_nor_reset_the_budget_of_an_origin_in_use():
     for number in range(100):
         bogus = REQUEST._replace(origin=Origin("https", f"mboxedge{number}.example.com", 443))
         assert sender(bogus, LONG).attempts == 2
-        sender._budgets.get(REQUEST.origin)  # as each call of another visitor does
+        sender._budgets.get(REQUEST.origin)  # as a call to the origin in use does
     assert sender(REQUEST, LONG).attempts == 1
 
 

@@ -85,7 +85,7 @@ def test_a_thread_is_registered_with_its_name_only_during_the_block():
     assert names == ["target-test", False]
 
 
-#: Starts a thread as the operating system of a busy machine would: the thread first runs after a while.
+#: Starts a thread that does not run at once, as can happen on a busy machine.
 STARTING_LATE = """
     import _thread, time
     from target_tools.concurrency import shutdown

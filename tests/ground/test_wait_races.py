@@ -1,4 +1,4 @@
-"""Races: a call ends at any instruction of a wait for it, or the wait begins at any instruction that ends the call."""
+"""Races between the end of a call and a wait for it, tested at every instruction of either."""
 
 import asyncio
 import itertools
@@ -35,7 +35,7 @@ def test_an_await_ends_if_the_result_is_completed_at_any_instruction():
     async def wait(result):
         waiting = asyncio.ensure_future(result)
         await run_ready_callbacks()
-        result.complete("late", None)  # if it has not been completed at the instruction
+        result.complete("late", None)  # has no effect if the result was completed at the instruction
         return await asyncio.wait_for(waiting, SECONDS)
 
     outcomes = []

@@ -33,7 +33,7 @@ function result(rule, data) {
 }
 
 function add(rule, data = null) {
-  // JSON replaces -0 and undefined. Evaluate the parsed text, so that the table has the exact inputs.
+  // JSON.stringify changes -0 and undefined. Evaluate its parsed output, because the table contains that.
   const text = JSON.stringify([rule, data]);
   if (!cases.has(text)) cases.set(text, result(...JSON.parse(text)));
 }

@@ -14,7 +14,8 @@ TABLE = Path(__file__).with_name("table.tsv")
 #: The package with ua-parser's rules. The first line of the table names its version.
 RULES_PACKAGE = "ua-parser-builtins"
 
-#: Target's names of browsers by ua-parser's. Any other browser is named after its device on iOS, else "unknown".
+#: Target's names of browsers by ua-parser's names. On iOS, any other browser is named after its device; on other
+#: platforms, it is "unknown".
 BROWSERS = {
     "Chrome": "chrome",
     "Chrome Mobile": "chrome",
@@ -37,7 +38,7 @@ BROWSERS = {
     "Opera Touch": "opera",
     "Safari": "safari",
 }
-#: ua-parser's name of Safari on iOS. The table has its version, although Target names it after its device.
+#: ua-parser's name of Safari on iOS. Target names this browser after its device, but the table has its version.
 SAFARI_ON_IOS = "Mobile Safari"
 #: Target's names of platforms by ua-parser's names of systems. Any other system is "unknown".
 PLATFORMS = {
