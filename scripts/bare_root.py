@@ -5,8 +5,8 @@ Without COMMAND, all checks run in the stable suite, and the tests without serve
 testing, which has a newer Python. In both, the built wheel is installed without a compiler.
 debootstrap creates the root file system ("root" below), which contains only the packages that
 ``CONTRIBUTING.md`` requires. Each command runs in a separate mount and process namespace, so its
-mounts and processes end with it. The root uses this machine's apt sources, and its settings of pip
-and npm.
+mounts and processes end with it. The root uses the apt sources and the settings of pip and npm of
+this machine.
 """
 
 import argparse
@@ -230,7 +230,7 @@ def main() -> int:
     parser.add_argument("--wheel", action="store_true", help="only install the built wheel and make decisions")
     parser.add_argument("--shared", action="store_true", help="bind ../shared, read-only, beside the clone")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the root and its processes end, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a temporary root is removed, and its processes end
     if os.geteuid() != 0:
         sys.exit("debootstrap, mount and chroot require the user root")
     if given.shared and not (CHECKOUT.parent / "shared").is_dir():

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Take the screenshots of the local edge's page in ``docs/``: ``python -m scripts.page_screenshots [FOLDER]``.
+"""Save screenshots of the local edge's page in FOLDER, by default ``docs/``.
+
+    python -m scripts.page_screenshots [FOLDER]
 
 Requires Chromium and ``requirements/browser.txt``.
 """

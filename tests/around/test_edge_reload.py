@@ -264,7 +264,7 @@ def test_slow_delays_replies() -> None:
         assert event.data["milliseconds"] >= 300
         with edge.slow(600_000):
             pass
-        assert ask(edge, "GET", "/v1/geo")[0] == 200  # with the delay, the request would fail
+        assert ask(edge, "GET", "/v1/geo")[0] == 200  # a delay of ten minutes would exceed the timeout of the request
 
 
 @pytest.mark.server
@@ -278,7 +278,7 @@ def test_stop_ends_a_delay() -> None:
         while not edge.requests:
             time.sleep(0.01)
         edge.stop()
-        with contextlib.suppress(ConnectionError, http.client.HTTPException):  # but not a timeout
+        with contextlib.suppress(ConnectionError, http.client.HTTPException):  # a timeout fails the test
             connection.getresponse().read()
     edge.slow(0)
     with edge:

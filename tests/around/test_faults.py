@@ -33,7 +33,7 @@ def connect(server: SocketServer, seconds: float) -> socket.socket:
 def receive(fault: Fault, max_bytes: int = 20 * MEBIBYTE, seconds: float = 0.5) -> bytes:
     """Return the bytes that a server with this fault sends until the end, a reset, or the timeout."""
     parts = b""
-    # A reset, which can come before connect() returns, and a timeout end the reading.
+    # Reading ends with a timeout or a reset. A reset can come even before connect() returns.
     with SocketServer(fault.handler()) as server, contextlib.suppress(OSError), connect(server, seconds) as client:
         client.sendall(REQUEST)
         # A server that keeps the connection open closes it when the client ends its stream.

@@ -215,7 +215,7 @@ def test_two_simulations_run_at_once_and_end_with_their_connection(monkeypatch: 
         assert json.loads(ask(edge, "POST", "/page/split", {}).body) == refusal
         assert ask(edge, "GET", "/page/content").status == 200
         running.close()
-        attempts: List[bool] = []  # kept, because ``eventually`` calls its condition once more after it was true
+        attempts: List[bool] = []  # remembers a success: ``eventually`` calls its condition once more after it was true
         assert eventually(lambda: any(attempts) or attempts.append(can_start_simulation(edge)))
 
 

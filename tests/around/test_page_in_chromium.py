@@ -1,4 +1,4 @@
-"""Chromium uses the page of the local edge, on a phone and on a desktop."""
+"""The page of the local edge in Chromium, in windows as wide as on a phone and on a desktop."""
 
 import json
 from pathlib import Path
@@ -281,7 +281,7 @@ def test_the_problem_of_the_file_stays_shown_after_a_restart(
 def test_hostile_names_run_no_scripts_and_do_not_break_the_layout(watched_page: WatchedPage) -> None:
     page = watched_page.page
     page.locator("#visitor-id").fill(HOSTILE[1])
-    page.get_by_label("Kind of id").select_option("thirdPartyId")  # the only kind that can have any form
+    page.get_by_label("Kind of id").select_option("thirdPartyId")  # the only kind of id that may contain any text
     page.get_by_role("button", name="Explain").click()
     page.get_by_role("heading", level=4, name=HOSTILE[0]).wait_for()
     assert titles(page) == list(HOSTILE)

@@ -151,11 +151,11 @@ def test_an_exception_of_a_handler_is_raised_at_the_end_of_the_block() -> None:
 def test_the_exception_of_the_block_takes_precedence() -> None:
     def raise_key_error(connection: Connection) -> None:
         connection.read_request()
-        raise KeyError("the server's")
+        raise KeyError("from the handler")
 
-    with pytest.raises(LookupError, match="the test's"), SocketServer(raise_key_error) as server:
+    with pytest.raises(LookupError, match="from the block"), SocketServer(raise_key_error) as server:
         exchange(server)
-        raise LookupError("the test's")
+        raise LookupError("from the block")
     assert [type(error) for error in server.failures] == [KeyError]
 
 

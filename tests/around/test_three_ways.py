@@ -296,7 +296,7 @@ ANALYTICS: Dict[str, Any] = {
 
 
 @pytest.mark.parametrize("logging", ["client_side", "server_side"])
-def test_analytics_and_response_tokens_are_the_same_for_all_methods(logging: str) -> None:
+def test_analytics_and_response_tokens_are_the_same_server_side_and_on_device(logging: str) -> None:
     """Only the edge adds ``experience.reason``, and only its ids are strings; both differences are ignored."""
     request = {
         "execute": {"mboxes": [{"name": "m"}], "pageLoad": {}},

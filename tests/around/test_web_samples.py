@@ -1,4 +1,4 @@
-"""The web applications in ``samples/``, run without arguments: pages, displays and clicks."""
+"""The Flask and WSGI samples, run without arguments: pages, displays and clicks."""
 
 import contextlib
 import html
@@ -52,7 +52,7 @@ class Browser:
 
 @contextlib.contextmanager
 def run_sample(root: Path, name: str, edge: str = "") -> Iterator[str]:
-    """Run a sample and yield its address. It uses the local edge with the address ``edge``, or starts its own."""
+    """Run a sample and yield its address. The sample uses the local edge at ``edge``, or starts its own."""
     environment = {**os.environ, "PYTHONPATH": str(root), "PORT": "0", "TARGET_SERVER_DOMAIN": edge}
     command = [sys.executable, "-u", str(root / "samples" / name / "app.py")]
     with subprocess.Popen(

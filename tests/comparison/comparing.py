@@ -16,7 +16,7 @@ ABSENT = "<absent>"
 NEVER_INTENDED = re.compile("ImportError|ModuleNotFoundError|nothing: it hangs")
 #: This SDK may raise errors of these classes. An entry must name any other error.
 SDK_ERRORS = {"TargetError", "OpenApiException"}
-#: The maximum number of ways to align the elements of two lists.
+#: The maximum number of alignments that are tried for two lists.
 MAX_ALIGNMENTS = 2000
 #: The key of the class names that catch an error.
 CAUGHT = "caught as"
@@ -74,7 +74,7 @@ def _matches(patterns: str, text: str) -> bool:
 
 @functools.lru_cache(maxsize=None)
 def _pattern(patterns: str) -> Pattern[str]:
-    # Nothing is escaped: names of scenarios contain no wildcards, and places no brackets.
+    # Nothing needs to be escaped: the names of scenarios contain no wildcards, and places contain no brackets.
     return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns.split("|")))
 
 

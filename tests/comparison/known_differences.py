@@ -1,7 +1,7 @@
 """The intended differences from 1.1.0.
 
-``tests/numbers.md`` explains the numbers ``B…`` and ``D…``. Other entries name a topic, for which ``DESCRIBED`` has the
-words of ``docs/migrating-from-1.1.md``.
+``tests/numbers.md`` explains the numbers ``B…`` and ``D…``. Other entries name a topic. ``DESCRIBED`` quotes what
+``docs/migrating-from-1.1.md`` says about each topic.
 """
 
 import re
@@ -92,7 +92,7 @@ EVERYWHERE: List[D] = [
         exactly("[]"),
         ABSENT,
     ),
-    D("D1", "*", "result*.max_age", "The documented spelling is present, too.", ABSENT, r"^\d+$"),
+    D("D1", "*", "result*.max_age", "The cookie has the documented ``max_age`` beside ``maxAge``.", ABSENT, r"^\d+$"),
 ]
 
 REQUESTS: List[D] = [
@@ -420,7 +420,7 @@ REQUESTS: List[D] = [
         "|get offers: cookie a session id of*|get offers: cookie a slash*|get offers: cookie a line break"
         "|get offers: cookie parts with percent-encoding",
         "result.target_cookie.value",
-        "The cookie has the new session id, too.",
+        "The cookie contains the new session id.",
         '^"session#(a/|a%|s{129})',
         r'^"session#<uuid of requests.0.query.sessionId>#<now\+1860s>\|PC#[^#|]*#<now\+63244800s>"$',
     ),
@@ -602,7 +602,7 @@ ATTRIBUTES: List[D] = [
         "B49",
         "*attributes, of an unknown mbox",
         "result",
-        "The attributes of an unknown mbox are an empty dict, too.",
+        "The attributes of an unknown mbox are an empty dict.",
         "'NoneType' object is not iterable",
         parts('{"as_object": {"nowhere": {}}', '"get_response": ' + EDGE[0], *EDGE[1:]),
     ),
@@ -645,7 +645,7 @@ DECIDING: List[D] = [
         "B50",
         "deciding: on-device, no visitor id",
         "result.request.id.tnt_id",
-        "The new device id is in the request, too.",
+        "The request contains the new device id.",
         ABSENT,
         DEVICE,
     ),
@@ -786,7 +786,7 @@ DECIDING: List[D] = [
         "On-device: metrics",
         "deciding: on-device, click metrics, prefetched|deciding: on-device, page load, prefetched",
         "result.response.prefetch.mboxes.0.metrics|result.response.prefetch.page_load.metrics",
-        "Prefetched offers have the tokens of clicks, too.",
+        "Prefetched offers have click tokens.",
         ABSENT,
         exactly('[{"event_token": "click-token", "is": "Metric", "selector": "#buy", "type": "click"}]'),
     ),
@@ -1144,7 +1144,7 @@ ANSWERS: List[D] = [
         "B5",
         "odd answers: 204",
         "result",
-        "A success without a body is an answer, too.",
+        "A success without a body is an answer.",
         "no attribute 'to_dict'",
         parts(ENVELOPE, '"response": {"is": "DeliveryResponse"}'),
     ),
@@ -1160,7 +1160,7 @@ ANSWERS: List[D] = [
         "B5",
         "odd answers generated client: execute, 204|odd answers generated client: execute, called back, 204",
         "result|result.0.1",
-        "A success without a body is an answer, too.",
+        "A success without a body is an answer.",
         NULL,
         exactly('{"is": "DeliveryResponse"}'),
     ),
@@ -1286,7 +1286,7 @@ ANSWERS: List[D] = [
         "odd answers generated client: execute, a list|odd answers generated client: execute, not JSON"
         "|odd answers generated client: execute, an id that is a text",
         "result",
-        "An invalid answer is an error of the generated client, too.",
+        "The generated client treats an invalid answer as an error.",
         '"is": "DeliveryResponse"',
         parts('{"caught as": ["InvalidResponse"'),
     ),
@@ -1294,7 +1294,7 @@ ANSWERS: List[D] = [
         "Errors: wrong structure",
         "odd answers: called back, not JSON",
         "result.given.0.0",
-        "An invalid answer is an error for callbacks, too.",
+        "An invalid answer is reported to err_callback.",
         exactly('"callback"'),
         exactly('"err_callback"'),
     ),
@@ -1326,7 +1326,7 @@ ANSWERS: List[D] = [
         "Errors: wrong structure",
         "odd answers generated client: execute, called back, not JSON",
         "result.0.0",
-        "The generated client reports the error, too.",
+        "The generated client reports an invalid answer to err_callback.",
         exactly('"data"'),
         exactly('"error"'),
     ),
@@ -1426,7 +1426,7 @@ GENERATED_CLIENT_AND_TOOLS: List[D] = [
         "generated client: subclasses of models, *",
         "result.to_dict.context.client_hints|result.request.to_dict.context.client_hints"
         "|result.request.context.to_dict.client_hints",
-        "to_dict has the newer attribute, too.",
+        "to_dict contains the newer attribute.",
         ABSENT,
         NULL,
     ),

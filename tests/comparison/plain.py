@@ -29,7 +29,8 @@ SERVED_BY = re.compile(r"(?<=LocalEdge) Python/[\w.+]+")
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?=Z|\+00:00|$)")
 HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 ADDRESS = re.compile(r"0x[0-9a-f]+")
-#: Seconds before and after the start within which a number counts as a time. A device id is valid for two years.
+#: A number counts as a time if it is at most so many seconds before or after the start. ``FUTURE`` is more than two
+#: years, because a device id is valid for two years.
 PAST, FUTURE = 3600, 64000000
 
 
@@ -80,7 +81,7 @@ def _now_if_close(found: str, now: float, form: str) -> str:
     return "<now>" if abs(moment.timestamp() - now) < 60 else found
 
 
-#: The values of the clock that rules see, as ``strftime`` formats; and the time that telemetry measures.
+#: The ``strftime`` formats of the clock values that rules see. ``execution``, a duration in telemetry, has no format.
 CLOCK = {"current_time": "%H%M", "current_day": "%u", "execution": ""}
 
 

@@ -93,7 +93,7 @@ def edge_and_encrypted() -> Iterator[Server]:
 
 @contextlib.contextmanager
 def odd_answers() -> Iterator[Server]:
-    """Start a server that sends the answer with the name of the first mbox."""
+    """Start a server that sends the answer in ``ODD`` with the name of the first requested mbox."""
     with SocketServer(_answer_each) as server:
         yield Server(server.domain, lambda: [_read(raw) for raw in server.requests])
 

@@ -79,7 +79,7 @@ def test_1_1_0_still_gives_the_recorded_results(python_1_1_0: str, process: str)
 @pytest.mark.slow
 @pytest.mark.process
 def test_models_declare_the_same_attributes(our_models: Any) -> None:
-    """Wire names, constants and modules are equal, and types except for ``RETYPED``. ``NEWER`` attributes come last."""
+    """Wire names, constants and modules are equal. Only ``RETYPED`` types differ. ``NEWER`` attributes come last."""
     theirs, now = recording.read(recording.SURFACE), our_models["surface"]
     newer, retyped = {}, {}
     for name, was in theirs.items():
@@ -198,7 +198,7 @@ def test_a_foreign_error_is_covered_only_if_the_entry_names_it() -> None:
 def test_only_values_that_differ_from_run_to_run_become_placeholders() -> None:
     """Equal ids stay equal, and times keep their distance from the start. Other numbers and texts stay as they are."""
     first, other = "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f", "ffffffff-0a1b-0a1b-0a1b-0a1b2c3d4e5f"
-    recording_of = {
+    requests = {
         "a": [first, other, f"x {first} 0x7f00"],
         "b": {"soon": 1800001861, "now": 1800000000123, "text": "PC#v#1800000600", "long ago": 1700000000},
         "headers": {"content-length": "12", "x-exc-sdk-version": "2.0.0.dev0", "version": "2.0.0"},
@@ -206,7 +206,7 @@ def test_only_values_that_differ_from_run_to_run_become_placeholders() -> None:
         "current_time": "0800",
         "when": ["2027-01-15T08:00:03", "2027-01-15T09:00:03"],
     }
-    assert plain({"requests": recording_of}, 1800000000.5, "127.0.0.1:8080") == {
+    assert plain({"requests": requests}, 1800000000.5, "127.0.0.1:8080") == {
         "requests": {
             "a": ["<uuid of requests.a.0>", "<uuid of requests.a.1>", "x <uuid of requests.a.0> 0x…"],
             "b": {"soon": "<now+1860s>", "now": "<now+0ms>", "text": "PC#v#<now+600s>", "long ago": 1700000000},

@@ -145,7 +145,7 @@ SIGNATURES = {
         "(client, organization_id, polling_interval=None, artifact_location=None, artifact_payload=None, "
         "environment=None, cdn_environment=None, cdn_base_path=None, send_notification_func=None, "
         "telemetry_enabled=True, event_emitter=None, maximum_wait_ready=None, property_token=None, "
-        "*, pool_manager=None)"  # which 1.1.0 did not have
+        "*, pool_manager=None)"  # 1.1.0 did not have pool_manager
     ),
     "types.target_delivery_request.TargetDeliveryRequest": (
         "(request, target_cookie=None, target_location_hint=None, consumer_id=None, customer_ids=None, "
@@ -400,7 +400,7 @@ def test_rules_of_a_property_and_rules_without_one_are_accepted():
     assert [filters.by_property_token(None)(rule) for rule in rules] == [True] * 3 + [False]
 
 
-def test_contexts_contain_the_values_of_a_page_an_mbox_and_a_place():
+def test_contexts_contain_the_values_of_a_page_an_mbox_and_a_geo():
     address = Address(url="https://www.A.com/P?q=1#F", referring_url="http://b.org/x")
     page = context_provider.create_page_context(address)
     assert type(page) is PageContext
@@ -910,7 +910,7 @@ def test_a_child_closes_connections_of_its_parent():
         def check_sockets():
             before = sockets()
             assert engine.is_ready()
-            assert sockets() < before  # garbage of other tests may hold sockets, too
+            assert sockets() < before  # not 0, because garbage of other tests may hold sockets
 
         assert in_a_child(check_sockets)
 

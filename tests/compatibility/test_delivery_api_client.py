@@ -693,7 +693,7 @@ def test_a_redirect_is_not_followed():
 
 @pytest.mark.server
 def test_a_503_is_not_retried():
-    """1.1.0 did not retry a 503, either."""
+    """As in 1.1.0."""
     with SocketServer(answer(None, 503)) as server, client_of(server) as client:
         with pytest.raises(ApiException, match="503"):
             execute(client)
@@ -926,7 +926,7 @@ def test_callbacks_get_the_answer_or_the_error(client):
 @pytest.mark.server
 @pytest.mark.parametrize("name", ["callback", "err_callback"])
 def test_a_callback_without_async_req_is_ignored(client, name):
-    """1.1.0 ignored these callbacks, too."""
+    """As in 1.1.0."""
     received = []
     assert content(execute(client, **{name: received.append})) == "<b>A</b>"
     assert received == []
@@ -954,7 +954,7 @@ def worker_count():
 @pytest.mark.server
 def test_b4_a_client_per_call_leaks_no_thread(edge, monkeypatch):
     monkeypatch.setattr(task_workers, "IDLE_SECONDS", 60.0)  # longer than ``eventually`` waits
-    before = worker_count()  # left by other tests
+    before = worker_count()  # workers that other tests left
     for _ in range(20):
         assert content(execute(client_of(edge), async_req=True).get(20)) == "<b>A</b>"
     assert edge.connections == 20

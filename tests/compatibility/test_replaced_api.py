@@ -282,7 +282,7 @@ def test_a_replacement_that_calls_the_original_uses_the_same_host(client, server
 
 
 def test_a_separate_api_client_uses_a_replaced_request(server):
-    """The method of one instance is replaced. ``execute_with_http_info`` and ``async_req`` use the replacement, too."""
+    """The method of one instance is replaced. ``execute_with_http_info`` and ``async_req`` use the replacement."""
     reply = rest_response(status=200, client="from-request")
     with ApiClient(delivery_api_client.Configuration(host=f"http://{server.domain}")) as api_client:
         with mock.patch.object(api_client, "request", return_value=reply):

@@ -233,11 +233,8 @@ def test_channels_location_hints_mboxes_and_notifications_are_checked() -> None:
     assert not helper.valid_notification(Notification(**{**complete, "type": "x"}))
 
 
-def test_the_customer_ids_of_a_visitor() -> None:
-    """Customer ids of the visitor precede those of the request.
-
-    Both spellings of the key work, and the state may be a number or text.
-    """
+def test_the_customer_ids_of_a_visitor_precede_those_of_the_request() -> None:
+    """Both spellings of the key work, and the state may be a number or text."""
     own = [CustomerId(id="z", integration_code="i", authenticated_state="unknown")]
     for key in ("customer_ids", "customerIDs"):
         ids = {"a": {"id": "1", "authState": "1"}, "b": {"id": "2", "authState": 0}, "c": "x"}

@@ -1,6 +1,6 @@
 """MurmurHash3 x86-32 over UTF-16 code units, written from the specification alone, and the bucket of a visitor.
 
-It is independent of the SDK's hash. The tests compare the allocations in the cases with its buckets.
+This code is independent of the SDK's hash. The tests compare its buckets with the allocations in the cases.
 """
 
 import struct

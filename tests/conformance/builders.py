@@ -52,7 +52,7 @@ def yes_or_no(condition, location="home", activity=1):
 
 
 def artifact(locations=None, views=None, without=(), changes=None, **mboxes):
-    """Return an artifact of these mboxes, by keyword or in a dict, and of these views.
+    """Return an artifact with ``views``, and with the mboxes in ``locations`` and in the other keyword arguments.
 
     ``changes`` replaces parts of the artifact, ``without`` removes parts. Both use the names on the wire.
     """
@@ -97,7 +97,7 @@ def client_of(document, domain="127.0.0.1:9", **options):
 
 
 def request_json(mode="prefetch", mboxes=("home",), visitor="visitor-1", **more):
-    """Return a request for mboxes, each a name or a dict with JSON names; other parts are keyword arguments."""
+    """Return a request as JSON. Each of ``mboxes`` is a name or a dict with JSON names. ``more`` has other parts."""
     requested = [
         {"index": index, **({"name": one} if isinstance(one, str) else one)} for index, one in enumerate(mboxes)
     ]

@@ -54,8 +54,8 @@ def unexpected_value(response, path):
 def report_differences(expected, reports):
     """Return the differences between the expected report and those that were sent.
 
-    If a report with telemetry is expected, only the reports with telemetry are compared, else only those with
-    notifications.
+    Only reports with notifications are compared, unless the expected report has none. Then only reports with telemetry
+    are compared.
     """
     kind = "notifications" if expected is None or "notifications" in expected["request"] else "telemetry"
     sent = [one for one in reports if kind in one["request"]]

@@ -67,7 +67,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # the process id is the group's id, too
+                start_new_session=True,  # the id of the process is also the id of its group
                 preexec_fn=_listen_to_ctrl_c,  # noqa: PLW1509 - the function takes no lock
             )
         if handle is not None:

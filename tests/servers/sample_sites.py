@@ -58,7 +58,7 @@ def running(name: str) -> Iterator[Site]:
 
 
 def answers(address: str) -> bool:
-    """Return whether a server answers. The path has no view, so the client of the sample makes no call."""
+    """Return whether a server answers. The requested path has no view, so the client of the sample makes no call."""
     try:
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address + "/nothing")
     except urllib.error.HTTPError:

@@ -45,7 +45,7 @@ def skip_if_missing(server):
 
 
 def answer_slowly(connection):
-    """Answer slowly; at once for the mbox ``quick``, and never for ``hung``."""
+    """Answer requests for the mbox ``quick`` at once, for ``hung`` never, and all others after ``SLOW`` seconds."""
     while True:
         request = connection.read_request()
         if not request:
@@ -155,7 +155,7 @@ class Serving:
         return self.process.until(all_answered, what=missing_answers)
 
     def publish_and_wait(self, rounds=3):
-        """Publish artifacts one after another; return the most seconds that a worker took to get a new one."""
+        """Publish artifacts one after another; return the longest time in seconds until a worker got one."""
         longest = 0.0
         for _ in range(rounds):
             self.versions += 1

@@ -64,7 +64,7 @@ def fire(worker, count):
 
 @pytest.mark.parametrize("count", scaled(200, 40))
 @pytest.mark.parametrize("tasks_per_child", [1, 2, 5, 10])
-def test_t16_calls_that_no_task_waits_for_complete_although_the_child_exits(tasks_per_child, count, broker, figure):
+def test_t16_calls_complete_although_no_task_waits_for_them_and_the_child_exits(tasks_per_child, count, broker, figure):
     with Edge(pause=0.2) as edge:
         with Worker(
             broker.new_settings(), edge, "--max-tasks-per-child", str(tasks_per_child), concurrency=8
@@ -194,7 +194,7 @@ def test_t17_the_new_child_after_a_hard_limit_can_call(limit_worker, broker, fig
     before = len(limit_worker.records("run_into_limit"))
     limit_worker.send("run_into_limit", "sync", time_limit=1)
     killed = limit_worker.until_recorded(before + 1, "run_into_limit")[-1]["pid"]
-    # The other seven children and a new one.
+    # Wait until the other seven children and a new one have made calls.
     new = call_twice_in(limit_worker, lambda pids: len(pids - {killed}) >= 8)
     figure("hard limit: children that work afterwards, of 8", len(new - {killed}), 8)
     assert killed in old

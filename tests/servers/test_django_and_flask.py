@@ -30,7 +30,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
 
 
 def reports_of(page: str) -> Dict[str, Any]:
-    """Return the tokens of the page's offer for a display and a click, as the script of the page reads them."""
+    """Return the display tokens and the click tokens of the page's offer, as the script of the page reads them."""
     whole = re.search(r'id="reports" type="application/json">(.*?)</script>', page)
     if whole:
         return dict(json.loads(whole[1]))

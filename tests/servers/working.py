@@ -27,7 +27,7 @@ WARNINGS = (
 class Edge(SocketServer):
     """Answer delivery requests after ``pause`` seconds, while ``answering`` is set. Also serve the rule artifact.
 
-    ``received`` has the delivery requests; ``answered`` those that were answered before the client disconnected.
+    ``received`` has all delivery requests. ``answered`` has those that were answered before the client disconnected.
     """
 
     def __init__(self, pause=0.0):
@@ -88,8 +88,8 @@ def ids(requests):
 class Sender(Celery):
     """A Celery application that sends tasks to the broker.
 
-    If the broker is a folder, it writes to another folder and moves complete files, because a worker would read a
-    partial file.
+    If the broker is a folder, the application writes each message to another folder and then moves the file, because a
+    worker would read a partial file.
     """
 
     def __init__(self, settings):
@@ -103,7 +103,7 @@ class Sender(Celery):
             self.conf.broker_transport_options = {**options, "data_folder_out": self._aside}
 
     def send_task(self, *arguments, **named):
-        """Send a task. All tasks, by object and by name, use this method."""
+        """Send a task. Celery uses this method to send a task by object as well as by name."""
         sent = super().send_task(*arguments, **named)
         for name in os.listdir(self._aside) if self._folder else ():
             os.rename(os.path.join(self._aside, name), os.path.join(self._folder, name))

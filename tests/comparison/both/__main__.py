@@ -27,7 +27,8 @@ LIMIT = 5
 
 def main(groups: str, edge: str, encrypted: str, file: str) -> None:
     """Run the scenarios of these groups in turn, then end the process even if threads are running."""
-    # 1.1.0 sends all calls of a process to the host that was configured first (B1). Nothing may leave this machine.
+    # 1.1.0 sends all calls of a process to the host that was configured first (B1). Configure the edge, so that no
+    # request leaves this machine.
     delivery_api_client.Configuration(host="http://" + edge)
     results: Dict[str, Any] = {}
     for group in groups.split(","):

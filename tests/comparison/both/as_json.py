@@ -1,4 +1,4 @@
-"""Convert what users can see of the values of either package to JSON."""
+"""Convert values of either package to JSON, as far as users can see them."""
 
 import copy
 import datetime
@@ -70,7 +70,7 @@ def _is_api(error: BaseException) -> bool:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as other:  # noqa: BLE001 - that an error cannot be printed is a result, too
+    except Exception as other:  # noqa: BLE001 - a ``str()`` that raises is part of the result
         return "str() raises " + type(other).__name__
 
 

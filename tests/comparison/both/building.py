@@ -6,7 +6,7 @@ JSON, or:
 ==========================  ====================================================
 ``{"$model": …}``           another description
 ``{"$enum": [class, name]}``  a constant
-``{"$text": [text, n]}``    a text, repeated
+``{"$text": [text, n]}``    ``text``, repeated ``n`` times
 ``{"$time": …}``            a ``datetime``
 ``{"$tuple": […]}``, ``{"$float": "nan"}``, ``{"$bytes": "…"}``, ``{"$object": …}``  a value of this type
 ==========================  ====================================================

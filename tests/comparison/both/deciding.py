@@ -205,7 +205,7 @@ A_WHILE = 1.5
 
 
 def with_default_interval(seconds: float) -> Callable[[Environment], Any]:
-    """Return a scenario with a given artifact and the default ``polling_interval``: a decision after some seconds."""
+    """Return a scenario that decides after ``seconds``, with a given artifact and the default ``polling_interval``."""
 
     def scenario(env: Environment) -> Any:
         client = env.on_device(polling_interval=None, artifact_location=location(env))

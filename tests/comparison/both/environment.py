@@ -128,7 +128,10 @@ class Environment:
         return {"given": callback_calls, "ready": result.ready(), "get()": as_json(answer)}
 
     def event(self, name: str, **options: Any) -> Any:
-        """Create a client; return the outcome and its events of that name. Wait for one up to ``PATIENCE`` seconds."""
+        """Create a client, and wait up to ``PATIENCE`` seconds for an event ``name``.
+
+        Return the outcome of the creation, and the events.
+        """
         received_events: List[Any] = []
         received = threading.Event()
 

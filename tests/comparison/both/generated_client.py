@@ -72,7 +72,7 @@ def called_back(name: str) -> Callable[[Environment], Any]:
 
 
 def callback_without_async_req(name: str) -> Callable[[Environment], Any]:
-    """Return a scenario of callbacks without ``async_req``: the result, and the arguments of the callbacks."""
+    """Return a scenario that passes callbacks without ``async_req``, and returns the answer and their arguments."""
 
     def scenario(env: Environment) -> Any:
         callback_calls: Any = []
@@ -202,7 +202,7 @@ class Nowhere(api.Address):
 
 
 def with_subclasses() -> Any:
-    """Return a request with models of both subclasses, in a list and as attributes."""
+    """Return a request with a ``Renamed`` in a list and a ``Nowhere`` as an attribute."""
     context = api.Context(channel=api.ChannelType.WEB, address=Nowhere(url="https://example.com/"))
     return request(context=context, execute=execute(Renamed(name="home", index=1), mbox("flags", index=2)))
 
@@ -321,7 +321,7 @@ CONFIGURING: Dict[str, Callable[[Environment], Any]] = {
     "__version__": lambda env: api.__version__,
     "enums": lambda env: [outcome(lambda: as_json(api.ChannelType())), api.ChannelType() == api.ChannelType()],
 }
-#: Answers of ``odd_answers``.
+#: Names of answers in ``odd_answers``.
 ODD = (
     "400", "401", "403", "404", "500", "503", "204", "206", "301", "not JSON", "an empty object", "a list",
     "an id that is a text", "a number as content", "a long tntId", "unknown fields", "wrong types",

@@ -102,7 +102,7 @@ def request_afterwards(env: Environment) -> Any:
 
 
 def without_request(env: Environment) -> Any:
-    """Call twice without a request, then with options but no request."""
+    """Call ``get_attributes`` twice without options, then with options but without a request."""
     client = env.client()
     return [
         as_json(outcome(lambda: results_of_methods(client.get_attributes(["flags"]), ["flags"]))),

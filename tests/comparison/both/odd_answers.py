@@ -1,4 +1,4 @@
-"""Errors and unusual answers: the mbox name selects one in ``servers.ODD``."""
+"""Errors and unusual answers. The name of the requested mbox selects an answer in ``servers.ODD``."""
 
 from typing import Any, Callable, Dict
 

@@ -243,7 +243,7 @@ CONSTANTS = {
 
 
 def call_function(package: str, row: Row) -> Callable[[Environment], Any]:
-    """Return a scenario of one function: its results, and its arguments afterwards if it changes them."""
+    """Return a scenario that calls a function, and returns the results and any changed arguments."""
     module, name, calls = row
 
     def scenario(env: Environment) -> Any:
