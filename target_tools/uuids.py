@@ -5,6 +5,7 @@ The standard module ``uuid`` is slow to import, because it examines the platform
 
 import hashlib
 import os
+import struct
 from typing import Callable
 
 #: The namespace of :func:`uuid_from_text`.
@@ -12,6 +13,10 @@ _NAMESPACE = bytes.fromhex("6f7a1c6e6a0e5d2b9c583f1d0b8f7c11")
 
 #: Replaces the first digit of the fourth group, of which RFC 4122 fixes two bits.
 _VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4))
+_VARIANT_BYTES = {digit.encode(): variant.encode() for digit, variant in _VARIANTS.items()}
+
+#: Splits hexadecimal digits into the parts of UUIDs, with the digits of the version and of the variant alone.
+_split = struct.Struct("8s 4s s 3s s 3s 12s").iter_unpack
 
 #: Number of UUIDs made of one read of random bytes. Most calls need no more.
 _BATCH_SIZE = 7
@@ -41,23 +46,26 @@ class UuidGenerator:
     forked child or a restored snapshot of the process would generate the same UUIDs.
     """
 
-    __slots__ = ("_digits",)
+    __slots__ = ("_ids",)
 
     def __init__(self) -> None:
-        self._digits = _random_bytes(16 * _BATCH_SIZE).hex()
+        self._ids = _split(_random_bytes(16 * _BATCH_SIZE).hex().encode())
 
     def next(self) -> str:
         """Return a new UUID."""
-        d = self._digits or _random_bytes(16 * _BATCH_SIZE).hex()
-        self._digits = d[32:]
-        # The same as _format_uuid. A call needs several UUIDs, and calling the function would double the time.
-        return f"{d[:8]}-{d[8:12]}-4{d[13:16]}-{_VARIANTS[d[16]]}{d[17:20]}-{d[20:32]}"
+        for a, b, _, c, d, e, f in self._ids:
+            return (b"%b-%b-4%b-%b%b-%b" % (a, b, c, _VARIANT_BYTES[d], e, f)).decode()
+        return self._renewed().next()
 
     def next_data_id(self) -> str:
         """Return a new supplemental data id: 16 hexadecimal digits, a hyphen, 16 more."""
-        d = self._digits or _random_bytes(16 * _BATCH_SIZE).hex()
-        self._digits = d[32:]
-        return f"{d[:16]}-{d[16:32]}".upper()
+        for parts in self._ids:
+            return (b"%b%b%b%b-%b%b%b" % parts).decode().upper()
+        return self._renewed().next_data_id()
+
+    def _renewed(self) -> "UuidGenerator":
+        self._ids = UuidGenerator()._ids
+        return self
 
 
 def random_uuid() -> str:

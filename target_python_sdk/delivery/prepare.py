@@ -233,10 +233,7 @@ def complete_context(given: Optional[Context]) -> Context:
 
 def default_experience_cloud(data_id: Optional[str]) -> ExperienceCloud:
     """Return the default values for the Experience Cloud: server-side logging with ``data_id``."""
-    cloud, analytics = copy_with(_NO_CLOUD), copy_with(_SERVER_SIDE_LOGGING)
-    vars(analytics)["supplemental_data_id"] = data_id  # assigning an attribute would validate the id
-    vars(cloud)["analytics"] = analytics
-    return cloud
+    return copy_with(_NO_CLOUD, analytics=copy_with(_SERVER_SIDE_LOGGING, supplemental_data_id=data_id))
 
 
 def _experience_cloud(
