@@ -217,7 +217,7 @@ class CallbackTask:
         limit: Optional[TimeLimit] = None,
         observe: Optional[Callable[[Any, Optional[BaseException]], object]] = None,
     ) -> None:
-        self.result: AsyncResult[Any] = AsyncResult()
+        self._result: Optional[AsyncResult[Any]] = None
         self._context = contextvars.copy_context()
         self._function, self._callback, self._err_callback, self._log = function, callback, err_callback, log
         self._limit = limit
@@ -231,6 +231,13 @@ class CallbackTask:
         self._outcomes: Dict[None, _Outcome] = {}
         if limit is not None:
             self.result.expire_by(self._check_time)
+
+    @property
+    def result(self) -> "AsyncResult[Any]":
+        """The result. It is created when it is first read, because no thread waits for that of a notification."""
+        if self._result is None:
+            self._result = AsyncResult()
+        return self._result
 
     def run(self, inline: bool = False) -> None:
         """Do the work.
@@ -252,7 +259,8 @@ class CallbackTask:
         If the call expired, its callback runs after its result is ready.
         """
         deadline = Deadline.after(seconds)
-        self.result.wait(seconds)
+        if self._result is not None:
+            self._result.wait(seconds)
         if deadline.remaining() > 0 and not self.is_done():
             self.run_while_waiting()
         return self._callback_done.wait(deadline.remaining())
@@ -281,8 +289,8 @@ class CallbackTask:
         """Return the seconds until the next check. If the time of the call is up, end it and return infinity."""
         limit, begun_at = self._limit, self._begun_at
         # Read these in this order, because a worker that ends the call replaces them in the opposite order.
-        outcomes, result = self._outcomes, self.result
-        if limit is None or outcomes or result is _DONE:
+        outcomes, result = self._outcomes, self._result
+        if limit is None or outcomes or result is None or result is _DONE:
             return math.inf
         expires_at = self._created_at + limit.waiting if begun_at is None else begun_at + limit.running + GRACE_SECONDS
         remaining = expires_at - monotonic()
@@ -307,9 +315,10 @@ class CallbackTask:
         except Exception:  # noqa: BLE001 - it is logged; the callback belongs to the application
             self._log.exception("A callback raised")
         finally:
-            self.result.complete(value, error)
+            if self._result is not None:
+                self._result.complete(value, error)
             # The error's traceback refers to frames that hold the task, so drop the error and other attributes.
-            self.result = _DONE
+            self._result = _DONE
             self._outcomes = {}
             self.run_while_waiting = noop
             del self._function, self._callback, self._err_callback, self._context, self._observe
