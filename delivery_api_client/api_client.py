@@ -112,7 +112,8 @@ class ApiClient:
     ) -> "Union[Any, AsyncResult[Any]]":
         """Make a call and return ``(data, status, headers)``, or ``data`` alone; with ``async_req`` an ``AsyncResult``.
 
-        Values that cannot be sent and invalid time limits raise here. The ``AsyncResult`` raises all other errors.
+        With ``async_req``, this method raises errors about values that cannot be sent and about invalid time limits.
+        The ``AsyncResult`` raises the errors of the request and its response.
         """
         if files:
             raise ApiValueError("files cannot be sent: the Delivery API accepts none")
@@ -158,7 +159,7 @@ class ApiClient:
         return to_json_value(obj)
 
     def deserialize(self, response: Any, response_type: Optional[TypeName]) -> Any:
-        """Parse ``response.data``, which is JSON, as a value of a type.
+        """Parse the JSON in ``response.data`` as a value of ``response_type``.
 
         Types are named as in ``openapi_types``: ``DeliveryResponse``, ``list[View]``, ``dict(str, int)``.
         Unknown keys are ignored. Raises ``InvalidResponse`` for the wrong structure.
@@ -168,7 +169,7 @@ class ApiClient:
     def parameters_to_tuples(
         self, params: Pairs, collection_formats: Optional[Mapping[str, str]] = None
     ) -> List[Tuple[str, Any]]:
-        """Return parameters as pairs. ``collection_formats`` names the format of lists, by parameter."""
+        """Return parameters as pairs. ``collection_formats`` gives the format of each list, by parameter name."""
         pairs: List[Tuple[str, Any]] = []
         for name, value in pairs_of(params):
             style = (collection_formats or {}).get(name)
@@ -227,7 +228,7 @@ class ApiClient:
             return response
         body = response.urllib3_response.data if isinstance(response, RESTResponse) else response.data
         data = _data_of(response.status, body, types)
-        if deadline.remaining() <= 0:  # parsing a large answer takes time, too
+        if deadline.remaining() <= 0:  # parsing a large answer may exceed the time limit
             raise DeadlineExceeded(f"the answer was not read within {timeout * 1000:.0f} ms")
         return data if data_only else (data, response.status, response.getheaders())
 

@@ -106,7 +106,7 @@ def _headers(given: Mapping[str, Any], origin: Origin) -> Dict[str, str]:
 
 
 def _body(content_type: str, body: Body, post_params: Pairs) -> bytes:
-    """Encode ``body`` as ``content_type``."""
+    """Encode ``body`` as ``content_type``. For a form, encode ``post_params`` instead."""
     if re.search("json", content_type, re.IGNORECASE):
         try:
             return b"" if body is None else render_json(body)

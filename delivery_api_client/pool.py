@@ -8,7 +8,7 @@ from target_tools.concurrency.tasks import AsyncResult, Callback, CallbackTask
 from target_tools.errors import ApiValueError, ClientClosed
 from target_tools.logger import Log
 
-#: Calls that may wait for a worker.
+#: Maximum number of calls that wait for a worker.
 MAX_PENDING = 10000
 #: Seconds that an exiting process waits for outstanding calls.
 SHUTDOWN_SECONDS = 2.0

@@ -48,14 +48,14 @@ class WatchedNames:
 
     def _execute(self, call: ReplacedCall) -> Any:
         """Call ``DeliveryApi.execute`` with 1.1.0's arguments."""
-        importlib.import_module(_DELIVERY_API)  # which imports this module
+        importlib.import_module(_DELIVERY_API)  # not at module level, because that module imports this one
         genuine_execute = self._watched[_DELIVERY_API, "DeliveryApi.execute"].genuine
         client = self._current("ApiClient")(Configuration(host=call.host))
         try:
             execute = self._current("DeliveryApi")(client).execute
             keywords: Dict[str, Any] = {} if call.version is None else {"version": call.version}
             if getattr(execute, "__func__", None) is genuine_execute:
-                keywords["_request_timeout"] = call.timeout  # a replacement gets only 1.1.0's arguments
+                keywords["_request_timeout"] = call.timeout  # a replacement may accept only what 1.1.0 passed
             return execute(call.ims_org_id, call.session_id, call.delivery_request, **keywords)
         finally:
             close = getattr(client, "close", None)

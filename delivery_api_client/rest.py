@@ -63,7 +63,7 @@ class RESTClientObject:
         self._configuration = configuration
         self._log = Log(configuration.logger["package_logger"])
         policy = retry_policy(configuration.retries)
-        _proxy(configuration)  # raises if it is invalid
+        _proxy(configuration)  # raises if the proxy is invalid
         if not configuration.verify_ssl:
             self._log.warning("verify_ssl is False: anyone on the network can read and change what is sent")
         self._transports = PerProcess(

@@ -20,7 +20,7 @@ from target_tools.typing_compat import Json
 #: The name of a type, or the class itself.
 TypeName = Union[str, Type[Any]]
 
-#: The types whose values are returned as parsed.
+#: Types whose JSON values are returned unchanged.
 _ANYTHING = (object, dict, list, bytes)
 _TYPES: Dict[str, Type[Any]] = {
     **{cls.__name__: cls for cls in (*_ANYTHING, int, float, str, bool, datetime.datetime, datetime.date)},
@@ -105,7 +105,7 @@ def _load_scalar_or_model(value: Any, cls: Type[Any]) -> Any:
 
 
 def _load_time(value: Json, cls: Type[datetime.date]) -> datetime.date:
-    """Parse a datetime, or a date, which is the first ten characters of ``value``."""
+    """Parse ``value`` as a datetime, or its first ten characters as a date."""
     text = str(value) if cls is datetime.datetime else f"{value!s:.10}T00:00:00"
     time = Order.from_dict({"time": text}).time
     if not isinstance(time, datetime.datetime):
@@ -120,7 +120,7 @@ def empty_value(type_name: TypeName) -> Any:
 
 
 def _container(type_name: TypeName) -> Optional[Match[str]]:
-    """Match the name of a list or dict type; the first or the second group is the type of its items."""
+    """Match the name of a list or dict type. Group 1 is the type of a list's items, group 2 that of a dict's values."""
     return _CONTAINER.fullmatch(type_name) if isinstance(type_name, str) else None
 
 

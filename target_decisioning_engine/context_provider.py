@@ -19,7 +19,7 @@ def create_referring_context(address: Optional[Address]) -> PageContext:
 
 
 def create_mbox_context(mbox_request: Optional[MboxRequest]) -> Dict[str, Any]:
-    """Return the parameters of an mbox. ``a.b`` becomes an entry of ``a``; each text is added in lower case as well."""
+    """Return the parameters of an mbox. ``a.b`` becomes ``b`` in the dict ``a``; texts are also added in lower case."""
     return nest_parameters((None if mbox_request is None else mbox_request.parameters) or {})
 
 
@@ -44,7 +44,7 @@ def get_lower_case_attributes(obj: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def with_lowercase_string_values(obj: Dict[str, Any]) -> Dict[str, Any]:
-    """Return ``obj`` with each text in lower case as well, at all levels."""
+    """Return ``obj`` with an additional lower-case entry, such as ``url_lc``, for each text at any level."""
     lower = {f"{name}_lc": value.lower() for name, value in obj.items() if isinstance(value, str)}
     nested = {name: with_lowercase_string_values(value) for name, value in obj.items() if isinstance(value, dict)}
     return {**obj, **nested, **lower}

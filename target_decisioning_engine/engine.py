@@ -30,7 +30,7 @@ class TargetDecisioningEngine:
         """
         runtime = self._runtime
         if runtime is None or runtime.stopped:
-            # Decisioning is a third of the SDK's modules. Importing this class alone does not import them.
+            # Imported here, so that importing this class alone does not load the decisioning modules.
             from target_decisioning_engine.engine_runtime import EngineRuntime  # noqa: PLC0415
 
             runtime = self._runtime = EngineRuntime(self.config)

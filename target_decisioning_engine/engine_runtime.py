@@ -1,6 +1,6 @@
-"""Runs an initialized engine on the runtime of an on-device client, which exists once per process.
+"""Runs an initialized engine with the same per-process ``Runtime`` as an on-device client.
 
-Unlike a client, it sends nothing to the edge. It passes notifications to the application.
+Unlike a client, an engine sends nothing to the edge. It passes notifications to the application.
 """
 
 from functools import partial
@@ -33,7 +33,7 @@ from target_tools.schema.model import copy_with
 
 
 def not_available() -> ArtifactNotAvailable:
-    """Return the error of an engine without an artifact."""
+    """Return the error for an engine without an artifact."""
     return ArtifactNotAvailable(MESSAGES["ARTIFACT_NOT_AVAILABLE"])
 
 
@@ -83,7 +83,7 @@ class EngineRuntime:
         prepared = prepare_request(call_options(options, settings, self._log), settings, None, self._log)
         enabled = self._config.telemetry_enabled
         sends_telemetry = enabled is None or enabled  # None stands for the default, as in 1.1.0
-        if sends_telemetry:  # with telemetry, the application is notified even if no offer was displayed
+        if sends_telemetry:  # with telemetry, notifications are sent even if no offer was displayed
             prepared = prepared.with_request(copy_with(prepared.request, telemetry=_telemetry(prepared.request)))
         context = self._processes.get().on_device_context
         decision = decide_on_device(prepared, artifact, context, deadline)

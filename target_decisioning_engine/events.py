@@ -1,6 +1,6 @@
 """1.1.0's names of an engine's events.
 
-They are those of ``target_python_sdk.events``, which this module does not import, because that would load urllib3.
+``target_python_sdk.events`` defines the same names. This module does not import it, because that would load urllib3.
 """
 
 ARTIFACT_DOWNLOAD_SUCCEEDED = "artifact_download_succeeded"

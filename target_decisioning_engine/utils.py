@@ -51,7 +51,7 @@ def get_geo_lookup_path(config: DecisioningConfig) -> str:
 
 
 def determine_artifact_location(config: DecisioningConfig) -> str:
-    """Return the default URL of the artifact, which ``artifact_location`` overrides."""
+    """Return the URL of the artifact for a configuration without ``artifact_location``."""
     return artifact_url(
         client=config.client,
         environment=get_target_environment(config),

@@ -1,4 +1,4 @@
-"""1.1.0's models. Each has a module of its name as well, such as ``Model.delivery_request``."""
+"""1.1.0's models. Each model also has its own module, such as ``Model.delivery_request``."""
 
 import sys
 from importlib.machinery import ModuleSpec

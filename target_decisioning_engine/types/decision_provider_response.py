@@ -6,7 +6,7 @@ from target_python_sdk.types import DeliveryResponse, ExecuteResponse, PrefetchR
 
 
 class DecisionProviderResponse(DeliveryResponse):
-    """A response, with the mboxes and views that only the edge can decide. ``to_dict`` does not include those."""
+    """A response with the names of the mboxes and views that only the edge can decide. ``to_dict`` omits the names."""
 
     def __init__(  # noqa: PLR0917 - 1.1.0's order
         self,

@@ -6,7 +6,7 @@ from target_tools.types.limited_key_dict import LimitedKeyDict
 
 
 class ArtifactDict(LimitedKeyDict):
-    """Copies its keys from a dict and ignores all others."""
+    """Copies the keys in ``_keys`` from a dict and ignores all others."""
 
     _keys: ClassVar[Tuple[str, ...]] = ()
 

@@ -6,7 +6,7 @@ from target_decisioning_engine.types.decisioning_artifact import ArtifactDict
 
 
 class _ContextDict(ArtifactDict):
-    """Copies its keys from keyword arguments and ignores all others."""
+    """Copies the keys in ``_keys`` from keyword arguments and ignores all others."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(kwargs)

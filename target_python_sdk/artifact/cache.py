@@ -5,9 +5,9 @@ time and its key. A value that is damaged, too old, too large or stored under an
 pickles, because a cache that others can write to must not allow them to run code.
 
 A file is written next to its final path and then renamed, readable by its owner only. The process trusts its own user,
-root, and the members of its groups. A file or folder is not used if it belongs to another user. Nor is it used if all
-users may write to it, or a group that the process does not belong to. A folder with the sticky bit may be writable,
-because others cannot replace a file in it.
+root, and the members of its groups. A file or folder is not used if it belongs to another user, or if it is writable
+by all users or by a group that the process does not belong to. A writable folder with the sticky bit is used, because
+others cannot replace a file in it.
 """
 
 import contextlib
@@ -88,7 +88,7 @@ class ArtifactCache:
         self.interruptible = False
 
     def load(self) -> Optional[CachedArtifact]:
-        """Return the cached artifact, if there is a usable one."""
+        """Return the cached artifact, or None if there is no usable one."""
         packed = self._try_store("read", lambda: self._store.get(self._key))
         if packed is None:
             return None
@@ -234,7 +234,7 @@ def _to_path(value: "Union[str, os.PathLike[str]]") -> str:
 
 
 def _remove_temp_files(path: str) -> None:
-    """Remove the temporary files next to ``path`` that processes left there because they were killed."""
+    """Remove old temporary files that killed processes left next to ``path``."""
     folder, name = os.path.split(path)
     pattern = re.compile(re.escape(name) + r"\.[0-9a-f]{12}")
     with contextlib.suppress(OSError), os.scandir(folder or os.curdir) as entries:

@@ -23,15 +23,16 @@ class DownloadedArtifact(NamedTuple):
     """An artifact from the network."""
 
     artifact: Artifact
-    #: The bytes that it was loaded from.
+    #: The bytes that the artifact was loaded from.
     body: bytes
     etag: Optional[str]
     #: The location of this machine according to the CDN, if it sent one.
     geo: Optional[Dict[str, Any]]
-    #: When the download began on the monotonic clock, its timings, and the seconds that it took to load the artifact.
-    #: The timings are None if the artifact was read from a file.
+    #: Monotonic time at which the download began; 0 if the artifact was read from a file.
     began: float = 0.0
+    #: None if the artifact was read from a file.
     timings: Optional[Timings] = None
+    #: Seconds that it took to load the downloaded bytes; 0 if the artifact was read from a file.
     parse_seconds: float = 0.0
 
 
@@ -44,7 +45,7 @@ def fetch_artifact(
 ) -> Optional[DownloadedArtifact]:
     """Download the artifact, or read its file, and load it. Return None if its ETag is still ``etag``.
 
-    Raises a ``DeliveryError``: ``HttpStatusError``, ``RedirectRefused``, ``InvalidArtifact``, or an error of ``send``.
+    Raises a ``DeliveryError`` such as ``HttpStatusError`` or ``InvalidArtifact``.
     """
     if location.parsed_url.is_file:
         return _read_file(location, etag, load_artifact)

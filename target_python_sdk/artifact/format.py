@@ -39,7 +39,7 @@ def deobfuscate(body: bytes, organization_id: str) -> bytes:
 
 
 def obfuscate(text: bytes, organization_id: str) -> bytes:
-    """Return JSON in the format of ``rules.bin``. The key is derived from the text, so equal text has equal bytes."""
+    """Return JSON in the format of ``rules.bin``. Equal texts give equal results: the key is derived from the text."""
     key = hashlib.sha256(text).hexdigest()[:_KEY_SIZE].encode("ascii")
     return _MAGIC + key + _xor(text, organization_id, key)
 

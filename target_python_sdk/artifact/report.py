@@ -25,7 +25,7 @@ MAX_LOGGED_RULES = 20
 
 
 def not_available(hint: str) -> ArtifactNotAvailable:
-    """Return the error of a call that needs the artifact. ``hint`` is advice about its download, or empty."""
+    """Return the error for a call that needs the artifact. ``hint`` is advice about the failed download, or empty."""
     return ArtifactNotAvailable(DECISIONING_ENGINE_NOT_READY + (f" Hint: {hint}" if hint else ""))
 
 

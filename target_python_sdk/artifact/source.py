@@ -87,8 +87,9 @@ class ArtifactSource:
             self.interval = max(self.interval, MIN_POLLING_INTERVAL)
         #: The artifact in use. Replaced as a whole, so that other threads never see half an update.
         self.current: Optional[CurrentArtifact] = None
-        #: Number of downloaded artifacts, and when the last one was retrieved, in milliseconds since 1970.
+        #: Number of downloaded artifacts.
         self.retrievals = 0
+        #: When the last artifact was retrieved, in milliseconds since 1970.
         self.last_retrieved: Optional[float] = None
         #: Monotonic time at which the server last sent the artifact or confirmed it.
         self.confirmed_at: Optional[float] = None
@@ -107,7 +108,7 @@ class ArtifactSource:
         self.record_download: Callable[[DownloadedArtifact], object] = lambda download: None
         #: Why ``artifact_payload`` is invalid, until that has been reported.
         self._payload_error: Optional[InvalidArtifact] = None
-        #: Runs a download, and passes its outcome to the observers; None if there are none.
+        #: Runs a download, and passes its outcome to the observers; None without observers.
         self.observe_download: Optional[Callable[[Callable[[Send], PollOutcome], Send], PollOutcome]] = None
         self._failures = 0
         self._started = False
@@ -165,7 +166,7 @@ class ArtifactSource:
             self._use_payload(self._settings.artifact_payload)
         if self._needs_no_download() or self._poller.start(self._initial_delay()):
             self._next_thread_start = None
-            self._started = True  # last, because a signal handler may raise before
+            self._started = True  # last, because a signal handler may raise during the start
         elif not is_retry:
             self._download_inline()
 
@@ -227,7 +228,7 @@ class ArtifactSource:
         """
         if self._due is None or self.stale:
             return 0.0
-        # The jitter also spreads the downloads of children that are all late.
+        # The jitter also spreads the downloads of forked children that are all overdue.
         shortest = min(INITIAL_RETRY_DELAY, self.interval * JITTER)
         return max(self._due - monotonic(), shortest) * self._uniform(1 - 2 * JITTER, 1)
 
@@ -340,7 +341,7 @@ class ArtifactSource:
         return max(delay, min(requested or 0.0, longest))
 
     def _activate(self, current: CurrentArtifact) -> None:
-        """Start deciding with this artifact."""
+        """Start deciding with ``current``."""
         if self.artifact is not None:
             current.artifact.prepare(self.artifact)
         self.current = current
@@ -349,7 +350,7 @@ class ArtifactSource:
         self._report.use_of(current.artifact)
 
     def _release_parents(self) -> None:
-        """Drop the artifacts of parent processes, which are unused here."""
+        """Drop the artifacts of parent processes, because this process has its own."""
         parent, self._parent = self._parent, None
         while parent is not None and not parent._poller.created_in_this_process():
             parent.current = None

@@ -33,7 +33,7 @@ def add_parser(commands: "Commands") -> None:
     parser.add_argument(
         "activities",
         nargs="?",
-        help="a file of activities, or a rules.json, which is loaded again when it changes; default: samples",
+        help="a file of activities or a rules.json, loaded again whenever it changes; default: samples",
     )
     parser.add_argument("--port", type=port, default=0, help="default: 0, which selects a free port")
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine can reach")

@@ -28,7 +28,7 @@ target-sdk offers a1-serverside-ab --edge http://127.0.0.1:8080 --visitor visito
 target-sdk offers hero --view checkout --edge http://127.0.0.1:8080 --parameter member=gold --url https://example.com/
 target-sdk offers hero --client acmeclient --organization-id 1234567890@AdobeOrg --json
 """
-#: The client code and organization of the examples. A local edge accepts any.
+#: The client code and organization for a local edge, which accepts any. Adobe's examples use the same.
 EXAMPLE_CLIENT, EXAMPLE_ORGANIZATION = "acmeclient", "1234567890@AdobeOrg"
 HEADER = ("location", "activity", "experience", "type", "content")
 #: The maximum number of characters of a content in the table.
@@ -77,7 +77,7 @@ def edge_url(text: str) -> str:
         parts = urlsplit(text)
         domain("edge", parts.netloc)
         is_valid = parts.scheme in ("http", "https") and not (parts.path.strip("/") or parts.query or parts.fragment)
-    except ValueError:  # also an OptionError
+    except ValueError:  # includes OptionError
         is_valid = False
     if not is_valid:
         raise argparse.ArgumentTypeError(f"expected a URL such as http://127.0.0.1:8080, got {text!r}")
@@ -152,7 +152,7 @@ def _options(arguments: argparse.Namespace) -> "ClientOptions":
 
 
 def _request(arguments: argparse.Namespace) -> Dict[str, Any]:
-    """Return the request. Raises ``OptionError`` if it asks for nothing."""
+    """Return the request. Raises ``OptionError`` if the arguments name no location."""
     if not (arguments.mboxes or arguments.view or arguments.page_load):
         raise OptionError("expected at least one MBOX, --view or --page-load", "mboxes", "a location")
     details = {"parameters": dict(arguments.parameter)} if arguments.parameter else {}
@@ -181,7 +181,7 @@ def _offers(answer: "TargetDeliveryResponse", arguments: argparse.Namespace) -> 
 
 
 def _reasons(answer: "TargetDeliveryResponse", offers: "List[Offer]", arguments: argparse.Namespace) -> Reasons:
-    """Return the reasons for missing offers, which a local edge knows. Warn of parameters that no rule reads."""
+    """Ask a local edge why offers are missing, and return its reasons. Print its warnings about unread parameters."""
     from target_python_sdk.decisioning.context import bucketing_id  # noqa: PLC0415 - not needed for the help
     from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX  # noqa: PLC0415
 
@@ -202,7 +202,7 @@ def _reasons(answer: "TargetDeliveryResponse", offers: "List[Offer]", arguments:
 
 
 def _ask_local_edge(url: str, form: Dict[str, Any]) -> Dict[str, Any]:
-    """Post JSON to the page of a local edge, and return the answer; an empty dict if it is another server."""
+    """Post JSON to a local edge, and return the JSON object in the answer. Return an empty dict if that fails."""
     import http.client  # noqa: PLC0415 - not needed for the help
     import urllib.request  # noqa: PLC0415
 

@@ -52,7 +52,7 @@ def add_attribute_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _id_type(reader: str) -> Callable[[str], str]:
-    """Return the type of an argument with an id, which the function ``reader`` of ``visitor_ids`` reads."""
+    """Return an argument type that reads an id with the function ``reader`` of ``visitor_ids``."""
 
     def read(text: str) -> str:
         from target_python_sdk.inspection import visitor_ids  # noqa: PLC0415 - not needed for the help

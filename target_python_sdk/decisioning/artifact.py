@@ -4,8 +4,8 @@ A document that cannot be used at all raises ``InvalidArtifact``. A single rule 
 mbox or view becomes remote: only the edge decides it. Only the caches of an artifact change, so threads share it
 without locks, and a newer artifact replaces it by assignment.
 
-Rules stay text: loading checks each of them, and a location's rules are compiled when they are first used. A compiled
-rule takes several times the memory of its text, and the garbage collector visits each of its objects.
+Loading checks each rule. A location's rules are compiled when they are first used; until then they stay text, because a
+compiled rule takes several times the memory of its text, and the garbage collector visits each of its objects.
 """
 
 from typing import Any, Dict, FrozenSet, KeysView, Mapping, NamedTuple, NoReturn, Optional, Sequence, Tuple

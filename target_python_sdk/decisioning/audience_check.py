@@ -43,7 +43,7 @@ class Finding(NamedTuple):
 
 
 def check_audience(condition: Json, place: str = "audience") -> Iterator[Finding]:
-    """Yield the mistakes in a JSON-logic condition, in its order.
+    """Yield the mistakes in a JSON-logic condition, in the order in which they appear.
 
     :param place: The place of the condition in its document.
     """
@@ -84,7 +84,7 @@ def _attribute_problem(name: str) -> str:
 
 
 def _known_attributes(group: str, has_group: bool) -> Sequence[str]:
-    """Return the attributes of a group. If it is unknown, return the groups, and the attributes without a group."""
+    """Return the attributes of a group, or for an unknown group, all groups and the attributes without a group."""
     if has_group and group in _GROUPS:
         return [f"{group}.{name}" for name in _GROUPS[group]]
     return [name for name in LocationContext.getters if name not in RequestContext.internal]
@@ -165,7 +165,7 @@ def _names_read(operator: str, arguments: Json, path: str) -> Iterator[Tuple[str
 
 
 def _constants_problem(operator: str, arguments: Sequence[Json]) -> Iterator[str]:
-    """Yield the problem of a comparison of two constants, one of which is the name of an attribute."""
+    """Yield the problem with a comparison of two constants, one of which is the name of an attribute."""
     is_comparison = operator in _EQUALITY or operator in _ORDER or operator == "in"
     if is_comparison and len(arguments) == 2 and not any(isinstance(each, (dict, list)) for each in arguments):
         for each in arguments:
@@ -175,7 +175,7 @@ def _constants_problem(operator: str, arguments: Sequence[Json]) -> Iterator[str
 
 
 def _value_problems(operator: str, arguments: Sequence[Json], path: str) -> _Problems:
-    """Yield the problem of each constant that is never the value of the variable that it is compared with."""
+    """Yield the problems of a comparison with a constant, such as a value that the variable never has."""
     if len(arguments) != 2:
         return
     for position, argument in enumerate(arguments):
@@ -250,7 +250,7 @@ def _part_problem(name: str, part: str) -> str:
 # The values of attributes
 
 _SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-#: The lowest and the highest value, and a description.
+#: The numeric attributes, each with its lowest and highest value and a description of its values.
 _NUMBERS: Mapping[str, Tuple[float, float, str]] = {
     "user.browserVersion": (-1, 99999, "a major version; -1 if it is unknown"),
     "current_day": (1, 7, "1 (Monday) to 7 (Sunday)"),
@@ -259,7 +259,7 @@ _NUMBERS: Mapping[str, Tuple[float, float, str]] = {
     "geo.latitude": (-90, 90, "a number from -90 to 90"),
     "geo.longitude": (-180, 180, "a number from -180 to 180"),
 }
-#: Timestamps in seconds of the years 1973 to 2969.
+#: Timestamps of the years 1973 to 2969 in seconds.
 _SECONDS = 1e8, 3.1536e10
 _INTEGERS = frozenset({"user.browserVersion", "current_day", "current_timestamp"})
 #: The possible texts, and common other names for them.

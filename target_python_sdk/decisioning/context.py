@@ -111,7 +111,7 @@ class PageVariables(LazyDict):
 
     def __init__(self, url: Optional[str]) -> None:
         self._url = PageUrl(url)
-        #: Whether reading its parts can make a short rule slow.
+        #: Whether reading the URL's parts can make a short rule slow.
         self.is_long = _is_long(url)
 
     @property
@@ -276,7 +276,7 @@ class _ParameterLevel(Dict[str, Any]):
 def nest_parameters(parameters: Mapping[str, Any]) -> Dict[str, Any]:
     """Nest parameters as conditions read them, and add each text in lower case.
 
-    ``a.b`` becomes an entry of ``a``. If ``a`` itself has a value, ``a.b`` is dropped.
+    ``a.b`` becomes ``b`` in the dict ``a``. If ``a`` itself has a value, ``a.b`` is dropped.
     """
     root = _ParameterLevel()
     levels, dotted = [root], []

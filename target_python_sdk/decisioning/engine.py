@@ -128,7 +128,7 @@ class Decision(NamedTuple):
 
 
 def remote_parts(artifact: Artifact, request: DeliveryRequest) -> RemoteParts:
-    """Return the mboxes and views of ``request`` that only the edge can decide. A page load is the global mbox."""
+    """Return the mboxes and views of ``request`` that only the edge can decide. A page load counts as the global mbox."""
     mboxes: List[str] = []
     views: List[str] = []
     for requested in (request.execute, request.prefetch):
@@ -224,7 +224,7 @@ class DecisionBuilder:
         return []
 
     def _all_matches(self, rules: Sequence[CompiledRule], location: _Location, decided: Set[Any]) -> List[CompiledRule]:
-        """Return the first matching rule of each ``ruleKey`` that is not in ``decided``. Add these keys to it."""
+        """Return the first matching rule of each ``ruleKey`` not in ``decided``, and add these keys to ``decided``."""
         matches = []
         for rule in rules if len(rules) <= _RULES_PER_TIME_CHECK else self._in_time(rules):
             if rule.key not in decided and self._matches(rule, location):
@@ -238,7 +238,7 @@ class DecisionBuilder:
 
     def _parts(self, rules: Sequence[CompiledRule]) -> Iterator[Sequence[CompiledRule]]:
         for start in range(0, len(rules), _RULES_PER_TIME_CHECK):
-            if start:  # the time was checked at the beginning
+            if start:  # ``_location`` has checked the time before the first part
                 self._request_context.check_time()
             yield rules[start : start + _RULES_PER_TIME_CHECK]
 
@@ -275,7 +275,7 @@ class DecisionBuilder:
         return options
 
     def _report_display(self, mbox: str, rule: CompiledRule) -> List[Display]:
-        """Record that the offer of ``rule`` was displayed, once per mbox, and return the new display, if any."""
+        """Record that the offer of ``rule`` was displayed, once per mbox. Return a list of the new display, if any."""
         tokens = [option.event_token for option in rule.options if option.event_token]
         new = [token for token in dict.fromkeys(tokens) if (mbox, token) not in self._displayed]
         if not new:
@@ -355,7 +355,7 @@ class DecisionBuilder:
         for rule in self._all_matches(self._artifact.views.get(name, ()), location, decided):
             view = views.get(name)
             if view is None:
-                # from_dict: the artifact's name and key may be longer than allowed.
+                # Unlike the constructor, from_dict accepts a name and a key that are longer than allowed.
                 view = views[name] = View.from_dict({"name": name, "key": rule.consequence.get("key")})
                 view.state = notification_state(rule)
             view.options = [*(view.options or ()), *self._options(rule, details, PREFETCH, name, trace)]

@@ -1,8 +1,8 @@
 """Forced experiences: an activity shows one experience, whatever its audience and the visitor's bucket are.
 
-``with_forced`` returns an artifact in which the rules of the forced experience match every visitor, and the other
-rules of its activity match none. All other activities are decided as usual. So the engine does not have to know about
-forced experiences, and decisions without them are not slower.
+``with_forced`` returns an artifact in which the rules of the forced experience come first and match every visitor. The
+other rules of its activity are left out. All other activities are decided as usual. So the engine does not have to know
+about forced experiences, and decisions without them are not slower.
 """
 
 import copy
@@ -72,7 +72,7 @@ def find_experiences(
 
     :param force: One experience for each activity. An activity is given by its name or its id, an experience by its
         name, its id, or its position, counted from 0.
-    :param subject: The start of the texts of errors.
+    :param subject: The start of each error text.
 
     Raises ``OptionError`` for an unknown name. Its text lists the known ones.
     """
@@ -142,7 +142,7 @@ class RulesView(LocationRules):
 class _Forcing(NamedTuple):
     """The experiences to show, and the event tokens of their offers."""
 
-    #: The key of the experience of each activity, by the activity's id.
+    #: The key of each forced experience, by the id of its activity.
     keys: Mapping[Any, Any]
     #: Filled by ``change``.
     tokens: Set[str]

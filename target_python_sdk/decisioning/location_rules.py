@@ -14,7 +14,7 @@ MAX_COMPILED = 4096
 MAX_DEFERRED = 8
 #: The objects around the rules of a location: the document, ``rules``, and ``mboxes`` or ``views``.
 _LEVELS_AROUND = 3
-#: ``_make_room`` frees a 64th of ``MAX_COMPILED`` more than needed, so that it runs less often. It counts all rules.
+#: ``_make_room`` frees a 64th of ``MAX_COMPILED`` more than needed, so that it runs less often, because it is slow.
 _ROOM = 64
 #: Of this many locations, chosen at random, the one with the fewest rules is dropped.
 _CANDIDATES = 4
@@ -105,7 +105,7 @@ class LocationRules(Mapping[str, Rules]):
         self._room -= len(rules)
 
     def _forget(self, name: str) -> None:
-        """Forget a location, which a later one of the same name replaces."""
+        """Forget the rules of a location that occurs again: the last of several entries with the same name counts."""
         self.skipped.pop(name, None)
         self._room += len(self._compiled.pop(name, ()))
 

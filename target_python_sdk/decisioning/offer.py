@@ -74,7 +74,7 @@ def metrics(rule: CompiledRule) -> List[Metric]:
 
 
 def click_metrics(rule: CompiledRule) -> Optional[List[Metric]]:
-    """Return the click metrics of the offer, or None. Options have their own tokens for displays."""
+    """Return the click metrics of the offer, or None. Its display metrics are left out: options have their tokens."""
     if not rule.metrics:
         return None
     return [_metric(document) for document in rule.metrics if document.get("type") == "click"] or None

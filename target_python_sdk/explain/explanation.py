@@ -66,11 +66,11 @@ class RuleExplanation(NamedTuple):
     clauses: Tuple[Clause, ...]
     #: The properties that the rule is limited to. Empty for all properties.
     property_tokens: Tuple[str, ...]
-    #: Whether the request's property is one of them. True for a rule without properties.
+    #: Whether the request's property is in ``property_tokens``. True for a rule without properties.
     in_property: bool
     #: Whether the visitor matches the rule, even if an earlier rule has already decided.
     matches: bool
-    #: Whether the visitor gets its experience.
+    #: Whether the visitor gets the experience.
     chosen: bool
     #: Whether the experience has content. If not, the page keeps its default content.
     has_offer: bool
@@ -129,7 +129,7 @@ class LocationExplanation(NamedTuple):
     mode: str
     #: Whether the artifact contains the location, with rules or in a list of remote locations.
     is_known: bool
-    #: Whether only the edge can decide it completely.
+    #: Whether only the edge can decide the location completely.
     is_remote: bool
     #: The rules in order of priority.
     rules: Tuple[RuleExplanation, ...]
