@@ -87,9 +87,8 @@ class ArtifactSource:
             self.interval = max(self.interval, MIN_POLLING_INTERVAL)
         #: The artifact in use. Replaced as a whole, so that other threads never see half an update.
         self.current: Optional[CurrentArtifact] = None
-        #: Number of downloaded artifacts.
         self.retrievals = 0
-        #: When the last artifact was retrieved, in milliseconds since 1970.
+        #: When the last artifact was downloaded, in milliseconds since 1970.
         self.last_retrieved: Optional[float] = None
         #: Monotonic time at which the server last sent the artifact or confirmed it.
         self.confirmed_at: Optional[float] = None

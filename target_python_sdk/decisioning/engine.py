@@ -128,7 +128,10 @@ class Decision(NamedTuple):
 
 
 def remote_parts(artifact: Artifact, request: DeliveryRequest) -> RemoteParts:
-    """Return the mboxes and views of ``request`` that only the edge can decide. A page load counts as the global mbox."""
+    """Return the mboxes and views of ``request`` that only the edge can decide.
+
+    A page load counts as the global mbox.
+    """
     mboxes: List[str] = []
     views: List[str] = []
     for requested in (request.execute, request.prefetch):

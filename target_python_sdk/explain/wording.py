@@ -66,7 +66,7 @@ _FALSE_RESULTS = {
     **dict.fromkeys(("cat", "substr", "map", "filter", "merge"), "empty"),
 }
 
-#: Functions that put an operator whose result is a value into words. They take the arguments in words.
+#: Functions that put an operation into words if its result is a value. They take the arguments in words.
 _VALUES: Dict[str, Callable[[List[str]], str]] = {
     "+": " + ".join,
     "-": lambda texts: " - ".join(texts[:2]) if len(texts) > 1 else f"-{texts[0]}",
@@ -122,7 +122,7 @@ class _Wording:
         return f" {connective} ".join(texts)
 
     def _clause(self, rule: Json, is_negated: bool) -> str:
-        """Return a condition in words. Its operator is not ``and``, ``or`` or ``!``."""
+        """Return ``rule`` in words. Its operator must not be ``and``, ``or`` or ``!``."""
         found, truth = operation(rule), constant_truth(rule)
         if found is None or truth is not None:
             return "every visitor" if truth != is_negated else "no visitor"
@@ -300,7 +300,7 @@ def _is_run(days: Sequence[Any]) -> bool:
     return all(type(day) is int for day in days) and list(days) == list(range(days[0], days[0] + len(days)))
 
 
-#: Functions that put further conditions into words. They take the arguments and whether the condition is negated.
+#: Functions that put a condition into words, by its operator. They take the arguments and whether it is negated.
 _CLAUSES: Dict[str, Callable[[_Wording, Sequence[Any], bool], str]] = {
     "in": _Wording._in,
     "missing": _Wording._missing,

@@ -27,7 +27,7 @@ class RuleFacts(NamedTuple):
     metrics: Tuple[Tuple[str, str], ...]
     #: None means every property.
     properties: Optional[Tuple[str, ...]]
-    #: The tokens of its options and metrics.
+    #: The event tokens of the options and metrics.
     tokens: Tuple[str, ...]
 
 
@@ -37,7 +37,7 @@ class ActivityRules:
     def __init__(self, id_: Any, name: str) -> None:
         self.id = id_
         self.name = name
-        #: The rules of each location, in their order.
+        #: The rules of each location, in order of priority.
         self.locations: Dict[Place, List[RuleFacts]] = {}
 
     @property

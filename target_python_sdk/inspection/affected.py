@@ -32,7 +32,7 @@ from target_python_sdk.inspection.split import (
 )
 from target_python_sdk.inspection.traffic import Location, Traffic, VisitorAttributes
 
-#: The progress is reported after this many visitors.
+#: The number of visitors between two reports of the progress.
 _STEP = 100
 
 
@@ -121,7 +121,7 @@ class ArtifactComparison:
         return [each for each in effects if each.other_experience or each.other_offer]
 
     def has_audiences(self) -> bool:
-        """Return whether an audience or a property matters at a location."""
+        """Return whether an audience or a property matters at any location."""
         return any(pair.depends_on_attributes() for pair in self._locations.values())
 
     def _exact(self, pair: "LocationPair") -> Optional[LocationEffect]:

@@ -74,7 +74,7 @@ def _check_ranges(rules: Sequence[PlacedRule]) -> Iterator[Finding]:
 
 
 def _unreachable(activities: Sequence[Sequence[PlacedRule]]) -> Iterator[Finding]:
-    """Yield a finding for each activity that follows one that gives every visitor an experience."""
+    """Yield a finding for each activity after an activity that gives every visitor an experience."""
     covering: List[PlacedRule] = []  # one rule of each activity that gives every visitor an experience
     for own in activities:
         for earlier in covering:

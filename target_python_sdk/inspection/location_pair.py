@@ -239,7 +239,7 @@ def _ranges(limits: Set[float]) -> Iterator[Tuple[int, int]]:
 
 
 def _limits(allocation: Json) -> Iterator[float]:
-    """Yield the constants that a condition on the bucket compares it with."""
+    """Yield the constants with which a condition compares the bucket."""
     compared, found = comparison(allocation), operation(allocation)
     if compared is not None:
         yield compared.constant

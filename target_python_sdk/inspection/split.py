@@ -20,7 +20,7 @@ from target_tools.typing_compat import JsonObject
 VISITORS = 10000
 #: 95 % of a normal distribution are within this number of standard deviations of its mean.
 _DEVIATIONS = 1.959964
-#: The progress is reported after this many visitors.
+#: The number of visitors between two reports of the progress.
 _STEP = 100
 
 #: Called with the number of visitors so far and their total number. If it raises an exception, the simulation ends.
@@ -113,7 +113,7 @@ def wilson_interval(count: int, total: int) -> Interval:
     z2, share = _DEVIATIONS**2, count / total
     middle = (share + z2 / (2 * total)) / (1 + z2 / total)
     half = _DEVIATIONS / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
-    # For none and for all of the visitors, one limit is exactly 0 or 1, which floats do not compute exactly.
+    # If ``count`` is 0 or ``total``, one limit is exactly 0 or 1. Floating-point arithmetic would not be exact.
     return Interval(0.0 if count == 0 else middle - half, 1.0 if count == total else middle + half)
 
 
