@@ -71,7 +71,7 @@ def parse_expiry(text: str) -> Optional[float]:
 def target_cookie(session_id: str, device_id: Optional[str], now: float) -> TargetCookie:
     """Return the cookie to set. It contains the session and, if known, the device id."""
     started = math.ceil(now)
-    if device_id and UNQUOTED.fullmatch(session_id) and UNQUOTED.fullmatch(device_id):  # as in most calls
+    if device_id and UNQUOTED.fullmatch(session_id + device_id):  # as in most calls
         value = f"session#{session_id}#{started + SESSION_ID_MAX_AGE}|PC#{device_id}#{started + DEVICE_ID_MAX_AGE}"
         if len(value) < MAX_WRITTEN_LENGTH:
             return _cookie(TARGET_COOKIE, value, DEVICE_ID_MAX_AGE)
