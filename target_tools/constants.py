@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     EMPTY_REQUEST: DeliveryRequest
 
 DEFAULT_GLOBAL_MBOX = protocol.DEFAULT_GLOBAL_MBOX
-#: Number of attempts of 1.1.0 to download an artifact. The client option ``retries`` replaces it.
+#: Number of times that 1.1.0 tried to download an artifact. The client option ``retries`` replaces it.
 DEFAULT_NUM_FETCH_RETRIES = 10
 DEFAULT_MAXIMUM_WAIT_READY = -1
 REQUEST_TYPES = ["prefetch", "execute"]

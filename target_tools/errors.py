@@ -176,7 +176,7 @@ def http_message(
     body: Optional[str],
     request_id: Optional[str] = None,
 ) -> str:
-    """Return 1.1.0's message for a failed request, with few headers, and with the body truncated and escaped."""
+    """Return 1.1.0's message for a failed request, but with few headers, and with the body truncated and escaped."""
     lines = [f"({status})", f"Reason: {None if reason is None else escape_text(reason)}"]
     if headers:
         pairs = [(name, value) for name, value in headers.items() if name.lower() in _SHOWN_HEADERS]

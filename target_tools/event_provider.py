@@ -36,7 +36,7 @@ class EventProvider:
         #: documentation shows subscribers with and without an argument.
         self.subscriptions: Dict[str, Tuple[str, Subscriber, bool]] = {}
         self._log = log or Log()
-        # Never reused, because a subscription with the number of another one would overwrite it.
+        # Numbers are not reused, because a subscription would overwrite another one with the same number.
         self._numbers = itertools.count(1)
         for name, subscriber in (events or {}).items():
             self.subscribe(name, subscriber)

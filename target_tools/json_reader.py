@@ -246,9 +246,10 @@ class JsonReader:
             self._turn.pause_if_over()
 
     def _fail_after(self, before: str, comma: int = 0) -> NoReturn:
-        """Raise the error that the parser raises for ``before``, which stands for the text read so far, and the rest.
+        """Raise the parser's error for ``before`` followed by the rest of the text.
 
-        If ``before`` ends with a comma, ``comma`` is the position of that comma in the document.
+        ``before`` stands for the text read so far. If it ends with a comma, ``comma`` is the position of that comma in
+        the document.
         """
         try:
             JSON_DECODER.raw_decode(before + self._text[self._at :])

@@ -18,7 +18,7 @@ _VARIANT_BYTES = {digit.encode(): variant.encode() for digit, variant in _VARIAN
 #: Splits hexadecimal digits into the parts of UUIDs, with the digits of the version and of the variant alone.
 _split = struct.Struct("8s 4s s 3s s 3s 12s").iter_unpack
 
-#: Number of UUIDs made of one read of random bytes. Most calls need no more.
+#: Number of UUIDs made from one read of random bytes. Most calls need no more.
 _BATCH_SIZE = 7
 
 

@@ -316,7 +316,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
             raise AttributeError(_not_found(self, "attribute", name, known))
 
     def copy(self) -> "TargetDeliveryResponse":
-        """Return a shallow copy, which is an envelope, too."""
+        """Return a shallow copy of the same class."""
         envelope = type(self).__new__(type(self))
         envelope.update(self)
         envelope.__dict__.update(self.__dict__)

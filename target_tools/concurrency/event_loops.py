@@ -156,7 +156,7 @@ class LoopTurns:
         for _ in range(min(max(int(fitting), 1), len(self._waiting))):
             self._woken += 1
             future = self._waiting.popleft()
-            if not future.done():  # its coroutine was cancelled and has not ended yet
+            if not future.done():  # done if its coroutine was cancelled and has not ended yet
                 future.set_result(None)
         if self._woken:
             self._mark_turn(loop)

@@ -168,7 +168,7 @@ class _Entry(Generic[KeyT, ValueT]):
 
 
 class BoundedTable(Generic[KeyT, ValueT]):
-    """Map each key to a value that ``make`` creates on first use; evict the least recently used beyond ``limit``.
+    """Maps each key to a value that ``make`` creates on first use. Evicts the least recently used keys above ``limit``.
 
     It is used for hosts. The location hint in a visitor's cookie can name any cluster, so the number of hosts has no
     natural limit, but invented hosts must not displace the ones in use.

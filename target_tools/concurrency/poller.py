@@ -16,7 +16,7 @@ from target_tools.concurrency.threads import start_thread, thread_name
 class Poller(ExitParticipant):
     """Calls ``poll`` repeatedly. Each call returns the seconds to wait before the next one, or None to end the thread.
 
-    Calling ``stop`` also ends it.
+    Calling ``stop`` also ends the thread.
 
     ``poll`` must not raise. It must not refer to the owner of the poller: the thread would keep the owner alive.
     """
@@ -39,7 +39,7 @@ class Poller(ExitParticipant):
         return self._stop.is_set()
 
     def start(self, delay: float = 0.0) -> bool:
-        """Start the thread, which polls first after ``delay`` seconds. Return False if no thread can be started."""
+        """Start the thread. Its first poll is after ``delay`` seconds. Return False if no thread can be started."""
         if EXIT_COORDINATOR.begun:
             return False
         EXIT_COORDINATOR.register(self)

@@ -88,7 +88,7 @@ class _ExitCoordinator:
         self._wait_for_idle_threads()
 
     def _wait_for_idle_threads(self) -> None:
-        """Give threads that are idle or only just starting a moment to end.
+        """Wait a moment for idle threads and for starting threads.
 
         A sub-interpreter that ends with a thread in it aborts the process. A thread that first runs after the end of
         the interpreter is worse: see ``STARTING_THREADS``.

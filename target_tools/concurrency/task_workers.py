@@ -78,7 +78,7 @@ class WorkerPool(ExitParticipant):
         self._name = name
         self._numbers = itertools.count(1)
         self._pending: Deque[CallbackTask] = deque()
-        #: Tasks that were submitted and are not done. A task that moves between two collections is briefly in neither.
+        #: All tasks that are not done, including one that a worker has taken from ``_pending`` and not begun yet.
         self._unfinished: Dict[int, CallbackTask] = {}
         #: One entry per idle worker. The thread that wakes the worker, or the worker itself, removes the entry.
         self._idle: Dict[_WakeUp, None] = {}

@@ -36,7 +36,7 @@ def _never() -> float:
 
 
 class AsyncResult(Generic[ResultT]):
-    """The value or the error of one call. It is ready once the call's callback has returned or its time is up."""
+    """The value or the error of one call. It is ready once the callback has returned or the call's time is up."""
 
     def __init__(self) -> None:
         self._value: Optional[ResultT] = None
@@ -187,7 +187,7 @@ class TimeLimit(NamedTuple):
 
     waiting: float
     running: float
-    #: Returns the value, or raises the error, of a call whose time is up. The argument is whether a worker began it.
+    #: Returns the value or raises the error of a call whose time is up. The argument is whether a worker has begun it.
     expire: Callable[[bool], Any]
 
 

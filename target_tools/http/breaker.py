@@ -1,8 +1,8 @@
 """A circuit breaker per origin: calls fail at once while the origin is down.
 
-The circuit of an origin opens if enough recent calls failed and they are a large enough share. While it is open,
-calls fail before a socket is touched. After a cooldown a few calls are let through as probes; the first probe
-that the origin answers closes the circuit.
+The circuit of an origin opens if enough recent calls failed and they are a large enough share of all recent calls.
+While it is open, calls fail before a socket is touched. After a cooldown a few calls are let through as probes; the
+first probe that the origin answers closes the circuit.
 
 Only failures of the origin count: no connection, no trusted TLS connection, no answer in time, and the statuses 502,
 503 and 504 of a gateway. A status 500 or 4xx is an answer to one request, so a visitor cannot open the circuit for
@@ -240,7 +240,7 @@ class CircuitBreaker:
         if probe is None:
             raise _refusal(outage, "waiting for the attempts under way")
         try:
-            # The timeout of a probe that had less time does not renew the cooldown, because the origin may be up.
+            # If a probe had little time, its timeout does not renew the cooldown, because the origin may be up.
             counts = deadline.remaining() >= min(self._patience, PROBE_SECONDS) / 2
             report = functools.partial(self._conclude, circuit, outage)
             return self._watch(request, deadline.at_most(PROBE_SECONDS), counts, report)

@@ -70,7 +70,7 @@ class Exchange:
         self.is_over = False
 
     def reads_until(self) -> Deadline:
-        """Return the deadline for the next read. A read before the request is sent is a proxy's reply to CONNECT."""
+        """Return the deadline for the next read. Before the request is sent, it reads a proxy's reply to CONNECT."""
         return self.deadline if self.sent_at else self.opening
 
 

@@ -149,7 +149,7 @@ def _is_timeout(error: Exception) -> bool:
         return False  # in urllib3 1.26 a refused connection is a ConnectTimeoutError as well
     if isinstance(error, urllib3_errors.TimeoutError):
         return True
-    # Since Python 3.10 the kernel's ETIMEDOUT is of the same class, but has an errno.
+    # Since Python 3.10 the kernel's ETIMEDOUT raises the same class, but with an errno.
     return isinstance(error, socket.timeout) and getattr(error, "errno", None) is None
 
 

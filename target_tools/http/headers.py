@@ -40,7 +40,7 @@ Headers = Union[Mapping[str, str], HeadersCallable]
 def check_headers(headers: Mapping[str, str], source: str = "") -> Dict[str, str]:
     """Return a copy of ``headers``. Raises ``OptionError`` for a name or value that must not be sent.
 
-    ``source`` says where the headers come from if they are not the option itself; the message begins with it.
+    If the headers are not the option itself, ``source`` says where they come from. The message begins with ``source``.
     """
     if not isinstance(headers, Mapping):
         _refuse(f"{source}expected {_EXPECTED}, got {type(headers).__name__}")
@@ -67,8 +67,8 @@ def _refuse(problem: str) -> NoReturn:
 def with_headers(send: Send, headers: Optional[Headers]) -> Send:
     """Return a ``Send`` that adds ``headers`` to each request.
 
-    If ``headers`` is callable, it is called for each request and returns them. They replace the SDK's headers of the
-    same name. If the callable raises, the request fails with ``OptionError``.
+    If ``headers`` is callable, it is called for each request and returns the headers to add. They replace the SDK's
+    headers of the same name. If the callable raises, the request fails with ``OptionError``.
     """
     if callable(headers):
         compute = headers

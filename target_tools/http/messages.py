@@ -106,7 +106,7 @@ class HttpRequest(NamedTuple):
 class Timings(NamedTuple):
     """Durations of an exchange in milliseconds, and its sizes on the wire in bytes, including headers.
 
-    After a retry, they are those of the last attempt. ``dns``, ``connect`` and ``tls`` are None for a step that was not
+    After a retry, they describe the last attempt. ``dns``, ``connect`` and ``tls`` are None for a step that was not
     part of this exchange, for example on a kept-alive connection or if the address was known. With a pool manager they
     are always None, ``first_byte`` includes opening the connection, and the sizes are those of the bodies.
     """
@@ -291,7 +291,8 @@ def _find_orjson() -> Any:
 
 _orjson = _find_orjson()
 if _orjson is not None:
-    # orjson passes the values that ``render_json`` refuses or renders differently to _sent_fields.
+    # With these options, orjson calls ``_sent_fields`` for the values that ``render_json`` refuses or renders in
+    # another way.
     _ORJSON_OPTIONS = _orjson.OPT_PASSTHROUGH_DATETIME | _orjson.OPT_PASSTHROUGH_DATACLASS
     _ORJSON_OPTIONS |= _orjson.OPT_PASSTHROUGH_SUBCLASS
 

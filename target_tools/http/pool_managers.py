@@ -123,7 +123,7 @@ def new_pool(origin: Origin, proxy: Optional[Proxy], tls: TlsContexts, assert_ho
         options = {"ssl_context": tls.current(), "assert_hostname": assert_hostname}
     if proxy is None:
         return (TlsConnectionPool if options else ConnectionPool)(origin.host, origin.port, maxsize=0, **options)
-    # Create a manager for each pool: an exception of a signal handler could leave its lock locked.
+    # Create a manager for each pool: an exception of a signal handler could leave the lock of a shared one locked.
     manager = new_manager(proxy, tls)
     pools: Tuple[Any, Any] = _socks_pools() if proxy.scheme.startswith("socks") else (ConnectionPool, TlsConnectionPool)
     manager.pool_classes_by_scheme = dict(zip(("http", "https"), pools))

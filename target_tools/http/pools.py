@@ -8,8 +8,8 @@ Requests go through the public ``HTTPConnectionPool.urlopen``, so that code whic
 * ``ConnectionCls``: connections open within the deadline, and send the head and body of a request together.
 * ``response_class`` of a connection: reads end at the deadline; see :mod:`target_tools.http.exchanges`.
 
-The transport, not the pool, decides whether to keep a connection. It keeps it only if the reply is complete and
-belongs to its request.
+The transport, not the pool, keeps a connection for the next request, and only if the reply is complete and belongs to
+its request.
 """
 
 import contextlib
@@ -322,7 +322,7 @@ class IdleConnections:
         return connection
 
     def put(self, connection: Optional[PooledConnection], block: bool = True, timeout: Optional[float] = None) -> None:
-        """Do nothing. urllib3 returns a connection once its body is read; the transport calls ``keep`` later."""
+        """Do nothing. urllib3 returns a connection once the reply is read; the transport calls ``keep`` later."""
 
     def keep(self, connection: PooledConnection) -> None:
         """Keep ``connection`` for the next request."""
@@ -342,7 +342,7 @@ class IdleConnections:
             self._close_oldest()
 
     def discard_inherited(self) -> None:
-        """Close, in a forked child, its copies of the parent's sockets, without sending anything to the servers."""
+        """Close a forked child's copies of the parent's sockets, without sending anything to the servers."""
         while self._connections:
             with contextlib.suppress(IndexError):
                 connection = self._connections.pop()

@@ -89,7 +89,7 @@ class RetryingSender:
     def _retry_connection(
         self, request: HttpRequest, error: ConnectionFailed, attempt: int, deadline: Deadline, budget: RetryBudget
     ) -> bool:
-        """Pause and return True if the request may be sent again after ``error``."""
+        """Return whether the request may be sent again after ``error``. Pauses first if that is necessary."""
         if error.phase == "reuse":
             # The server has most likely not seen the request, so this retry needs no pause and no token.
             return attempt < self._policy.attempts

@@ -118,7 +118,7 @@ class _ContextKey(NamedTuple):
     """Identifies a context. Contexts with equal keys are interchangeable."""
 
     pid: int
-    #: The id of the only user if the context is not shared.
+    #: The id of the ``TlsContexts`` if it does not share its context, else None.
     owner: Optional[int]
     #: The class ``ssl.SSLContext``, which gevent and eventlet replace.
     kind: Any

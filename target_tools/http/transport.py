@@ -114,7 +114,7 @@ class Transport:
         self._replacements.close()
 
     def discard_inherited(self) -> None:
-        """Close, in a forked child, its copies of the parent's sockets."""
+        """Close a forked child's copies of the parent's sockets."""
         for pool in self._pools.values():
             pool.pool.discard_inherited()
 
@@ -148,7 +148,7 @@ class Transport:
             exchange.connection = exchange.reply = None  # break the reference cycles
             exchange.is_over = True
         if isinstance(failure, ConnectionFailed) and failure.phase == "reuse":
-            # The server closed an idle connection, and so probably the others, too.
+            # The server closed an idle connection, so it has probably closed the others as well.
             self._pools.get((request.origin, proxy)).pool.drop()
         try:
             raise failure  # outside the handler, which would chain urllib3's error
@@ -277,7 +277,7 @@ def _read_reply(exchange: Exchange, response: Any, request: HttpRequest) -> Http
         exchange.received,
     )
     if received.status == 408 and exchange.reused:
-        # The server closed an idle connection and sent this before it saw the request.
+        # The server closed an idle connection, and sent this reply before it saw the request.
         raise ConnectionFailed(f"{request.origin} closed the kept-alive connection", "reuse")
     body = decode_body(raw, received.headers.get("Content-Encoding"), request.max_bytes)
     headers = cast(Mapping[str, str], received.headers)  # HTTPMessage has the methods of a mapping
