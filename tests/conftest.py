@@ -37,7 +37,8 @@ def _unlock_log_handlers() -> None:
 
 
 # pytest writes each log line to a file. A thread that does so during a fork would leave the child with a locked buffer,
-# and the child's next log line would wait forever. ``logging`` itself replaces the locks of handlers in the child.
+# and the child's next log line would wait forever. The child unlocks nothing, because ``logging`` replaces the locks of
+# all handlers there.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_lock_log_handlers, after_in_parent=_unlock_log_handlers, after_in_child=_LOCKED.clear)
 
@@ -119,7 +120,7 @@ guard = MarkerGuard()
 def pytest_configure(config: pytest.Config) -> None:
     """Install the guard, except while coverage is measured.
 
-    While an audit hook runs, CPython 3.11 fails to set a trace function in another thread.
+    While an audit hook runs, CPython 3.11 fails to set a trace function, such as that of coverage, in another thread.
     """
     if not config.getoption("cov_source", default=None):
         sys.addaudithook(guard.audit)

@@ -39,7 +39,7 @@ class Fault(NamedTuple):
 
 
 def sends(*parts: bytes, then: Optional[Callable[[Connection], None]] = None) -> Callable[[], Handler]:
-    """Return a factory of handlers that read a request, send the parts one by one, and close or call ``then``."""
+    """Return a factory of handlers that read a request, send the parts one by one, and then call ``then`` or close."""
 
     def handle(connection: Connection) -> None:
         if connection.read_request():

@@ -113,14 +113,14 @@ def in_threads(count: int, act: Callable[[int], Any]) -> None:
 
 
 class Interrupt(Exception):
-    """Raised by ``interrupt``, in place of a signal handler."""
+    """Raised by ``interrupt``, as a signal handler could do."""
 
 
 def at_instruction(act: Callable[[], Any], instruction: int, folder: Path, intervene: Callable[[], Any]) -> bool:
     """Call ``act``, and call ``intervene`` before one bytecode instruction of the modules in ``folder``.
 
-    ``instruction`` is the number of executed instructions of these modules before that one. Return whether it was
-    reached. Only the current thread is traced.
+    ``instruction`` is its index among the instructions that these modules execute in the current thread. Return whether
+    ``act`` reached it.
     """
     left = instruction
 
@@ -146,10 +146,10 @@ def at_instruction(act: Callable[[], Any], instruction: int, folder: Path, inter
 
 
 def interrupt(act: Callable[[], Any], instruction: int, folder: Path) -> bool:
-    """Call ``act``, and raise ``Interrupt`` at the place that ``at_instruction`` describes.
+    """Call ``act``, and raise ``Interrupt`` before the instruction that ``at_instruction`` chooses.
 
-    Return whether that instruction was reached. Code in other threads is not interrupted, because signal handlers run
-    in the main thread only.
+    Return whether ``act`` reached it. Code in other threads is not interrupted, because signal handlers run in the
+    main thread only.
     """
 
     def intervene() -> None:
@@ -184,9 +184,9 @@ def run_python(*arguments: str, seconds: float = 60) -> "subprocess.CompletedPro
 
 
 def run_pytest(tests: Path, *options: str) -> str:
-    """Run tests in a new process with the plugin of the SDK and no other; return the summary, such as ``3 passed``.
+    """Run tests in a new process, with no plugin but that of the SDK; return the summary, such as ``3 passed``.
 
-    Fails if one of the tests does.
+    Fail if a test fails.
     """
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(

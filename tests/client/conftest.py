@@ -18,7 +18,7 @@ class Authority:
         self._authority.cert_pem.write_to_path(self.ca_file)
 
     def server_context(self, *names, **options):
-        """Return the TLS context of a server with a certificate for these names, or for localhost."""
+        """Return a TLS context for a server, with a certificate for ``names``, by default for localhost."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority.issue_cert(*(names or ("localhost", "127.0.0.1")), **options).configure_cert(context)
         return context
@@ -30,7 +30,7 @@ class Authority:
         return context
 
     def client_files(self):
-        """Write a certificate and key of a client to two files; return their paths."""
+        """Write a client certificate and its key to two files; return their paths."""
         certificate = self._authority.issue_cert("client@example.com")
         paths = str(self._folder / "client.pem"), str(self._folder / "client.key")
         certificate.cert_chain_pems[0].write_to_path(paths[0])
@@ -38,7 +38,7 @@ class Authority:
         return paths
 
     def write_client_pair(self, folder, password=None, name="client@example.com"):
-        """Write a new certificate and key into ``folder``, the key encrypted if there is a password.
+        """Write a new client certificate and its key into ``folder``; encrypt the key if there is a password.
 
         Return the paths of the certificate, of the key, and of a file with both.
         """

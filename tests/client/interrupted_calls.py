@@ -1,9 +1,9 @@
-"""A program that makes calls in the main thread while many signals arrive.
+"""A program that makes calls in the main thread while many signals arrive, and then 20 calls without signals.
 
     python -m tests.client.interrupted_calls DOMAIN INTERRUPTS [CA_FILE]
 
-Afterwards makes 20 calls without signals. Prints as JSON how many calls were interrupted and completed, and the
-exceptions that the signal handler did not raise.
+It prints as JSON how many of the first calls were interrupted, how many were completed, and the exceptions that did
+not come from the signal handler.
 """
 
 import json
@@ -26,7 +26,7 @@ def main(domain: str, interrupts: int, ca_file: str = "") -> None:
     options.update({"ca_certs": ca_file} if ca_file else {"secure": False})
     client = TargetClient.create(options)
     counts = {"interrupted": 0, "completed": 0, "unexpected": []}
-    # True only during a call, because the test is about the call and not about this loop.
+    # True only during a call: the handler must not raise in the rest of this loop.
     armed = [False]
 
     def interrupt(*_):
@@ -37,7 +37,7 @@ def main(domain: str, interrupts: int, ca_file: str = "") -> None:
     signal.signal(signal.SIGALRM, interrupt)
     call = offers()
     rng = random.Random(20261122)
-    # About the duration of a call, so that signals arrive anywhere in it. Some calls finish earlier.
+    # About the duration of a call, so that signals arrive anywhere in a call. Some calls finish before the signal.
     longest_pause, interrupted_in_a_row = 0.004 if ca_file else 0.0015, 0
     while counts["interrupted"] < interrupts:
         # An interrupted call abandons its connection attempt, which a busy machine may not finish at once.

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a mistake is one row
-"""The mistakes that ``test_mistakes.py`` makes, by kind. A row has the code of a mistake and the text of its error."""
+"""The mistakes that ``test_mistakes.py`` makes, by kind. A row has the Python code and the text of the error."""
 
 from typing import Dict, List, NamedTuple, Tuple
 
@@ -194,7 +194,7 @@ CLIENT_OPTIONS: Rows = {
 
 
 class CallMistake(NamedTuple):
-    """A call, as ``name(arguments)``, and the text of its error."""
+    """A mistaken call in Python, and the text of the error that it raises."""
 
     kind: str
     code: str
@@ -388,7 +388,7 @@ CALLS: List[CallMistake] = [
        "calling it would not run its body"),
 ]  # fmt: skip
 
-#: Mistakes that are only logged: their kind, the code, and the level and text of the line.
+#: Mistakes that are only logged: the kind, the Python code, and the level and text of the log line.
 LOGGED: List[Tuple[str, str, str, str]] = [
     ("short time limit", "get_offers(request=request, timeout=19.9)", "WARNING",
      "The option 'timeout' is 19.9 milliseconds; did you mean seconds?"),

@@ -36,7 +36,7 @@ def cache_at(store, owner=OWNER, max_bytes=1000, logger=None):
 
 
 class Memory(dict):
-    """An application's store."""
+    """A store in memory."""
 
     def set(self, key, value):
         self[key] = value
@@ -118,7 +118,7 @@ def test_clients_can_share_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize(("age", "found"), [(0, True), (MAX_AGE - 60, True), (MAX_AGE + 60, False), (-86400, True)])
-def test_an_old_artifact_is_ignored(age, found, tmp_path, monkeypatch):
+def test_an_artifact_that_is_older_than_the_maximum_or_from_the_future_is_ignored(age, found, tmp_path, monkeypatch):
     path = tmp_path / "file"
     cache_at(path).save(None, BODY)
     now = artifact_cache.epoch_seconds()
@@ -370,7 +370,7 @@ def test_a_store_that_hangs_times_out_and_is_called_again_after_it_has_returned(
 
 
 def test_a_store_is_not_called_while_a_signal_handler_may_raise():
-    """The exception of the handler could not be distinguished from one of the store."""
+    """The cache could not tell an exception of the signal handler from one of the store."""
     store = Hanging()
     store.go.set()
     cache = cache_at(store)

@@ -709,7 +709,7 @@ def test_a_poller_leaves_no_entry_in_the_list_of_threads(cdn, sources):
 
     dummies_before = dummy_threads()
     events = EventRecorder()
-    # A log record contains the name of its thread.
+    # Logging calls ``threading.current_thread()``, which adds a dummy to this list for a thread that is not in it.
     events.subscribe("artifact_download_succeeded", lambda: logging.getLogger("adobe.target").debug("downloaded"))
     source = sources(cdn, events=events)
     source.start()
@@ -841,7 +841,7 @@ def test_without_threads_a_cache_that_raises_does_not_prevent_the_download(cdn, 
     cache = Broken()
     source = sources(cdn, maximum_wait_ready=20000, artifact_cache=cache)
     start = _thread.start_new_thread
-    # This thread waits until start_new_thread has been replaced.
+    # The new thread waits until ``start_new_thread`` has been replaced.
     go = threading.Event()
     thread = threading.Thread(target=lambda: go.wait(20) and source.start())
     thread.start()
@@ -901,7 +901,7 @@ def test_a_forked_child_uses_the_parents_artifact_and_polls(cdn):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_t27_a_fork_during_an_update_leaves_the_child_with_a_consistent_artifact(cdn, monkeypatch):
-    """With the new ETag and the old artifact, a child would get a 304 for every request."""
+    """A child with the new ETag and the old artifact would get a 304 for every request."""
     cdn.reply = with_etag('"1"', good("one", etag='"1"'))
     with TargetClient.create(options(cdn, polling_interval=20)) as client:
         assert content(client.get_offers(offers())) == "one"
@@ -931,7 +931,7 @@ def test_t27_a_fork_during_an_update_leaves_the_child_with_a_consistent_artifact
 
 
 def artifacts_in_memory(*contents):
-    """Count the artifacts in memory with one of these offers. Artifacts of other tests do not count."""
+    """Return how many artifacts in memory contain one of these offers, which other tests do not use."""
     gc.collect()
     documents = [str(each.document()) for each in gc.get_objects() if type(each) is Artifact]
     return sum(any(offer in document for offer in contents) for document in documents)

@@ -343,7 +343,7 @@ OBSTACLES = [
 
 @pytest.fixture(params=OBSTACLES, ids=lambda obstacle: obstacle.__name__)
 def obstacle(request, monkeypatch, tmp_path):
-    """Options of a client whose creation waits for the event ``go``, and that event."""
+    """The options of a client whose creation waits for the event ``go``, and ``go`` itself."""
     go = threading.Event()
     with request.param(monkeypatch, tmp_path, go) as client_options:
         yield {"maximum_wait_ready": LONG, **client_options}, go

@@ -63,7 +63,7 @@ def test_an_unreachable_cluster_is_stored_again_only_after_a_while(clock_offset)
     assert clusters.hint == "35"
 
 
-def test_another_cluster_is_stored_at_once(clock_offset):
+def test_after_a_failure_another_cluster_is_stored_at_once(clock_offset):
     clusters = cluster_memory("35")
     clusters.lose(origin("35"))
     clusters.learn("37")

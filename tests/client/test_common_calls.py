@@ -1,4 +1,4 @@
-"""Common calls, a fast path for on-device decisions, have the same outcome as the ordinary path."""
+"""The fast path for common on-device calls has the same outcome as the ordinary path."""
 
 import itertools
 import json
@@ -102,7 +102,7 @@ def client_with(document, recorder, **options):
 
 
 def outcome(document, on_ordinary_path, call):
-    """Return what ``call`` returned or raised, the requests that were sent, and the counters.
+    """Return what ``call`` returned or raised, the bodies of the requests that were sent, and three counters.
 
     The time and the random bytes are the same for each call, so that outcomes can be compared.
     """

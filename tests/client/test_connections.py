@@ -49,7 +49,7 @@ def age(client, seconds):
     ],
 )
 def test_a_connection_is_not_used_after_the_timeout_of_the_server(hint, seconds, connections):
-    """It is discarded slightly earlier, because the server may close it while a request is sent."""
+    """The client discards the connection a little before the timeout, because the server may close it early."""
     with SocketServer(answer(ANSWER, headers={"Keep-Alive": hint})) as server, client_of(server) as client:
         client.get_offers(offers())
         age(client, seconds)
@@ -87,7 +87,7 @@ def test_connections_that_are_too_old_are_closed_when_a_newer_one_is_kept():
 
 
 def answer_together(count):
-    """Return a handler that holds the first answers back until ``count`` connections wait for one.
+    """Return a handler that delays the first answers until ``count`` connections have sent a request.
 
     Later requests are answered immediately.
     """
@@ -178,7 +178,7 @@ def test_an_answer_to_another_request_on_a_kept_alive_connection_is_an_error():
 
 
 def test_an_answer_to_another_request_on_a_fresh_connection_is_logged(caplog):
-    """Recorded answers contain the ids of other requests, so the answer is used. The connection is not kept."""
+    """The answer is used, because recorded answers contain ids of other requests. The connection is not kept."""
     recorded = response({**ANSWER, "requestId": "recorded"})
 
     def replay_answer(connection):

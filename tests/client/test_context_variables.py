@@ -23,7 +23,7 @@ SPAN = contextvars.ContextVar("span", default=None)
 
 @pytest.fixture
 def seen():
-    """Yield a list with the path of each request, and the value of ``SPAN`` while it is sent."""
+    """Yield a list that gets a pair for each request: its path, and the value of ``SPAN`` when it is sent."""
     found = []
     urlopen = urllib3.HTTPConnectionPool.urlopen
 
@@ -75,7 +75,7 @@ WAYS = [call_and_wait, call_in_another_thread, call_with_callback, await_call, s
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_each_call_is_sent_in_the_context_of_its_caller(way, edge, seen):
-    """A worker serves many callers, one after the other."""
+    """The only worker does not keep the context of its previous caller."""
     with client_of(edge, max_workers=1) as client:
         for number in range(3):
             SPAN.set(f"span {number}")
@@ -112,7 +112,7 @@ def test_context_variables_set_by_the_sending_thread_do_not_reach_the_caller(edg
 
 @pytest.mark.parametrize("way", [call_and_wait, call_with_callback, await_call], ids=lambda way: way.__name__)
 def test_a_connection_is_opened_in_the_context_of_the_caller(way, edge):
-    """A helper thread opens it, in a copy of the caller's context."""
+    """If another thread opens the connection, it does so in a copy of the caller's context."""
     found = []
     real = urllib3.util.connection.create_connection
 

@@ -132,7 +132,7 @@ def test_the_client_works_after_a_deadline():
 
 
 def attempts_of_a_call_to_a_hung_server(first, second):
-    """Return the attempts of a call whose timeout is ``second``, after an answered call whose timeout is ``first``.
+    """Answer a call with the timeout ``first``; return the number of attempts of a call with the timeout ``second``.
 
     Return None if a busy machine did not let the first call end in time, or the second one send its request.
     """

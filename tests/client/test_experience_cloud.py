@@ -146,7 +146,7 @@ def test_the_answer_of_a_failed_call_has_the_visitor_state():
 
 @pytest.mark.server
 def test_the_url_reports_the_displays_to_analytics(client):
-    """Displays of on-device decisions are reported, too."""
+    """Displays of on-device decisions are reported like those of the edge."""
     mboxes = [MboxRequest(name=name) for name in ("home", "footer", "unknown")]
     request = DeliveryRequest(execute=ExecuteRequest(mboxes=mboxes), experience_cloud=CLIENT_SIDE)
     envelope = client.get_offers(request=request, visitor_cookie=COOKIE, session_id="s1")

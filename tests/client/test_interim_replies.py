@@ -27,7 +27,7 @@ WITH_EACH_SEQUENCE = pytest.mark.parametrize("interim", INTERIM, ids=len)
 
 
 def answer_after(interim, message=None, separately=True):
-    """Return a handler that sends interim replies before each answer: ``message``, or else the request's ``echo``."""
+    """Return a handler that sends interim replies, and then ``message`` or, without it, ``echo(request)``."""
 
     def handle(connection):
         while True:
@@ -185,7 +185,7 @@ def test_the_generated_client_skips_interim_replies(interim):
 
 @pytest.mark.parametrize("interim", [PROCESSING, HINTS, CONTINUE], ids=["102", "103", "100"])
 def test_an_interim_reply_from_a_pool_manager_is_an_error(interim):
-    """urllib3 skips only 100 and returns other interim replies. The next call would then read this call's answer."""
+    """urllib3 skips only 100. If another interim reply were accepted, the next call would read this call's answer."""
     with SocketServer(answer_after((interim,))) as server, urllib3.PoolManager(maxsize=1) as manager:
         with client_of(server, pool_manager=manager) as client:
             for number in range(4):

@@ -1,4 +1,4 @@
-"""Connections are reused, checked and not shared between clients (B1, B3, T3, T29, T34)."""
+"""Connections are reused, checked before each reuse, and not shared between clients (B1, B3, T3, T29, T34)."""
 
 import json
 import threading

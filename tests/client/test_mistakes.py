@@ -326,7 +326,7 @@ def test_the_message_of_an_error_masks_the_ids_of_the_request(log_payloads, call
     assert "Retry-After" in text
     assert "X-Echo" not in text
     assert "Set-Cookie" not in text
-    assert ("session-9" in text) == log_payloads  # in the first 256 characters of the body
+    assert ("session-9" in text) == log_payloads  # the text has the start of the body, which is the request line
     if not log_payloads:
         assert not [secret for secret in secrets if secret in text]
         assert "***" in text
@@ -477,7 +477,7 @@ def test_a_call_that_needs_the_artifact_of_a_server_side_client_is_logged_once(m
     )
 
 
-def test_a_local_edge_without_cdn_base_path_is_a_hint(caplog):
+def test_errors_of_a_client_of_a_local_edge_without_cdn_base_path_have_a_hint(caplog):
     base = "http://127.0.0.1:9"
     hint = f"server_domain does not apply to the artifact; for a local edge, set cdn_base_path to {base!r}, too"
     with SocketServer(answer(status=403)) as proxy, TargetClient.create(
@@ -653,7 +653,7 @@ def lines_of(caplog):
 
 
 def client_with_method(method, server, **options):
-    """Create a client that calls ``server``, or that decides on-device and sends it notifications."""
+    """Create a client of ``server``. Unless ``method`` is server-side, it only sends its notifications there."""
     if method != "server-side":
         options["artifact_payload"] = artifact(home=[rule("A")])
     return client_of(server, decisioning_method=method, target_location_hint="35", **options)

@@ -308,7 +308,7 @@ def test_decisions_work_without_free_file_descriptors(monkeypatch, caplog):
     condition = {"==": [{"var": "page.domain"}, "www.hooli.com"]}
     page = {"address": {"url": "http://www.hooli.com/"}}
     with client_of(artifact(home=yes_or_no(condition))) as client:
-        # Without the list, the domain is the whole host name.
+        # Without the list of public suffixes, the domain is the whole host name.
         assert first_content(client, request_json(context=page)) == "yes"
         monkeypatch.undo()
         assert first_content(client, request_json(context=page)) == "no"

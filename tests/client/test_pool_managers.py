@@ -42,7 +42,7 @@ WITH_BOTH_CALLS = pytest.mark.parametrize(
 
 @pytest.fixture
 def refusing_port():
-    """Yield a stand-in for a server, whose ``domain`` has a port on which nothing listens."""
+    """Yield a stand-in for a server. Nothing listens on the port of its ``domain``."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield SimpleNamespace(domain=f"127.0.0.1:{bound.getsockname()[1]}")

@@ -203,7 +203,7 @@ def test_no_proxy_is_respected(no_proxy, proxy, target, environment):
 
 
 @pytest.mark.parametrize("no_proxy", [",,", "", "example.org"])
-def test_an_empty_no_proxy_exempts_no_host(no_proxy, proxy, target, environment):
+def test_a_no_proxy_that_is_empty_or_names_another_host_has_no_effect(no_proxy, proxy, target, environment):
     environment.setenv("http_proxy", "http://" + proxy.domain)
     environment.setenv("no_proxy", no_proxy)
     with client_of(target, trust_env=True) as client:

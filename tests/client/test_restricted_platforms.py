@@ -8,7 +8,7 @@ import pytest
 
 from target_python_sdk.local_edge import LocalEdge
 
-#: Removes the parts of Python that Pyodide lacks, creates a client and calls it in each form.
+#: Removes the parts of Python that Pyodide lacks, creates a client, and makes a call in each form.
 PROGRAM = """
 import _thread, json, os, socket, sys
 

@@ -46,7 +46,7 @@ DOCUMENT = artifact(home=[rule("A")], changes={"remoteMboxes": ["remote"], "geoT
 
 
 class Edge:
-    """An edge and a CDN, as the handler of a server. ``outcome`` decides how each delivery ends."""
+    """The handler of a server that is both edge and CDN. ``outcome()`` returns how the next delivery ends."""
 
     def __init__(self, outcome=lambda: "answer"):
         self.outcome = outcome
@@ -187,7 +187,7 @@ def test_the_timestamp_is_the_time_at_which_the_call_began(edge, server, monkeyp
 @pytest.mark.parametrize(
     ("mbox", "mode", "method"), [("home", "local", "on-device"), ("remote", "edge", "server-side")]
 )
-def test_a_hybrid_call_names_the_method_that_decided(mbox, mode, method, edge, server):
+def test_the_entry_of_a_hybrid_call_names_the_method_that_decided(mbox, mode, method, edge, server):
     with client_of(server, "hybrid") as client:
         client.get_offers({"request": prefetch(mbox)})
     (entry,) = edge.entries
@@ -289,7 +289,7 @@ def test_a_call_of_send_notifications_carries_entries_and_has_one_itself(edge, s
             assert [entry["requestId"] for entry in local.telemetry] == [id_of(first)]
         assert [entry["requestId"] for entry in local.telemetry] == [id_of(first), id_of(second)]
         assert local.telemetry[1]["features"] == {"decisioningMethod": "server-side"}
-        assert len(local.requests) == 2  # ``requests`` omits the one with telemetry alone
+        assert len(local.requests) == 2  # ``requests`` omits the request that has only telemetry
 
 
 def test_a_call_carries_a_limited_number_of_entries(edge, server):
@@ -518,7 +518,7 @@ def test_a_timer_that_cannot_be_started_is_tried_again_later(edge, server, monke
 
 def test_the_timer_continues_if_a_record_is_added_while_it_ends(server):
     class Late(list):
-        """A list whose ``append`` adds a record, like another thread after the timer has found no records."""
+        """A list whose ``append`` adds a record, as another thread could do when the timer has found none."""
 
         def append(self, token):
             super().append(token)

@@ -1,4 +1,4 @@
-"""The timings of an exchange: a step that was not part of it has none."""
+"""The timings of an exchange with a server. A step that the exchange did not need has no time."""
 
 import contextlib
 import socket
@@ -16,7 +16,7 @@ from tests.support import LONG
 pytestmark = pytest.mark.server
 
 BODY = b'{"status": 200}'
-#: Seconds for which servers of these tests wait on purpose, and milliseconds that such a wait takes at least.
+#: The seconds that a slow server or resolver waits, and the milliseconds that must be measured for this wait.
 PAUSE = 0.03
 PAUSE_MS = 0.9 * 1000 * PAUSE
 
@@ -84,7 +84,7 @@ def test_the_handshake_is_measured_apart_from_the_connection(authority):
     assert second.tls is None
 
 
-def test_the_reply_of_a_proxy_to_connect_belongs_to_the_connection(authority):
+def test_the_wait_for_the_reply_of_a_proxy_is_part_of_the_time_to_connect(authority):
     def slow_proxy(connection):
         connection.read_request()
         time.sleep(PAUSE)

@@ -1,4 +1,4 @@
-"""TLS contexts: shared by equal clients, created again for renewed files, without a prompt for a password."""
+"""TLS contexts: equal clients share one, renewed files lead to a new one, and Python never prompts for a password."""
 
 import contextlib
 import gc

@@ -1,4 +1,4 @@
-"""Doubles that forbid requests, and spies that let them pass. Each is a context manager for ``domain``."""
+"""Doubles that forbid requests, and spies that let them pass: context managers whose argument is the server's domain."""
 
 import contextlib
 import http.client

@@ -38,7 +38,7 @@ class Caller:
             self._client.close()
 
     def _send_with_urllib3(self, mbox: str, timeout: int) -> Optional[str]:
-        # A new manager for each call, as 1.1.0 made one for each client, so that patches of the class take effect.
+        # Each call creates a manager, as each client of 1.1.0 did, so that patches of the class take effect.
         response = urllib3.PoolManager().request(
             "POST",
             f"http://{self.domain}{PATH}?client=acmeclient",

@@ -1,4 +1,4 @@
-"""Run one cell of the matrix: a server in this process, the double and the calls in a fresh one."""
+"""Run one cell of the matrix: the server in this process, the double and the calls in a new process."""
 
 import contextlib
 import importlib.util
@@ -32,7 +32,7 @@ class Cell(NamedTuple):
 
 
 class CellFailed(AssertionError):
-    """Raised if a double or monitor does not have its effect on a call."""
+    """Raised if a double or monitor does not have the expected effect on a call."""
 
 
 class Run:
@@ -67,7 +67,7 @@ def run_in_parallel(cells: Iterable[Cell]) -> "Iterator[Dict[Cell, Future[None]]
 
 
 def run(cell: Cell) -> None:
-    """Raise ``CellFailed`` unless the double has its effect on calls of this form."""
+    """Raise ``CellFailed`` unless the double has the expected effect on calls of this form."""
     check = {
         ANSWERS: _check_answers,
         BLOCKS: _check_blocks,

@@ -1,10 +1,10 @@
-"""Monitors: each starts a span for the application and returns the spans of its requests."""
+"""Monitors: each starts spans for an application, and returns the child spans of the requests in them."""
 
 import contextlib
 import os
 from typing import Any, Dict, Iterator, List
 
-#: The headers that identify child spans in their requests, by the name of the application's span above them.
+#: By the name of a span of the application: the headers with which requests identify its child spans.
 Children = Dict[str, List[str]]
 
 

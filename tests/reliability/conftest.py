@@ -28,7 +28,7 @@ _FIGURES = []
 
 
 class Quiet(SimpleNamespace):
-    """A logger that discards its messages. The logger of the test suite would keep those of ten thousand calls."""
+    """A logger that discards its messages. Pytest would keep the messages of ten thousand calls in memory."""
 
     def __init__(self):
         super().__init__(debug=self.ignore, error=self.ignore, isEnabledFor=lambda level: False)
@@ -39,7 +39,7 @@ class Quiet(SimpleNamespace):
 
 
 def scaled(full, short=None):
-    """Return values for ``parametrize``: ``short`` or a tenth, and the full count with the marker ``soak``."""
+    """Return values for ``parametrize``: ``short`` or a tenth of ``full``, and ``full`` with the marker ``soak``."""
     return [full // 10 if short is None else short, pytest.param(full, marks=pytest.mark.soak)]
 
 
@@ -103,7 +103,7 @@ def interpreter(version):
 
 
 def no_interpreter(version):
-    """Return the reason to skip a test without that Python, and how to provide it."""
+    """Return the reason for skipping a test that needs this version of Python. It says how to install the version."""
     return f"no Python {version}: put python{version} on the PATH, or install it with pyenv"
 
 

@@ -2,8 +2,8 @@
 
     python -m tests.reliability.forking PROGRAM JSON
 
-The argument is a JSON object of keyword arguments. Prints a report as JSON. With ``"hooks": false`` no fork hook
-takes effect, not even those of the standard library, as under a default uWSGI.
+``JSON`` is an object with the keyword arguments of the function. The process prints a report as JSON. With
+``"hooks": false`` no fork hook takes effect, not even those of the standard library, as under a default uWSGI.
 """
 
 import faulthandler
@@ -59,7 +59,7 @@ def fork(function, like_a_script=False):
     With ``like_a_script`` the child exits like a script, else like a worker of a prefork server.
     """
     sys.stdout.flush()
-    # The watchdog thread does not exist in the child, so re-arming it there would wait for that thread forever.
+    # The watchdog thread does not exist in the child, where arming the watchdog again would wait for it forever.
     faulthandler.cancel_dump_traceback_later()
     pid = os.fork()
     if pid:
@@ -213,7 +213,7 @@ def an_idle_worker(client, hung):
 
 @contextlib.contextmanager
 def a_full_queue(client, hung):
-    """All workers are busy and calls wait for them. The child sends none of them."""
+    """The only worker is busy, and four calls wait for it. The child sends none of these calls."""
     slow = make_client(hung, timeout=600, max_workers=1, retries=1)
     results = [slow.get_offers({**offers(), "callback": id}) for _ in range(5)]
 
@@ -296,7 +296,7 @@ def a_ready_event(client, hung):
 
 @contextlib.contextmanager
 def a_thread_list(client, hung):
-    """Another thread starts a thread, so ``threading`` has locked its own lock."""
+    """Another thread holds the lock of the list of threads in ``threading``, as it does while it starts a thread."""
     with held(threading._active_limbo_lock):
         yield None
 
@@ -314,7 +314,7 @@ def a_pool(client, hung):
         manager = client._processes.current().transport._replacements._managers[None]
         assert isinstance(manager, Replacement)
         with held(manager.pools.lock):
-            yield None  # the child exits like a script, which garbage-collects its objects
+            yield None  # the child exits like a script, so its objects are garbage-collected
     finally:
         urllib3.PoolManager = replaced
 
@@ -344,8 +344,8 @@ def held(lock):
     go.release()
 
 
-#: Context managers by name. Inside each, a lock may be held in the parent while it forks. Each yields an additional
-#: check for the child, or None.
+#: Context managers by name. Inside each, another thread of the parent may hold a lock. Each yields a function with
+#: additional checks for a child that is forked meanwhile, or None.
 LOCKS = {
     each.__name__: each
     for each in (
@@ -383,7 +383,7 @@ def while_held(lock, domain, hung, ca_file="", hooks=True):
 
 
 def twice(domain):
-    """Fork like a daemon: the child forks, too, and exits before the grandchild calls."""
+    """Fork like a daemon: the child forks a grandchild, and exits before the grandchild makes a call."""
     client = make_client(domain)
     check(client)
     read_end, write_end = os.pipe()
@@ -424,7 +424,7 @@ def in_a_callback(domain):
 
 
 def out_of_a_callback(domain):
-    """Fork in a callback from which the child returns, too. Only the parent may send the queued calls."""
+    """Fork in a callback. Both parent and child return from it, but only the parent may send the queued calls."""
     client = make_client(domain, max_workers=1)
     pids = []
     gate = threading.Event()

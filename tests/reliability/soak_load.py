@@ -3,8 +3,8 @@
 
     python -m tests.reliability.soak_load EDGE CDN SECONDS RATE FORK_SECONDS
 
-The first two arguments are the domains of the servers. Prints lines of JSON: samples of its resources,
-and at the end the report.
+The first two arguments are the domains of the servers. The process prints lines of JSON: samples of the resources that
+it uses, and at the end the report.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class Recorder:
         self.outstanding = {}
         self._newest = 0
         self._numbers = itertools.count()
-        # A process id is not unique: in an hour, a child can get that of an earlier one.
+        # A process id would not be unique: in an hour, a child can get the id of an earlier child.
         self._process = uuid.uuid4().hex
 
     def begin(self, way, kind):
@@ -170,7 +170,7 @@ class Call:
         return {"request": request, "decisioning_method": self.method.partition(",")[0]}
 
     def start(self, client, suffix="", **callbacks):
-        """Call the client's method of this name, with ``suffix`` appended, and return its result."""
+        """Call the client's method ``function`` + ``suffix``, and return its result."""
         function = getattr(client, self.function + suffix)
         names = [list(self.mboxes)] if self.function == "get_attributes" else []
         return function(*names, {**self.options(), **callbacks})

@@ -1,7 +1,7 @@
 """The edge and the CDN of the mixed soak. Answers name their visitor, and the artifact changes every second.
 
-Some requests, chosen at random, get a fault. Those with ``reset``, ``closed``, ``500`` or ``503`` are not processed,
-all others are.
+Some requests, chosen at random, get a fault. A request with the fault ``reset``, ``closed``, ``500`` or ``503`` is not
+processed. All others are.
 """
 
 import collections
@@ -37,7 +37,7 @@ def _artifact_text():
 
 
 class FaultySocketServer:
-    """Serves requests one by one, and some with a random fault. ``faults`` counts them."""
+    """Serves requests, some of them with a random fault. ``faults`` counts the faults by name."""
 
     def __init__(self, faults, share, seed):
         self.faults = collections.Counter()

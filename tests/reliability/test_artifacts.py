@@ -20,8 +20,8 @@ pytestmark = pytest.mark.server
 #: The polling interval in milliseconds, and the number of failed downloads to wait for.
 INTERVAL = 10
 FAILED_DOWNLOADS = 100
-#: Seconds within which a script must exit or a client must be ready. A busy machine needs less. A wait that should not
-#: happen takes longer.
+#: Seconds within which a script must exit or a client must be ready. Even a busy machine needs less, while a wait that
+#: should not happen takes longer.
 PROMPT = 20.0
 
 

@@ -34,7 +34,7 @@ def answer_and_close(connection):
 
 @pytest.fixture
 def edge(monkeypatch):
-    """Yield two hosts on loopback, and options for a client that learns the cluster.
+    """Yield a server on loopback that has two names, the general host and the cluster, and options for its clients.
 
     If ``lost`` is not empty, the cluster is unreachable. ``lookups`` counts the name lookups by host, and
     ``attempts`` counts the attempts to connect to the unreachable cluster.
@@ -117,10 +117,10 @@ WHO = {
 
 @pytest.mark.parametrize("who", WHO)
 def test_t30_an_unreachable_cluster_does_not_prevent_answers(who, edge, figure):
-    """20 visitors call five times each, at the same time. Calls stop waiting for the cluster, and all are answered.
+    """20 visitors call at the same time, five times each. All calls are answered, and few wait for the cluster.
 
-    The first call of each visitor can wait. Those whose calls are the first four failures can wait a second time,
-    because only the fifth failure opens the circuit.
+    The first call of each visitor can wait for it. Four visitors can wait a second time, because only the fifth
+    failure opens the circuit.
     """
     visitors, times = 20, []
     server = edge.server
@@ -154,7 +154,7 @@ def test_t30_an_unreachable_cluster_does_not_prevent_answers(who, edge, figure):
 @pytest.mark.parametrize(
     "ask", [call_as_new_visitor, call_as_known_visitor], ids=["new visitor", "visitor whose cookie names it"]
 )
-def test_t30_the_main_thread_falls_back_to_the_general_host_too(ask, edge):
+def test_t30_calls_in_the_main_thread_fall_back_to_the_general_host(ask, edge):
     """The main thread opens connections in a helper thread, which it abandons here."""
     with TargetClient.create(edge.options) as client:
         learn(client, edge.server)
@@ -167,7 +167,7 @@ def test_t30_the_main_thread_falls_back_to_the_general_host_too(ask, edge):
 
 
 def test_t30_a_cluster_is_not_learned_while_its_circuit_is_open(edge, monkeypatch, figure):
-    """The client does not try to connect to it, either. It learns the cluster again once the cluster answers."""
+    """Meanwhile the client does not try to connect to the cluster. It learns the cluster again after the cooldown."""
     # An unreachable cluster is also quarantined. The test switches that off, so that only the circuit has an effect.
     monkeypatch.setattr(exchange, "QUARANTINE_SECONDS", 0.0)
     server, calls, hints = edge.server, 20, set()

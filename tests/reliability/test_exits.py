@@ -14,7 +14,8 @@ from tests.support import ANSWER_BYTES, client_of, eventually, offers
 
 pytestmark = pytest.mark.server
 
-#: Seconds within which a process must exit. A busy machine needs less. A wait that should not happen takes longer.
+#: Seconds within which a process must exit. Even a busy machine needs less, while a wait that should not happen takes
+#: longer.
 PROMPT = 20.0
 HEAD = """
     import atexit, sys, threading, time
@@ -23,7 +24,8 @@ HEAD = """
 
     server = SimpleNamespace(domain=sys.argv[1])
 """
-#: Makes the exit wait up to 40 seconds for idle threads. A thread that does not end on request then exceeds ``PROMPT``.
+#: Makes the exit wait up to 40 seconds for idle threads. If a thread does not end on request, the exit takes longer than
+#: ``PROMPT``.
 LONG_IDLE_EXIT = """
     from target_tools.concurrency import shutdown
 
@@ -185,7 +187,7 @@ def test_t8_a_call_during_exit_is_answered_without_a_traceback(version, figure):
 
 @pytest.fixture
 def long_idle_time(monkeypatch):
-    """Extend the time after which idle workers end to more than ``eventually`` waits."""
+    """Keep idle workers alive for longer than ``eventually`` waits."""
     monkeypatch.setattr(task_workers, "IDLE_SECONDS", 60.0)
 
 
