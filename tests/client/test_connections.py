@@ -49,7 +49,7 @@ def age(client, seconds):
     ],
 )
 def test_a_connection_is_not_used_after_the_timeout_of_the_server(hint, seconds, connections):
-    """The client discards the connection a little before the timeout, because the server may close it early."""
+    """The client stops using a connection earlier, because the server may close it while a request is sent."""
     with SocketServer(answer(ANSWER, headers={"Keep-Alive": hint})) as server, client_of(server) as client:
         client.get_offers(offers())
         age(client, seconds)

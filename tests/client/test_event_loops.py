@@ -162,7 +162,7 @@ def test_a_call_that_blocks_an_event_loop_is_logged_once(client, caplog):
 
 
 def test_calls_that_block_no_event_loop_are_not_logged(client, server, caplog, monkeypatch):
-    """Awaited calls, calls with a callback or in another thread, and on-device decisions. Notebooks log no call."""
+    """Awaited calls, calls with a callback or in another thread, and on-device decisions; in a notebook, all calls."""
 
     async def main():
         await asyncio.gather(*calls_of(client))

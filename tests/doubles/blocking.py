@@ -1,4 +1,4 @@
-"""Doubles that forbid requests, and spies that let them pass: context managers whose argument is the server's domain."""
+"""Doubles that forbid requests, and spies that let them pass: context managers that get the domain of the server."""
 
 import contextlib
 import http.client

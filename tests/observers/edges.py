@@ -43,5 +43,5 @@ def server_side(edge, *observers, **options):
 
 
 def on_device(edge, *observers, document=ALWAYS, **options):
-    """Return a client that decides with ``document``, and whose other requests ``edge`` answers."""
+    """Return a client that decides on-device with the artifact ``document``. ``edge`` answers its requests."""
     return client_of(document, pool_manager=edge, observers=observers, retries=1, telemetry_enabled=False, **options)

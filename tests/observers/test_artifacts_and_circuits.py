@@ -17,7 +17,7 @@ from tests.support import LONG, eventually, offers
 
 
 class Cdn:
-    """A pool manager that answers requests for the artifact, one after the other."""
+    """A pool manager that answers requests with ``replies``, one after the other, and then with status 304."""
 
     def __init__(self, *replies):
         self.replies = list(replies)

@@ -284,7 +284,7 @@ def test_a_start_method_without_a_parameter_is_refused(edge):
 
 
 class ThreadLike:
-    """A callable whose method ``start`` is something else."""
+    """A callable whose method ``start`` has another purpose."""
 
     def __call__(self, observed):
         """Ignore the call."""

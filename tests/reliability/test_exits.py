@@ -24,8 +24,8 @@ HEAD = """
 
     server = SimpleNamespace(domain=sys.argv[1])
 """
-#: Makes the exit wait up to 40 seconds for idle threads. If a thread does not end on request, the exit takes longer than
-#: ``PROMPT``.
+#: Makes the exit wait up to 40 seconds for idle threads. If a thread does not end on request, the exit takes longer
+#: than ``PROMPT``.
 LONG_IDLE_EXIT = """
     from target_tools.concurrency import shutdown
 

@@ -27,7 +27,7 @@ PROMPT = 20.0
 
 
 class CallbackCounter:
-    """Callbacks for many calls. Counts how often each one is called, and the errors by class."""
+    """Creates callbacks for many calls. Counts how often each callback is called, and the errors by class."""
 
     def __init__(self):
         self.times = collections.Counter()

@@ -141,7 +141,7 @@ def test_t12_parent_child_and_grandchild_can_call_before_and_after_each_fork(sch
         where = {"domain": f"localhost:{server.port}", "ca_file": authority.ca_file} if tls else {}
         seen = program("before_and_after", **{"domain": server.domain, "hooks": hooks, **where})
         assert seen == {"children": [True, True], "closed": True}
-        # One connection of the parent, of the first child, and of the grandchild. The second child made no call.
+        # The parent, the first child and the grandchild opened a connection each. The second child made no call.
         assert server.connections == 3
     assert server.failures == []
 

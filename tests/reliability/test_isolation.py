@@ -213,14 +213,14 @@ def test_t35_after_the_first_answer_of_a_connection_no_answer_to_another_request
         assert seen.kinds["mixed"] == 0
         assert max(requests.values()) == 2
     else:
-        # Surplus data after an answer closes the connection. If it arrives later, it may end one call instead.
+        # A surplus answer closes the connection. If it arrives late, the next call may end with an error instead.
         assert {count for number, count in requests.items() if number % 2 == 0} == {1}
         assert set(seen.kinds) <= {"own", "InvalidResponse"}
         assert seen.kinds["own"] >= threads * calls_each / 2
 
 
 def test_t35_an_answer_after_the_deadline_is_not_read(figure):
-    """The connection of a call that timed out is closed, so the next call cannot read its answer."""
+    """The connection of a call that timed out is closed, so the next call cannot read the late answer."""
     go = threading.Event()
 
     def late_once(connection):
@@ -422,7 +422,7 @@ MIX = """
 @pytest.mark.parametrize("count", scaled(10**6, 2000))
 @pytest.mark.parametrize("version", ["this", "3.13t", "3.14t"])
 def test_t35_no_visitor_gets_the_answer_of_another(version, count, figure):
-    """One in eight calls is decided on-device, with ten mboxes each. The switch interval is a microsecond."""
+    """One call in eight is an on-device decision for ten mboxes. The switch interval is a microsecond."""
     executable = interpreter(version) if version != "this" else None
     if version != "this" and executable is None:
         pytest.skip(no_interpreter(version))

@@ -209,7 +209,7 @@ def test_t39_calls_of_64_workers_with_32_descriptors_succeed_or_fail_cleanly(fig
     ],
 )
 def test_t39_each_call_ends_once_if_the_transport_runs_out_of_memory(place, figure):
-    """The first calls run out of memory at ``place``. Each ends once with that error, and later calls are answered."""
+    """The first calls run out of memory at ``place``. Each of them ends once, and later calls are answered."""
     body = """
     import functools, importlib
     module, _, path = sys.argv[2].partition(".")

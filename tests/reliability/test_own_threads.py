@@ -1,4 +1,4 @@
-"""The threads that poll and that request the location hint do not harm the application's process (T15, T33)."""
+"""Threads for polling and for the location hint do no harm to the application's process (T15, T33)."""
 
 import gc
 import json

@@ -93,7 +93,7 @@ def test_t22_a_refused_connection_is_retried(refused_port, figure):
     ids=lambda value: str(value)[:12],
 )
 def test_t22_a_retry_after_beyond_the_deadline_prevents_retries(requested, attempts, figure):
-    """A call does not wait if the delay exceeds its deadline. Invalid values are ignored."""
+    """Invalid values and times in the past are ignored."""
     limited = response({"message": "no"}, 503, {"Connection": "keep-alive", "Retry-After": requested})
     with SocketServer(replies(*[limited] * attempts)) as server, client_of(server, logger=Quiet()) as client:
         result, milliseconds = timed_outcome(client)
@@ -271,7 +271,7 @@ def test_t24_the_breaker_refuses_most_calls_of_100_callers_of_a_hung_server(figu
     assert lines[1][1].startswith(f"Circuit of {origin} closed after ")
 
 
-def test_t24_the_breaker_helps_a_single_caller_of_a_hung_server_too(figure):
+def test_t24_five_timeouts_of_a_single_caller_open_the_circuit(figure):
     with SocketServer(lambda connection: connection.hang()) as server:
         with client_of(server, timeout=300, logger=Quiet(), retries=1) as client:
             result = [outcome(client) for _ in range(6)]

@@ -1,4 +1,4 @@
-"""All kinds of calls end at their deadline wherever the network stalls, also with a full queue (T1, T21, T30)."""
+"""All kinds of calls end at their deadline wherever the network stalls, even if the queue is full (T1, T21, T30)."""
 
 import asyncio
 import collections
@@ -43,7 +43,7 @@ def timed_outcome(function):
 
 
 def in_every_way(client):
-    """Make a call in each way at once.
+    """Make a call in each way, all at the same time.
 
     Return the outcome and the duration in seconds by way, and the errors that ``err_callback`` got.
     """
@@ -176,7 +176,7 @@ EDGE = SimpleNamespace(domain="edge.example:80")
 def test_t1_t30_a_call_with_a_hanging_resolver_ends_at_its_deadline(hanging_resolver, figure):
     with client_of(EDGE, **IMPATIENT) as client:
         check_deadline(client, figure, "lookup")
-        assert hanging_resolver.lookups == ["edge.example"]  # three calls shared it
+        assert hanging_resolver.lookups == ["edge.example"]  # three calls share one lookup
         assert client.stats()["abandoned"] == 1
         hanging_resolver.go.set()
         assert eventually(lambda: client.stats()["abandoned"] == 0)
@@ -467,7 +467,7 @@ def test_t21_calls_end_in_time_while_callbacks_hold_all_workers(how, figure):
             go.set()
             assert eventually(lambda: len(received) == count)
             assert client.flush(LONG)
-            # The server received no expired call. The workers are those that were held, or their replacements.
+            # The server received no expired call.
             assert [result.get(0)["response"].status for result in blocked_calls] == [200] * workers
             assert len(server.requests) == requests == workers
             stats = client.stats()
@@ -511,7 +511,7 @@ def test_t1_a_call_whose_worker_exceeds_the_deadline_fails_once(figure):
         assert type(error) is DeadlineExceeded
         assert (received, client.stats()["running"]) == ([], 1)  # the call has ended, but its worker is still busy
         go.set()
-        assert client.flush(LONG)  # waits for the callback of the expired call, too
+        assert client.flush(LONG)  # waits for the callback of the expired call
         assert received == [error]
         assert client.close(LONG)
         assert client.stats()["failures"] == 1

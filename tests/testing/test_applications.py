@@ -60,7 +60,7 @@ def test_a_wsgi_application_sets_the_cookies_of_the_answer(target: FakeTargetCli
 
 
 def test_an_asgi_application_awaits_its_offers_in_one_context(target: FakeTargetClient) -> None:
-    """Several calls at the same time, each in the context of its request."""
+    """Five requests make three calls each at the same time. The calls of a request run in its context."""
     current: contextvars.ContextVar[int] = contextvars.ContextVar("current")
 
     async def application(scope: Any, receive: Any, send: Any) -> None:

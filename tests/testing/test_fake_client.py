@@ -225,7 +225,7 @@ def test_a_hybrid_call_without_an_artifact_goes_to_the_edge() -> None:
     assert (answer.offer("hero").html, answer.meta["decisioning_method"]) == ("B", "server-side")
 
 
-def test_a_slow_edge_delays_calls_or_exceeds_their_deadline(target: FakeTargetClient) -> None:
+def test_a_slow_edge_answers_unless_the_delay_exceeds_the_deadline(target: FakeTargetClient) -> None:
     target.show("hero", html="B")
     with target.slow(30):
         assert html_of(target) == "B"

@@ -226,7 +226,7 @@ def test_a_model_without_constraints_inherits_setattr():
     assert Worm.__setattr__ is object.__setattr__
 
 
-def test_threads_may_use_a_class_for_the_first_time_at_once():
+def test_threads_may_use_a_class_for_the_first_time_concurrently():
     class Late(Model):
         name: Annotated[Optional[str], MaxLength(1)] = None
 
@@ -251,7 +251,7 @@ def test_the_types_do_not_import_typing_extensions_if_typing_has_every_name():
 
 @pytest.mark.process
 def test_the_types_import_neither_pprint_nor_dataclasses():
-    # Other modules may import them: logging imports dataclasses since Python 3.14, and orjson since its release 3.13.
+    # Other modules may import them: logging imports dataclasses since Python 3.14, and orjson does since orjson 3.13.
     program = textwrap.dedent(
         """
         import logging, sys

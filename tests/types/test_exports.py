@@ -21,7 +21,7 @@ UnexpectedError View ViewRequest ViewRequestAllOf VisitorId Window
 
 NEWER_NAMES = ["ClientHints", "ExecutionMode", "TelemetryRequest"]
 
-#: The classes of 1.1.0's transport, which ``delivery_api_client`` defines itself, as it does ``DecisioningMethod``.
+#: The transport classes of 1.1.0. Like ``DecisioningMethod``, they are defined in ``delivery_api_client``.
 TRANSPORT_NAMES = ["ApiClient", "Configuration", "DeliveryApi"]
 
 

@@ -72,7 +72,7 @@ def test_an_offer_without_content_is_falsy_and_safe_to_read(reason):
 
 @pytest.fixture
 def warnings(monkeypatch, caplog):
-    """Return the function that returns the warnings so far. Each is logged once in a process."""
+    """Return a function that returns the warnings so far. Each test has a new log, because a log repeats no warning."""
     monkeypatch.setattr("target_python_sdk.offers._LOG", Log())
     return lambda: [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
 
@@ -162,7 +162,7 @@ def test_a_click_carries_the_token_of_the_click_metric(make_answer):
 
 
 def test_missing_click_tokens_are_logged_once(warnings):
-    """Not for an offer without content, whose clicks nobody expects."""
+    """For an offer without content, nothing is logged."""
     offer = execute_answer(HERO, metrics=[{**CLICK, "type": "display"}]).offer("hero")
     assert [offer.click_tokens, offer.click_tokens, execute_answer().offer("hero").click_tokens] == [[], [], []]
     assert warnings() == ["No click on mbox 'hero' can be reported: no activity measures clicks on it"]

@@ -517,7 +517,7 @@ def test_the_first_failure_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 class Response:
-    """A stand-in for a framework's response, which keeps its headers and cookies."""
+    """A stand-in for a framework's response that keeps the headers and cookies."""
 
     def __init__(self, **headers: str) -> None:
         self.headers = headers
