@@ -119,8 +119,8 @@ class Interrupt(Exception):
 def at_instruction(act: Callable[[], Any], instruction: int, folder: Path, intervene: Callable[[], Any]) -> bool:
     """Call ``act``, and call ``intervene`` before one bytecode instruction of the modules in ``folder``.
 
-    ``instruction`` is its index among the instructions that these modules execute in the current thread. Return whether
-    ``act`` reached it.
+    ``instruction`` is the index of that instruction among those that these modules execute in the current thread.
+    Return whether ``act`` reached it.
     """
     left = instruction
 
@@ -146,10 +146,9 @@ def at_instruction(act: Callable[[], Any], instruction: int, folder: Path, inter
 
 
 def interrupt(act: Callable[[], Any], instruction: int, folder: Path) -> bool:
-    """Call ``act``, and raise ``Interrupt`` before the instruction that ``at_instruction`` chooses.
+    """Do the same as ``at_instruction`` with a function ``intervene`` that raises ``Interrupt``.
 
-    Return whether ``act`` reached it. Code in other threads is not interrupted, because signal handlers run in the
-    main thread only.
+    Code in other threads is not interrupted, because signal handlers run in the main thread only.
     """
 
     def intervene() -> None:

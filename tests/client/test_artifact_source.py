@@ -539,7 +539,7 @@ def frames_of(error):
 @pytest.mark.parametrize("reply", [response("{"), response(artifact(version="2")), b"HTTP/1.1 x\r\n\r\n"],
                          ids=["truncated", "another version", "no HTTP"])  # fmt: skip
 def test_the_last_error_references_no_frames(cdn, sources, reply, raises):
-    """Otherwise the rejected artifact would stay in memory as long as the error."""
+    """Frames would keep the rejected artifact in memory as long as the error."""
     cdn.reply = reply
     events = EventRecorder()
     calls = []
@@ -709,7 +709,7 @@ def test_a_poller_leaves_no_entry_in_the_list_of_threads(cdn, sources):
 
     dummies_before = dummy_threads()
     events = EventRecorder()
-    # Logging calls ``threading.current_thread()``, which adds a dummy to this list for a thread that is not in it.
+    # Logging calls ``threading.current_thread()``, which adds a dummy to the list if the current thread is not listed.
     events.subscribe("artifact_download_succeeded", lambda: logging.getLogger("adobe.target").debug("downloaded"))
     source = sources(cdn, events=events)
     source.start()
@@ -921,7 +921,7 @@ def test_t27_a_fork_during_an_update_leaves_the_child_with_a_consistent_artifact
         cdn.reply = with_etag('"2"', good("two", etag='"2"'))
         armed = True
         try:
-            for _ in range(12):  # at least as many as the assignments of one iteration
+            for _ in range(12):  # one iteration of the poller makes at most 12 assignments
                 assert reached.acquire(timeout=20)
                 assert in_a_child(act)
                 go.release()

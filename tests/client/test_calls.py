@@ -153,7 +153,7 @@ def test_b33_meta_names_the_method_that_decided(client):
     }
 
 
-def test_details_are_listed_in_1_1_0s_order():
+def test_details_are_listed_in_the_order_of_1_1_0():
     def part(name):
         option = {"type": "html", "content": name, "responseTokens": {"from": name}}
         payload = {"payload": {"pe": "tnt", "tnta": name}}

@@ -132,9 +132,10 @@ def test_the_client_works_after_a_deadline():
 
 
 def attempts_of_a_call_to_a_hung_server(first, second):
-    """Answer a call with the timeout ``first``; return the number of attempts of a call with the timeout ``second``.
+    """Make a call that is answered, and then one that is not; return how many attempts the second call makes.
 
-    Return None if a busy machine did not let the first call end in time, or the second one send its request.
+    ``first`` and ``second`` are the timeouts of the calls. Return None if a busy machine did not let the first call end
+    in time, or the second call send its request.
     """
 
     def answer_once(connection):

@@ -109,7 +109,7 @@ with client_of(Server) as client:
 
 
 def test_under_trio_asyncio_a_call_can_be_awaited_only_in_asyncio_code(server):
-    """In a new process, because the import of trio_asyncio changes the event loops of asyncio."""
+    """The program is a new process, because the import of trio_asyncio changes the event loops of asyncio."""
     if importlib.util.find_spec("trio_asyncio") is None:
         pytest.skip("trio-asyncio is not installed: " + installing("test"))
     process = run_python("-W", "default", "-c", UNDER_TRIO_ASYNCIO, server.domain)

@@ -82,7 +82,7 @@ def hybrid(domain, **options):
 
 @pytest.fixture
 def make_client_without_edge():
-    """Return a function that creates a hybrid client of an edge that refuses connections."""
+    """Return a function that creates a hybrid client whose edge refuses connections."""
     clients = []
 
     def make(**options):

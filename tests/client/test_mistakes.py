@@ -653,7 +653,7 @@ def lines_of(caplog):
 
 
 def client_with_method(method, server, **options):
-    """Create a client of ``server``. Unless ``method`` is server-side, it only sends its notifications there."""
+    """Create a client that sends its calls to ``server``, or only its notifications if it decides on-device."""
     if method != "server-side":
         options["artifact_payload"] = artifact(home=[rule("A")])
     return client_of(server, decisioning_method=method, target_location_hint="35", **options)

@@ -100,7 +100,7 @@ def client_of(server, method="server-side", **options):
 
 
 def prefetch(name="home"):
-    """Return a request that sends no notification if it is decided on-device."""
+    """Return a request that causes no notification if it is decided on-device."""
     return DeliveryRequest(
         id=VisitorId(tnt_id="visitor-1.35_0"), prefetch=PrefetchRequest(mboxes=[MboxRequest(name=name)])
     )

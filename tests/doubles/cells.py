@@ -56,7 +56,7 @@ def missing_modules(names: Iterable[str]) -> List[str]:
 
 @contextlib.contextmanager
 def run_in_parallel(cells: Iterable[Cell]) -> "Iterator[Dict[Cell, Future[None]]]":
-    """Run cells, as many at a time as there are processors; futures raise ``CellFailed``."""
+    """Run cells, as many at a time as there are processors. Yield their futures, which may raise ``CellFailed``."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         futures = {cell: pool.submit(run, cell) for cell in cells}
         try:

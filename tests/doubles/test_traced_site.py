@@ -78,8 +78,8 @@ def pages(site: Site, request: pytest.FixtureRequest) -> List[str]:
     return PAGES[request.node.callspec.params["site"]]
 
 
-def test_a_page_has_a_span_for_the_call_and_below_it_one_for_the_edge(site: Site, pages: List[str]) -> None:
-    """The event of the call names activity and experience. Sentry's report of the page contains the flag."""
+def test_the_spans_of_page_call_and_request_are_nested(site: Site, pages: List[str]) -> None:
+    """The event of the call names the activity and the experience, as does the flag in Sentry's report of the page."""
     for page in pages:
         before = site.recorded()
         assert site.get(page) == "red"

@@ -41,7 +41,7 @@ def test_threads_that_add_to_a_histogram_lose_nothing():
     assert histogram.totals() == ([2000, 4000], 6000.0)
 
 
-def test_latencies_are_counted_by_who_decides(edge):
+def test_latencies_are_counted_by_decisioning_method(edge):
     with on_device(edge) as client:
         decide(client)  # decided by ``common_calls``
         decide(client, request_json(mboxes=["home", "unknown"], visitor={"thirdPartyId": "p"}))

@@ -296,7 +296,7 @@ def a_ready_event(client, hung):
 
 @contextlib.contextmanager
 def a_thread_list(client, hung):
-    """Another thread holds the lock of the list of threads in ``threading``, as it does while it starts a thread."""
+    """Another thread holds the lock that ``threading`` takes while a thread is started."""
     with held(threading._active_limbo_lock):
         yield None
 

@@ -153,7 +153,8 @@ def storm(domain, count, workers):  # noqa: PLR0915 - one scenario in order
     turn = [0]
 
     def until_the_signal():
-        # The loop is in a function, because in Python 3.13 a signal between two iterations escaped a ``try`` around it.
+        # In Python 3.13, an exception of the handler between two iterations escaped a ``try`` directly around the loop.
+        # So the loop is in a function.
         while limit.armed:
             turn[0] += 1
             operations[turn[0] % 4]()

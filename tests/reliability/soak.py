@@ -3,8 +3,8 @@
 
     python -m tests.reliability.soak --seconds 3600 --record docs/soak.json
 
-One process makes the calls and is measured, another one serves them. Prints the result and its unmet expectations as
-JSON. Exits with status 1 if an expectation is not met.
+One process makes the calls and is measured; another one serves them. Prints the result and the expectations that it
+does not meet as JSON. Exits with status 1 if there is such an expectation.
 """
 
 import argparse

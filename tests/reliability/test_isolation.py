@@ -326,7 +326,7 @@ def answer_to_notification(raw):
 
 # T35
 
-#: Requests offers of marked visitors in all ways at once, and counts answers that belong to another visitor.
+#: Requests offers for marked visitors in all ways at the same time, and counts answers that belong to another visitor.
 MIX = """
     import asyncio, json, sys, threading
     sys.setswitchinterval(1e-6)

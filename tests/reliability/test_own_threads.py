@@ -16,7 +16,7 @@ from tests.support import eventually
 
 pytestmark = pytest.mark.server
 
-#: Reports the first imports of modules by threads other than the main thread.
+#: Reports the modules whose first import happens outside the main thread.
 IMPORTS = """
     import json, sys, threading, time
 

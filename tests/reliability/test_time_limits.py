@@ -157,7 +157,7 @@ def test_t1_a_call_to_a_port_that_ignores_connects_ends_at_its_deadline(figure):
 
 @pytest.fixture
 def hanging_resolver(monkeypatch):
-    """Replace the resolver by one that hangs until ``go`` is set. ``lookups`` has the hosts that it was called with."""
+    """Replace the resolver by one that hangs until ``go`` is set. ``lookups`` lists the hosts of its calls."""
     go, lookups = threading.Event(), []
 
     def resolve(host, *_, **__):
@@ -352,7 +352,7 @@ def test_t21_each_call_of_a_burst_that_exceeds_the_queue_is_queued_or_refused(co
 
 
 class Threads:
-    """Measures the largest number of threads, without those that existed when it was created."""
+    """Measures the largest number of threads beyond those that exist when the object is created."""
 
     def __init__(self):
         self._before, self.max_threads = len(sys._current_frames()), 0

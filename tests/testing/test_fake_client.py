@@ -258,7 +258,7 @@ def test_requests_contains_the_sent_requests_as_models(target: FakeTargetClient)
     assert sent.context.channel == "web"
 
 
-def test_a_visitor_keeps_session_and_device_by_the_cookies(any_target: FakeTargetClient) -> None:
+def test_the_cookie_keeps_the_session_and_the_device_of_a_visitor(any_target: FakeTargetClient) -> None:
     first = any_target.get_offers(request=executing("hero"))
     second = any_target.get_offers(request=executing("hero"), target_cookie=first.target_cookie["value"])
     assert second.session_id == first.session_id
