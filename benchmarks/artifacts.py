@@ -45,31 +45,34 @@ class Visit(NamedTuple):
 
 
 def one_test() -> Document:
-    """Return the simplest A/B test: one mbox and two rules with half of the visitors each."""
+    """Return an artifact with the simplest A/B test: one mbox and two rules, each for half of the visitors."""
     return _artifact({"home-hero": _split("home-hero", 334411, [50])})
 
 
 def flag() -> Document:
-    """Return one mbox with a flag and a number. The two halves of the visitors get different values."""
+    """Return an artifact with an mbox for a flag and a number. The two halves of the visitors get different values."""
     return _artifact({"new-checkout": _split("new-checkout", 334412, [50])})
 
 
 def many_tests(activities: int) -> Document:
     """Return an artifact with ``activities`` A/B tests. Each test has two rules and its own mbox.
 
-    Every second test has an audience, which tests the parameters ``category`` and ``segment``.
+    Every second test has an audience. It depends on the parameters ``category`` and ``segment``.
     """
     return _artifact({_mbox(number): _test(number) for number in range(activities)})
 
 
 def crowded_mbox(activities: int) -> Document:
-    """Return many activities on one mbox, each for a thousandth of the visitors, and the last one for all others."""
+    """Return an artifact with many activities on one mbox.
+
+    Each activity is for a thousandth of the visitors; the last one is for all others.
+    """
     first = [rule for number in range(activities - 1) for rule in _split("crowded", 500000 + number, [0.1])[:1]]
     return _artifact({"crowded": [*first, *_activity("crowded", 500000 + activities, [True])]})
 
 
 def page_of_24_rules() -> Document:
-    """Return seven activities for a page load, with audiences for browsers, URLs and parameters, and with shares."""
+    """Return an artifact with seven activities for a page load, with shares and various audiences."""
     browsers = [_is("user.browserType", name) for name in ("chrome", "firefox", "safari")]
     pages: List[Condition] = [
         {"and": [{"in": ["/shoes/", {"var": "page.path"}]}, _is("page.domain_lc", "example.com")]},

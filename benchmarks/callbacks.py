@@ -1,4 +1,4 @@
-"""Calls with a callback: many in flight compared with 1.1.0, and the cost of a worker."""
+"""Calls with a callback: many in flight, compared with 1.1.0, and the time that a worker adds to a call."""
 
 import sys
 from typing import List, Union

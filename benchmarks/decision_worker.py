@@ -63,7 +63,7 @@ def name_of(settings: Message) -> str:
 class NoNetwork:
     """A pool manager without a network: answers every request at once, and counts it.
 
-    It is also the response, because a response of urllib3 would cost more than the measured call.
+    The same object is also the response, because a response of urllib3 would cost more than the measured call.
     """
 
     status = 200

@@ -102,7 +102,7 @@ def decision_settings(kind: str, artifact: Path, visit: Visit) -> Message:
 
 
 def write_document(document: Document, file: Path) -> Path:
-    """Write an artifact to a file."""
+    """Write an artifact to ``file``, and return ``file``."""
     file.write_text(json.dumps(document), encoding="utf-8")
     return file
 
@@ -124,7 +124,7 @@ def _compare_peers(workload: Workload, peers: Peers, plan: Plan, section: Sectio
 
 
 def measure_in_turns(peers: Dict[str, LineProcess], plan: Plan, warm_up: Optional[Dict[str, int]] = None) -> Measured:
-    """Return the measurements and the number of calls of every peer and round. Each peer has one turn in a round.
+    """Return the measurements and the number of calls for every peer and round. Each peer has one turn in a round.
 
     ``warm_up`` is the number of calls before the measurement, for peers that need more than 100.
     """

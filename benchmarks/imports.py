@@ -1,4 +1,4 @@
-"""Measures the time and memory of the import, and the time to import all modules of 1.1.0, in new processes."""
+"""Measures imports in new processes: the time and memory of the SDK's, and the time for all modules of 1.1.0."""
 
 import re
 import subprocess

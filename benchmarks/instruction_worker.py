@@ -15,7 +15,7 @@ Call = Callable[[], object]
 
 
 def server_side_call() -> Call:
-    """Return a function that calls ``get_offers`` without a network: a fixed answer is processed."""
+    """Return a function that calls ``get_offers``. A fixed answer takes the place of the network."""
     from benchmarks.artifacts import CLIENT, HINT  # noqa: PLC0415
     from benchmarks.decision_worker import NoNetwork  # noqa: PLC0415
     from benchmarks.workload import ANSWER, ORGANIZATION, SESSION, delivery_request  # noqa: PLC0415

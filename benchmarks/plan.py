@@ -49,7 +49,7 @@ class Plan(NamedTuple):
     rounds: int
     #: The number of processes for each import.
     import_rounds: int
-    #: The intended duration of a turn. Turns of on-device decisions last half of it.
+    #: The intended duration of a turn. Turns of on-device decisions are half as long.
     seconds: float
     #: The number of calls in a turn, instead of ``seconds``.
     calls: Optional[int]

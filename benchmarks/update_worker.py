@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, List
 
 #: The maximum number of mboxes to use in turn.
 IN_TURN = 2000
-#: The number of swaps whose longest waits are measured.
+#: The number of swaps for which the longest wait is measured.
 SWAPS = 3
 #: The name of an mbox in the artifacts. Each swap replaces it with a new name.
 GENERATION = "generation-0"
@@ -26,7 +26,7 @@ _TIMEOUT = 300.0
 
 
 class Artifacts:
-    """The file that the client polls. Another process creates the artifacts, so that they leave no garbage here."""
+    """The file that the client polls. The artifacts come from another process, so they leave no garbage in this one."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "polled.json"
@@ -113,7 +113,7 @@ def longest_wait(call: Callable[[str], Any], artifacts: Artifacts, artifact: Pat
     """Return the longest time in seconds that this thread waits for the thread that swaps the artifact.
 
     A wait counts only to the extent that other threads of this process used the CPU meanwhile, because other processes
-    delay this thread, too. The existing objects are frozen, because collecting them is not the work of the SDK.
+    also delay this thread. The existing objects are frozen, because the SDK does not cause their collection.
     """
     name = artifacts.replace(artifact)
     gc.freeze()

@@ -64,7 +64,7 @@ def figures(plan: Plan) -> Section:
 
 
 def measure(folders: Sequence[Path], activities: Sequence[int]) -> List[List[Measured]]:
-    """Return the figures of each number of activities, with the packages in each of the folders."""
+    """Return, for each number of activities, the measurements with the packages in each of the folders."""
     with tempfile.TemporaryDirectory() as name:
         for count in {1, *activities}:
             document = many_tests(count)

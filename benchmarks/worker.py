@@ -68,7 +68,7 @@ def _bundle_with(authority: Path) -> str:
 
 
 def sdk_of(kind: str) -> Any:
-    """Return the ``target_python_sdk`` of 1.1.0, which is installed in this interpreter, or of this checkout."""
+    """Return the package ``target_python_sdk``: 1.1.0 from this interpreter's packages, or this checkout."""
     home = os.getcwd()
     if kind == OLD:
         sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != home]
