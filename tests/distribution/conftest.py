@@ -1,4 +1,4 @@
-"""The built distributions, and the decisions of a normal installation, with which other installations must agree."""
+"""The built distributions, and the decisions that each kind of installation must make."""
 
 import sys
 from pathlib import Path
@@ -26,7 +26,7 @@ def build(root: Path, folder: Path) -> Distributions:
 
 
 def distributions_in(folder: Path) -> Distributions:
-    """Return the source distribution and the wheel in a folder, which must contain one of each."""
+    """Return the only source distribution and the only wheel in ``folder``."""
     (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
     return Distributions(sdist, wheel)
 

@@ -32,7 +32,7 @@ METHODS = ("server-side", "on-device", "hybrid")
 
 
 def decide(client: TargetClient, method: Any, number: int) -> Optional[str]:
-    """Return the offer for one of the visitors."""
+    """Return the offer that the visitor with this number gets."""
     answer = client.get_offers(
         request={
             "id": {"tntId": f"visitor-{number}"},

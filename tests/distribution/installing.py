@@ -10,7 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 DECIDE = Path(__file__).with_name("decide.py")
 VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
-#: The longest time of one command on a busy machine, in seconds.
+#: The longest duration of one command on a busy machine, in seconds.
 PATIENCE = 600
 
 
@@ -22,7 +22,7 @@ class Distributions(NamedTuple):
 
 
 def run(*command: object, cwd: Optional[Path] = None, **variables: str) -> str:
-    """Return the output of a command that must succeed. Its environment has no variable ``PYTHON…``."""
+    """Return the output of a command that must succeed. It runs without the environment variables ``PYTHON…``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
         [str(part) for part in command],

@@ -64,7 +64,7 @@ def cases_in(suite: str) -> FrozenSet[str]:
 
 
 def problem_of(row: Row) -> Optional[str]:
-    """Return what is wrong with the last column of a row, or None."""
+    """Return what is wrong with the last two columns of a row, or None."""
     if not row.ours:
         return "what this SDK does is missing"
     if row.shown_by.startswith("Not applicable: "):

@@ -94,7 +94,7 @@ def _first_cells_in(text: str) -> List[str]:
 
 
 def _section(page: Path, title: str) -> str:
-    """Return the text between this heading and the next one of its level."""
+    """Return the text between the heading ``title`` and the next heading of the same level."""
     return page.read_text(encoding="utf-8").split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 

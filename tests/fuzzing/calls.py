@@ -30,7 +30,7 @@ MAX_SECONDS = 10.0
 #: The limit in bytes below which the body of every request must stay.
 MAX_REQUEST = 100_000
 
-#: The hosts that a visitor can choose: the client's own one, and those of clusters.
+#: The hosts that a visitor can choose: the client's own host, and the hosts of clusters.
 _HOST = re.compile(r"(?:acmeclient|mboxedge[0-9A-Za-z](?:[0-9A-Za-z-]{0,18}[0-9A-Za-z])?)\.tt\.omtrdc\.net")
 _TARGET = re.compile(r"/rest/v1/delivery\?[!-~]{1,2000}")
 #: A value of a header or a cookie: printable ASCII.

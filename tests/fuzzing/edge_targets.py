@@ -212,7 +212,7 @@ def check_rule(data: bytes) -> None:
 
 
 def _result(compile_rule: Callable[[], Callable[[Any], Any]], values: Any) -> str:
-    """Return the result of a rule as text, which distinguishes 1 from True and 0 from -0, or its error."""
+    """Return the result of a rule, or its error, as text. The text distinguishes 1 from True, and 0 from -0."""
     try:
         return repr(compile_rule()(values))
     except InvalidRule as error:

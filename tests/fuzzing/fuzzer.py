@@ -46,7 +46,7 @@ def fuzz(name: str, seconds: int) -> int:
 
 
 def _run_fuzzer(name: str, *options: str) -> None:
-    """Fuzz a target in this process, which libFuzzer ends."""
+    """Fuzz a target in this process. libFuzzer ends the process."""
     logging.getLogger("adobe.target").addHandler(logging.NullHandler())
     target, dictionary = TARGETS[name], GENERATED / f"{name}.dict"
     write_dictionary(name, dictionary)

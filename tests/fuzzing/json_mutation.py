@@ -44,7 +44,7 @@ def _places(value: Any, found: List[_Place]) -> List[_Place]:
 def mutated_document(document: Any, names: List[str], rng: random.Random) -> Any:
     """Return a copy of ``document`` with a few values replaced, renamed, removed, repeated or exchanged.
 
-    ``names`` are keys and texts that have a meaning.
+    ``names`` are keys and texts that have a meaning for the target.
     """
     root = [copy.deepcopy(document)]
     for _ in range(rng.randint(1, 4)):

@@ -35,7 +35,10 @@ def merge(name: str) -> Tuple[int, int]:
 
 
 def _fewest(check: Callable[[bytes], None], written: List[bytes], generated: Dict[str, bytes]) -> List[str]:
-    """Return the keys of inputs that together take all steps. Repeatedly choose the input with the most new steps."""
+    """Return the keys of generated inputs that take all steps that the written inputs do not take.
+
+    Each time, the input with the most new steps is chosen.
+    """
     reached: Set[Step] = set().union(*(steps(check, data) for data in written))
     new = {key: steps(check, data) - reached for key, data in generated.items()}
     chosen = []

@@ -121,7 +121,7 @@ def check_http_request(data: bytes) -> None:
 
 
 def _comparable(options: Any) -> Dict[str, Any]:
-    """Return options that can be compared. A visit without a cookie has a random session id."""
+    """Return options that can be compared: without the session id, which is random if there is no cookie."""
     return {**options, "request": options["request"].to_dict(exclude_none=True), "session_id": None}
 
 

@@ -618,7 +618,7 @@ def test_a_file_that_cannot_be_read_raises_an_error(tmp_path: Path) -> None:
 
 
 def test_all_mistakes_of_a_document_are_found_at_once() -> None:
-    """Each mistake in the first rule of ``hero`` is planted in a copy of that rule, each in a separate mbox."""
+    """For each mistake in the first rule of ``hero``, a separate mbox has a copy of the rule with that mistake."""
     mboxes, expected = {}, []
     for place, value, text in MISTAKES:
         if place[:4] == (*HERO, 0) and text.startswith(f"{AT_HERO}[0]") and "'hero'" not in text[len(AT_HERO) :]:

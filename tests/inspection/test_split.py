@@ -1,4 +1,4 @@
-"""The split of simulated visitors agrees with the decisions of the engine, and its intervals with the literature."""
+"""The split of simulated visitors agrees with the engine. Its intervals agree with the literature."""
 
 import logging
 from collections import Counter

@@ -1,6 +1,6 @@
 """A serverless function as a process: ``python -m tests.integrations.serverless_process STYLE DOMAIN``.
 
-Each line on stdin is the id of a visitor, with which the process calls the handler once. STYLE selects a plain handler
+Each line on stdin is the id of a visitor. For each, the process calls the handler once. STYLE selects a plain handler
 (``sync``) or a coroutine function (``async``). The handler makes an on-device call, whose notification is sent in the
 background, and a server-side call to the edge at DOMAIN. After each call of the handler, the process prints the offers
 and the client's statistics as one line of JSON.

@@ -165,7 +165,7 @@ def test_the_main_process_of_a_prefork_worker_creates_no_client(pool, app, facto
 def test_a_worker_without_child_processes_has_one_client(pool, app, factory):
     target = install(factory, app)
     begin(pool)
-    signals.worker_process_init.send(sender=None)  # the solo pool sends this signal, too
+    signals.worker_process_init.send(sender=None)  # the solo pool also sends this signal
     assert factory.clients == [target.client]
 
 

@@ -1,4 +1,4 @@
-"""Compare this SDK with the published SDK for Node.js, by random calls.
+"""Compare this SDK with the published SDK for Node.js, using random calls.
 
 ``artifacts.py`` makes an artifact from a seed. The artifact has conditions on every family of attributes, and it has
 property tokens, response tokens and macros. ``calls.py`` makes calls of ``get_offers``, ``get_attributes`` and

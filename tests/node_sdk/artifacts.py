@@ -55,7 +55,7 @@ class _Rules:
         self._activity = 100000 + dice.randrange(900000)
 
     def location(self, name: str, kind: str, many: bool) -> List[Json]:
-        """Return the rules of some activities."""
+        """Return the rules of a few activities at one location."""
         return [rule for _ in range(self._dice.randint(1, 4 if many else 3)) for rule in self._rules(name, kind)]
 
     def _rules(self, name: str, kind: str) -> List[Json]:

@@ -174,7 +174,7 @@ def names_on_the_class() -> None:
 
 
 def calls(client: TargetClient, request: DeliveryRequest) -> None:
-    """With only the request, and with every option."""
+    """Calls with only the request, and with every option."""
     assert_type(client.get_offers({"request": request}), TargetDeliveryResponse)
 
     every: CallOptions = {
@@ -232,7 +232,7 @@ def on_error(error: BaseException) -> None:
 
 
 class Page:
-    """A bound method and a callable object are callbacks, too."""
+    """A bound method and a callable object can also be callbacks."""
 
     def show(self, envelope: TargetDeliveryResponse) -> None:
         """A bound method."""
@@ -322,7 +322,7 @@ async def awaited(client: TargetClient, request: DeliveryRequest) -> None:
 
 
 def attributes(client: TargetClient, request: DeliveryRequest) -> None:
-    """Without options, with options, and with options that have no request."""
+    """Calls without options, with options, and with options that have no request."""
     provider = client.get_attributes(["demo-engineering-flags"])
     assert_type(provider, AttributesProvider)
     assert_type(provider.get_value("demo-engineering-flags", "searchProviderId"), Any)
