@@ -125,7 +125,7 @@ def install(
     :mod:`target_python_sdk.integrations.celery_late_install`.
 
     :param client_factory: Creates the client. It runs in the process that uses the client, in a separate thread.
-        The start of the process waits for it for at most half of Celery's ``worker_proc_alive_timeout``.
+        The process waits for it when it starts, but at most half of Celery's ``worker_proc_alive_timeout``.
     :param app: The application of the task. Without it, the task is shared by all applications.
     :param name: The name of the task, for the installation of a second client.
     :param flush_timeout: Milliseconds for which closing the client may delay the end of a process.
