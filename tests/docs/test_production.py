@@ -11,7 +11,10 @@ from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.protocol import EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX
 from tests.conftest import ROOT
 
-LEVELS = {"info": "INFO", "warning": "WARNING", "error": "ERROR", "exception": "ERROR", "_log_failure": "WARNING"}
+LEVELS = {
+    "info": "INFO", "warning": "WARNING", "error": "ERROR", "exception": "ERROR",
+    "_log_failure": "WARNING", "warn_once": "WARNING",
+}  # fmt: skip
 #: A row of the page: a level and a line, in which … stands for a value.
 ROW = re.compile(r"^\| (INFO|WARNING|ERROR) \| `(.+?)` \|", re.MULTILINE)
 DIRECTIVE = re.compile(r"%[.\d]*[a-z]")
@@ -22,6 +25,8 @@ def texts(node: ast.AST) -> Iterator[str]:
     for each in ast.walk(node):
         if isinstance(each, ast.Constant) and isinstance(each.value, str):
             yield DIRECTIVE.sub("…", each.value)
+        elif isinstance(each, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in each.values)
 
 
 def logged_lines(path: Path) -> Iterator[Tuple[str, str]]:
