@@ -138,15 +138,18 @@ def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
 
     Indexes start at 1, as in 1.1.0. If the request has mboxes, ``prepare`` continues their indexes.
     """
-    execute, prefetch = request.execute or ExecuteRequest(), request.prefetch
-    executed = execute.mboxes or []
+    execute, prefetch = request.execute, request.prefetch
+    executed = (execute.mboxes if execute is not None else None) or []
     prefetched = (prefetch.mboxes if prefetch is not None else None) or ()
     known = {str(mbox.name) for mbox in (*executed, *prefetched)}
     missing = [name for name in dict.fromkeys(names) if name not in known]
     if not missing:
         return request
     added = [MboxRequest(name=name, index=None if executed else index) for index, name in enumerate(missing, 1)]
-    return copy_with(request, execute=copy_with(execute, mboxes=[*executed, *added]))
+    mboxes = [*executed, *added]
+    return copy_with(
+        request, execute=ExecuteRequest(mboxes=mboxes) if execute is None else copy_with(execute, mboxes=mboxes)
+    )
 
 
 def check_not_forced(call: Call) -> None:
@@ -177,7 +180,8 @@ def parse_names(names: Iterable[str], argument: str, expected: str, list_hint: s
 
     Raises ``OptionError``, which names ``argument``, and has ``list_hint`` if a name is a list.
     """
-    if not isinstance(names, Iterable) or isinstance(names, (str, bytes, Mapping)):
+    is_list = isinstance(names, (list, tuple))  # first, because isinstance is slow for abstract classes
+    if not is_list and (not isinstance(names, Iterable) or isinstance(names, (str, bytes, Mapping))):
         raise _invalid_argument(argument, expected, names)
     parsed = [plain(name) for name in names]
     for position, name in enumerate(parsed):
