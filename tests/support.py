@@ -92,7 +92,7 @@ def replace_file(path: Path, text: str) -> None:
 
 
 def in_threads(count: int, act: Callable[[int], Any]) -> None:
-    """Call ``act(number)`` in ``count`` threads at the same time; raise the first exception of any of them."""
+    """Call ``act(number)`` in ``count`` threads at the same time. Raise the first exception after all have ended."""
     failures: List[BaseException] = []
     together = threading.Barrier(count)
 

@@ -721,7 +721,7 @@ def test_a_poller_leaves_no_entry_in_the_list_of_threads(cdn, sources):
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("end", ["stop", "close the transport"])
 def test_t33_stopping_or_closing_aborts_a_running_download(sources, secure, end):
-    """Over TLS, the download hangs in the handshake, before it has a connection."""
+    """Over TLS, the download hangs in the handshake, before the connection is established."""
     connections = []
 
     def silent(connection):

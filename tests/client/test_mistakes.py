@@ -73,11 +73,11 @@ def two(first, second):
 
 
 async def coroutine(answer):
-    """A callback whose body would not run."""
+    """A coroutine function: calling it does not run its body."""
 
 
 def generator(answer):
-    """A generator function, whose body would not run either."""
+    """A generator function: calling it does not run its body."""
     yield answer
 
 

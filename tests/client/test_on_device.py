@@ -38,7 +38,7 @@ ALWAYS = artifact(home=[rule("A")])
 
 
 def execute_request(identity, context=None):
-    """Return a request that executes the mbox ``home`` for the visitor with these ids."""
+    """Return a request that executes the mbox ``home`` for the visitor ``identity``."""
     execute = ExecuteRequest(mboxes=[MboxRequest(name="home", index=0)])
     return DeliveryRequest(id=identity, context=context, execute=execute)
 

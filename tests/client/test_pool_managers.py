@@ -49,7 +49,7 @@ def refusing_port():
 
 
 class Manager:
-    """A pool manager whose behaviour the test defines."""
+    """A pool manager whose behavior the test defines."""
 
     def __init__(self, act):
         self.calls = []

@@ -59,7 +59,8 @@ def fork(function, like_a_script=False):
     With ``like_a_script`` the child exits like a script, else like a worker of a prefork server.
     """
     sys.stdout.flush()
-    # The watchdog thread does not exist in the child, where arming the watchdog again would wait for it forever.
+    # A forked child has no watchdog thread. If the watchdog were armed during the fork, arming it again in the child
+    # would wait for that thread forever.
     faulthandler.cancel_dump_traceback_later()
     pid = os.fork()
     if pid:

@@ -58,7 +58,7 @@ def outcome(act):
 
 
 def ends(act):
-    """Return the outcome of ``act`` in a thread, or that it does not end."""
+    """Call ``act`` in a thread. Return its outcome, or a text that says that it does not end."""
     outcomes = []
     thread = threading.Thread(target=lambda: outcomes.append(outcome(act)), daemon=True)
     thread.start()

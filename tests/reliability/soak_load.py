@@ -354,7 +354,7 @@ def run(edge, cdn, seconds, rate, fork_seconds):
     acts = [call_in_asyncio, partial(call_in_a_thread, call_with_callback, 0, 1)]
     acts += [partial(call_in_a_thread, call_and_wait, first, 3) for first in range(3)]
     threads = [threading.Thread(target=act) for act in acts]
-    # The data kept here does not grow with the length of the run. Otherwise it would count as growth of the SDK.
+    # The data of this function must not grow with the length of the run, because it would count as growth of the SDK.
     began, children, forks, failed_children = time.monotonic(), {}, 0, 0
     for thread in threads:
         thread.start()

@@ -198,7 +198,7 @@ def test_the_err_callback_of_a_full_queue_runs_in_the_contextvars_context_of_its
 
 @pytest.mark.parametrize("status", [200, 503])
 def test_the_notification_of_a_decision_is_sent_in_the_contextvars_context_of_its_call(status):
-    """If sending fails, the subscriber of the event runs in that context, too."""
+    """If sending fails, the subscriber of the event runs in the same context."""
     seen = []
 
     class Manager(urllib3.PoolManager):

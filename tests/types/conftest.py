@@ -1,4 +1,4 @@
-"""Do not collect the comparison with the schema's YAML if the schema is missing. The other tests do not need it."""
+"""Do not collect ``test_schema.py`` if the schema is missing. The other tests do not need the schema."""
 
 from tests.conftest import SHARED
 

@@ -1,4 +1,7 @@
-"""Values from users are checked against the limits of 1.1.0, with its error texts. Values from the network are not."""
+"""Values from users are checked against the limits of 1.1.0, and the error texts are those of 1.1.0.
+
+Values from the network are not checked.
+"""
 
 import enum
 from typing import Any, Tuple
