@@ -534,7 +534,7 @@ def test_cancelling_an_async_with_block_closes_the_client(held):
     assert "(closed)" in repr(asyncio.run(main()))
 
 
-def test_an_invalid_timeout_raises():
+def test_an_invalid_timeout_of_flush_or_close_is_an_option_error():
     async def main():
         async with TargetClient.create_async(OPTIONS) as client:
             for method in (client.flush_async, client.close_async):

@@ -61,7 +61,7 @@ def ab(**fields):
 # The request on the wire
 
 
-def test_the_path_and_the_query_of_a_request(edge, client):
+def test_a_request_has_the_path_of_the_api_and_the_session_in_its_query(edge, client):
     client.get_offers({**ab(), "session_id": "a&b=c#d"})
     request = edge.requests[-1]
     assert (request.method, request.path) == ("POST", "/rest/v1/delivery")

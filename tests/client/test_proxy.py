@@ -117,7 +117,7 @@ def test_artifact_and_geo_requests_use_the_proxy():
     ]
 
 
-def test_a_proxy_with_tls_works(authority):
+def test_a_call_goes_through_a_proxy_with_tls(authority):
     with SocketServer(answer(ANSWER_BYTES), tls=authority.server_context()) as server:
         with SocketServer(relay, tls=authority.server_context()) as proxy:
             options = {

@@ -110,7 +110,7 @@ def test_an_on_device_call_is_observed_in_its_context(call, mode, edge, seen):
     assert [each.status for each in reports] == [200] * len(reports)
 
 
-def test_all_locations_are_named(edge, seen):
+def test_an_observation_names_all_locations(edge, seen):
     execute = ExecuteRequest(page_load=RequestDetails(), mboxes=[MboxRequest(name="b"), MboxRequest(name="a")])
     prefetch = PrefetchRequest(mboxes=[MboxRequest(name="a")], views=[ViewRequest(name="cart")])
     with server_side(edge, seen) as client:

@@ -104,7 +104,7 @@ def test_notifications_that_were_not_sent_are_counted(edge):
         release.set()
 
 
-def test_circuits_have_a_state(edge):
+def test_stats_contain_the_state_of_each_circuit(edge):
     edge.reply = 503
     with server_side(edge, circuit_breaker={"failures": 1, "cooldown": 600_000}, on_error="default") as client:
         assert client.stats()["circuits"] == {}
@@ -120,7 +120,7 @@ def test_circuits_have_a_state(edge):
         assert client.stats()["circuits"] == {}
 
 
-def test_the_artifact_has_an_age_and_a_version(edge):
+def test_stats_contain_the_age_and_the_version_of_the_artifact(edge):
     with on_device(edge) as client:
         artifact = client.stats()["artifact"]
     assert artifact["version"] == "1.0.0"

@@ -251,7 +251,7 @@ def test_the_types_do_not_import_typing_extensions_if_typing_has_every_name():
 
 @pytest.mark.process
 def test_the_types_import_neither_pprint_nor_dataclasses():
-    # Other modules may import dataclasses: logging does so since Python 3.14, and orjson since orjson 3.13.
+    # Other modules may import dataclasses: logging in Python 3.14 and newer, and some versions of orjson.
     program = textwrap.dedent(
         """
         import logging, sys
