@@ -140,8 +140,8 @@ def uses(call: Callable[[str], Any], names: List[str]) -> Dict[str, float]:
     for _ in range(2):
         cpu_of(call, names)
     again = [cpu_of(call, [name]) for name in names]
-    # Short rounds measure both under the same conditions. Two mboxes are repeated instead of one, because every second
-    # mbox has an audience.
+    # Short rounds measure both times under the same conditions. Two mboxes are repeated instead of one, because every
+    # second mbox has an audience.
     ratios = []
     for start in range(0, len(names), 20):
         in_turn = names[start : start + 20]

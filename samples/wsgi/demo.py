@@ -269,7 +269,7 @@ def show(server: str) -> None:
         if recorded != expected:
             raise DemoFailed("notifications were lost")
         if seconds > STOP_LIMIT:
-            raise DemoFailed(f"it should stop within {STOP_LIMIT:.0f} s")
+            raise DemoFailed(f"the server should stop within {STOP_LIMIT:.0f} s")
 
 
 def say(what: str, text: str) -> None:

@@ -15,7 +15,7 @@ from tests.support import installing
 @pytest.mark.parametrize("activities", ["sample", "none"])
 def test_the_litestar_example_serves_its_page(activities: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     testing = pytest.importorskip("litestar.testing", reason="litestar is not installed: " + installing("test"))
-    # Otherwise Litestar adds a handler to the root logger, which would print the records of all later tests.
+    # Otherwise Litestar adds a handler to the root logger. This handler would print the records of all later tests.
     monkeypatch.setattr("logging.config.dictConfig", lambda config: None)
     monkeypatch.setitem(sys.modules, "asgi", types.ModuleType("asgi"))  # Litestar looks up the module of the handler
     names: Any = run_page(root / "docs" / "asgi.md", 'python title="Litestar"')

@@ -51,7 +51,7 @@ async def echo(socket: WebSocket[Any, Any, Any]) -> None:
 
 
 def application_of(client: TargetClient) -> Litestar:
-    # By default, Litestar adds a handler to the root logger, which would print the records of all later tests.
+    # By default, Litestar adds a handler to the root logger. This handler would print the records of all later tests.
     handlers = [home, blocking, missing, other, echo]
     return Litestar(handlers, plugins=[TargetPlugin(client=client)], logging_config=None)
 
