@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--rounds", type=_positive, help="the number of rounds; each peer has one turn in each")
     parser.add_argument("--calls", type=_positive, help="the number of calls in a turn, instead of a duration")
-    parser.add_argument("--only", choices=sorted(BENCHMARKS), action="append", help="one benchmark to run; can be repeated")
+    parser.add_argument("--only", choices=sorted(BENCHMARKS), action="append", help="a benchmark to run; repeatable")
     parser.add_argument("--activities", type=_positive, default=10000, help="size of the large artifact (10000)")
     parser.set_defaults(without=[])
     for peer, name in (

@@ -86,7 +86,7 @@ def measure(activities: int) -> Dict[str, float]:
 def main(words: Optional[List[str]] = None) -> int:
     """Print the memory of a worker for each size of the artifact."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.preforking", description=__doc__)
-    parser.add_argument("--activities", type=int, nargs="+", default=list(ACTIVITIES), help="the sizes of the artifacts")
+    parser.add_argument("--activities", type=int, nargs="+", default=list(ACTIVITIES), help="sizes of the artifacts")
     parser.add_argument("--serve", nargs=2, metavar=("FILE", "WAY"), help=argparse.SUPPRESS)
     chosen = parser.parse_args(words)
     if chosen.serve:

@@ -108,7 +108,7 @@ def main(words: Optional[List[str]] = None) -> int:
     """Print the figures of this checkout and, before an arrow, those of another commit that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.updates", description=__doc__)
     parser.add_argument("--compare", metavar="COMMIT", help="also measure this commit")
-    parser.add_argument("--activities", type=int, nargs="+", default=list(ACTIVITIES), help="the sizes of the artifacts")
+    parser.add_argument("--activities", type=int, nargs="+", default=list(ACTIVITIES), help="sizes of the artifacts")
     chosen = parser.parse_args(words)
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -108,7 +108,7 @@ class Shop:
         self.edge = edge
         self.stop_signal = serve.stop_signal(server)
         self._port = port
-        # The folder also contains Apache's configuration, which the user that Apache runs as must be able to read.
+        # Apache runs as another user. This user must be able to read Apache's configuration in the folder.
         os.chmod(folder, 0o755)
         extra = ("--server-root", os.path.join(folder, "apache")) if server == "mod_wsgi" else ()
         self.command = serve.command(server, port, "app", *serve.RECOMMENDED_FLAGS.get(server, ()), *extra)
