@@ -76,5 +76,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         lines = [line for line in error.stderr.splitlines() if line.strip()]
         program = os.path.basename(error.cmd[0])
-        return lines[-1].strip()[:120] if lines else f"{program} could not install it"
+        return lines[-1].strip()[:120] if lines else f"{program} failed without a message"
     return str(error)[:120]

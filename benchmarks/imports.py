@@ -1,4 +1,4 @@
-"""Measures imports in new processes: the time and memory of the SDK's, and the time for all modules of 1.1.0."""
+"""Measures imports in new processes: time and memory for the SDK, and the time for all modules of 1.1.0."""
 
 import re
 import subprocess

@@ -147,7 +147,7 @@ class Shop:
         return True
 
     def visit(self, visitor: Visitor, click: bool = False) -> Page:
-        """Open a page for that visitor, and count it."""
+        """Open a page for ``visitor``, click the button if ``click`` is True, and count both."""
         page = visitor.open_page()
         if click:
             visitor.click(page)

@@ -32,7 +32,7 @@ Get = Callable[..., Any]
 
 
 def text_of(response: Any) -> str:
-    """Return the content of a response, which may be streamed."""
+    """Return the content of a response, streamed or not."""
     if not response.streaming:
         return str(response.content.decode())
     return b"".join(response.streaming_content).decode()
