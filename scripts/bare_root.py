@@ -5,8 +5,8 @@ Without COMMAND, all checks run in the stable suite, and the tests without serve
 testing, which has a newer Python. In both, the built wheel is installed without a compiler.
 debootstrap creates the root file system ("root" below), which contains only the packages that
 ``CONTRIBUTING.md`` requires. Each command runs in a separate mount and process namespace, so its
-mounts and processes end with it. The root uses the apt sources and the settings of pip and npm of
-this machine.
+mounts and processes end with it. The root uses this machine's apt sources, pip settings and npm
+settings.
 """
 
 import argparse
@@ -188,7 +188,7 @@ def pip_settings() -> Dict[str, str]:
 
 
 def npm_settings() -> Dict[str, str]:
-    """Return the settings of this machine's npm as environment variables; empty without npm."""
+    """Return the settings of this machine's npm as environment variables, or no variables if npm is missing."""
     if shutil.which("npm") is None:
         return {}
     values = {option: output("npm", "config", "get", option).strip() for option in ("registry", "cafile", "proxy")}

@@ -263,7 +263,7 @@ def passed_of(output: str) -> Dict[str, List[int]]:
 
 
 def record(page: Dict[str, Any], outputs: Sequence[Path]) -> None:
-    """Replace the figures of a record with those in the outputs."""
+    """Replace the results in ``page`` with those of the test runs in ``outputs``."""
     text = "\n".join(output.read_text(encoding="utf-8") for output in outputs)
     newest = max(output.stat().st_mtime for output in outputs)
     versions = sorted(set(re.findall(r"^platform (\w+) -- (Python [\d.]+)", text, re.M)))
@@ -422,7 +422,7 @@ def with_figures(text: str) -> str:
 
 def main() -> None:
     """Record outputs if there are any, and write the page."""
-    parser = argparse.ArgumentParser(description="Writes the figures of docs/reliability.md.")
+    parser = argparse.ArgumentParser(description="Write the figures of docs/reliability.md.")
     parser.add_argument("--record", type=Path, nargs="+", metavar="OUTPUT", help="the output of test runs")
     outputs = parser.parse_args().record
     if outputs:

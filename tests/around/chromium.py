@@ -61,7 +61,7 @@ class WatchedPage:
             self.problems.append(f"request: {request.url}")
 
     def unnamed_controls(self) -> List[str]:
-        """Return the controls, regions and images without a name in the accessibility tree."""
+        """Return a description of each element with a role in ``NAMED_ROLES`` that has no accessible name."""
         session = self.context.new_cdp_session(self.page)
         nodes = session.send("Accessibility.getFullAXTree")["nodes"]
         session.detach()

@@ -26,7 +26,7 @@ def activity(**parts: Any) -> Dict[str, Any]:
 
 
 def experience(source: Any, **fields: str) -> Optional[str]:
-    """Return the experience that a visitor gets at the mbox ``m``."""
+    """Return the name of the experience that a visitor gets at the mbox ``m``, or None."""
     (location,) = decisions(content({"activities": [source]}), read_visitor({"id": "v", **fields}))["locations"]
     return next((offer["experience"] for offer in location["offers"]), None)
 

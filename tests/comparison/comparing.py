@@ -161,7 +161,7 @@ class Verdict(NamedTuple):
 
 
 def judge(found: Sequence[Difference], known: Sequence[KnownDifference]) -> Verdict:
-    """Look up each difference in the list."""
+    """Look up each difference in the list of known ones, and return the verdict."""
     used = set()
     unexplained = []
     for each in found:

@@ -3,7 +3,7 @@
 =====================  ==========================================================
 a UUID                 the place of its first occurrence, so that equal ones stay equal
 supplemental data ids  as for a UUID: ``<data id of …>``
-seconds of the epoch   the distance from the start of the scenario, in minutes: ``<now+1860s>``
+seconds of the epoch   the distance from the start of the scenario, rounded to minutes: ``<now+1860s>``
 milliseconds           this distance in milliseconds: ``<now+0ms>``
 the server's port      ``<server>``
 the SDK's version      ``<version>``, in its header only

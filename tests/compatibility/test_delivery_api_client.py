@@ -425,7 +425,7 @@ def test_accept_and_content_type_are_chosen_as_in_1_1_0():
 # Configuration
 
 
-def test_the_defaults_of_a_configuration():
+def test_a_new_configuration_has_default_values():
     configuration = Configuration()
     assert (configuration.host, configuration.verify_ssl, configuration.debug) == (
         "https://.tt.omtrdc.net",
@@ -543,7 +543,7 @@ def test_logger_file_receives_the_log_lines(edge, tmp_path, caplog):
 
 
 @pytest.mark.server
-def test_the_request_line_headers_and_body_that_are_sent(edge, client):
+def test_execute_sends_a_request_line_headers_and_a_body(edge, client):
     api = DeliveryApi(client)
     result = api.execute("1@AdobeOrg", "s e/s?&ü", request(), version="1.2", headers={"X-EXC-SDK": "mine"})
     assert type(result) is DeliveryResponse
@@ -1063,7 +1063,7 @@ def test_system_exit_in_a_worker_fails_only_its_call():
 
 
 @pytest.mark.server
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
 def test_a_forked_child_opens_new_connections_and_starts_new_workers(edge, client):
     execute(client)
     execute(client, async_req=True).get(20)

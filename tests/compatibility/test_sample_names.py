@@ -162,7 +162,7 @@ def test_a_callback_receives_views(site: Site) -> None:
     assert site.shop.results == {}
 
 
-@pytest.mark.skipif(sys.version_info < (3, 9), reason="asyncio.to_thread came with Python 3.9")
+@pytest.mark.skipif(sys.version_info < (3, 9), reason="asyncio.to_thread requires Python 3.9")
 def test_an_async_page_can_run_a_blocking_call_in_a_thread(site: Site) -> None:
     """The page awaits ``asyncio.to_thread``."""
     pytest.importorskip("asgiref", reason="asgiref, for Flask's async views, is not installed: " + installing("test"))

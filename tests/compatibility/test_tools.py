@@ -654,7 +654,7 @@ def test_the_json_offers_of_an_answer_are_merged_by_mbox() -> None:
 
 
 def test_b14_get_logger_returns_the_given_logger() -> None:
-    """It returns the given logger even after it has returned the default one. It sets no level."""
+    """``get_logger`` returns the given logger even after it has returned the default one. It sets no level."""
     own, level = SimpleNamespace(), logger.LOG.level
     assert logger.get_logger() is logger.LOG
     assert logger.get_logger(own) is own

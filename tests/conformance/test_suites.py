@@ -52,7 +52,7 @@ def unexpected_value(response, path):
 
 
 def report_differences(expected, reports):
-    """Return the differences between the expected report and those that were sent.
+    """Return the differences between the expected report and the reports that were sent.
 
     Only reports with notifications are compared, unless the expected report has none. Then only reports with telemetry
     are compared.

@@ -216,7 +216,7 @@ def test_failures_before_the_window_do_not_count_if_there_were_calls_since(edge,
 
 
 def test_a_single_thread_whose_calls_time_out_opens_the_circuit(edge, circuit_breaker, changes, clock):
-    """Five calls of three seconds do not fit into a window of ten."""
+    """The circuit opens although five calls of three seconds do not fit into the window of ten seconds."""
     for _ in range(5):
         expect_outcome(circuit_breaker, DeadlineExceeded("late"))
         clock[0] += 3

@@ -115,7 +115,7 @@ def test_a_subscriber_may_take_the_event_or_no_argument(subscriber, takes_event)
 
 
 def test_a_subscriber_is_inspected_when_it_subscribes(monkeypatch):
-    """``emit`` does not inspect: that may import a module, and a child forked meanwhile can never finish the import."""
+    """``emit`` must not: an inspection may import a module, and a child forked meanwhile never finishes the import."""
     events, received = EventProvider(), []
     events.subscribe("ready", lambda: received.append(None))
     events.subscribe("ready", received.append)

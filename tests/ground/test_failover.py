@@ -122,7 +122,7 @@ def test_the_error_of_the_other_host_is_raised_without_the_first_as_its_context(
 
 @pytest.mark.parametrize(("within", "unreachable"), [(None, True), (0.5, True), (0.1, False)])
 def test_a_call_with_little_time_does_not_report_the_host_as_unreachable(within, unreachable):
-    """The call is sent to the other host in any case. The first host is reported only if connecting had 0.3 s."""
+    """The call is sent to the other host anyway. The first host is reported only if connecting had 0.3 s or more."""
     error = connection_failed("opening")
     error.within = within
     sender = Sender(cluster=error, general=REPLY)

@@ -116,7 +116,7 @@ def test_the_limits_of_lists_and_values_are_those_of_parse_json(body, size, wind
     assert outcome(read_in_steps, body, 2, 10) == outcome(parse_json, body, 10)
 
 
-def test_a_value_is_read_again_by_its_position(window):
+def test_a_value_can_be_read_again_by_its_position(window):
     window(4)
     reader, positions = JsonReader(TEXT), {}
     for key in reader.members():

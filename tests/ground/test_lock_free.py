@@ -17,7 +17,7 @@ def origin(number):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Replace the clock by one whose every reading is later than the previous one."""
+    """Replace the clock with one that returns a later time at each reading."""
     readings = itertools.count(1.0)
     monkeypatch.setattr(lock_free, "monotonic", lambda: next(readings))
 
@@ -80,7 +80,7 @@ def test_a_value_that_lost_the_race_for_its_place_is_evicted(clock):
         value = [len(created)]
         created.append(value)
         if len(created) == 1:
-            table.get(key)  # like another thread that is faster
+            table.get(key)  # as a faster thread would
         return value
 
     table = BoundedTable(make, evicted.append)

@@ -103,7 +103,7 @@ class Process:
             value = condition()
             if value:
                 return value
-            assert self.running, self.failure(f"it ended with {self.popen.returncode}")
+            assert self.running, self.failure(f"the process ended with {self.popen.returncode}")
             if time.monotonic() > end:
                 description = what() if callable(what) else what
                 raise AssertionError(self.failure(f"not within {seconds} s: {description}"))

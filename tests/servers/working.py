@@ -184,6 +184,6 @@ class Worker(Process):
     def shut_down(self, seconds=HANG_SECONDS):
         """Do a warm shutdown; return the seconds that it took. Fail with the log if the log has an error."""
         elapsed = self.stop(signal.SIGTERM, seconds)
-        assert self.popen.returncode == 0, self.failure(f"it ended with {self.popen.returncode}")
+        assert self.popen.returncode == 0, self.failure(f"the worker ended with {self.popen.returncode}")
         assert "Traceback" not in self.log, self.failure("a traceback")
         return elapsed

@@ -36,7 +36,7 @@ def request(**fields: Any) -> Any:
 
 
 def artifact(**changes: Any) -> Dict[str, Any]:
-    """Return a new copy of the artifact for on-device decisions."""
+    """Return a new copy of the artifact for on-device decisions, with these changes."""
     return {**json.loads((GIVEN / "artifact.json").read_text(encoding="utf-8")), **changes}
 
 
@@ -108,7 +108,7 @@ class Environment:
         return self.client().send_notifications({"request": delivery_request, "session_id": SESSION, **options})
 
     def call_with_callbacks(self, call: Any, options: Dict[str, Any]) -> Dict[str, Any]:
-        """Call with callbacks; return the callbacks' arguments and the state of the result."""
+        """Call with callbacks; return their arguments, whether the result is ready, and the value of ``get``."""
         callback_calls: List[Any] = []
         done = threading.Event()
 

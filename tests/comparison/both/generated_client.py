@@ -72,7 +72,7 @@ def called_back(name: str) -> Callable[[Environment], Any]:
 
 
 def callback_without_async_req(name: str) -> Callable[[Environment], Any]:
-    """Return a scenario that passes callbacks without ``async_req``, and returns the answer and their arguments."""
+    """Return a scenario with callbacks but without ``async_req``. It returns the answer and the callback arguments."""
 
     def scenario(env: Environment) -> Any:
         callback_calls: Any = []
@@ -151,7 +151,7 @@ def moment(**zone: Any) -> Any:
 
 
 def user_agent(env: Environment) -> Any:
-    """Return the type of the default header, and a custom header as it is read and as it is sent."""
+    """Return the type of the default User-Agent, and a custom User-Agent as it is read and as it is sent."""
     client = api.ApiClient()
     before = type(client.user_agent).__name__
     client.user_agent = "mine/1"
