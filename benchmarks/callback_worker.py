@@ -75,7 +75,7 @@ class Caller:
         return {"seconds": seconds, "threads": max_threads[0]}
 
     def _hand_over(self, rounds: int) -> Message:
-        """Return the median microseconds of blocking calls and of calls in a worker, made in turns."""
+        """Return the median microseconds that a blocking call takes, and a call in a worker. The two alternate."""
         alone: List[float] = []
         handed: List[float] = []
         for _ in range(rounds):

@@ -3,7 +3,7 @@
 
 A count barely depends on the load of the machine. Changes of 1 % are therefore visible,
 unlike in timings. Each workload runs in two processes, N and 2N times; the import is compared
-with an empty program. The difference of the two counts is free of start-up costs.
+with an empty program. The difference between the two counts contains no start-up costs.
 """
 
 import argparse

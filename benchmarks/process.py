@@ -77,7 +77,7 @@ class LineProcess:
         return self._process.pid
 
     def ask(self, **question: Any) -> Message:
-        """Send ``question`` and return the answer. Raises ``ProcessFailed`` if it is an error or does not arrive."""
+        """Return the answer to ``question``. Raises ``ProcessFailed`` if the answer is missing or an error."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(question) + "\n")
@@ -87,10 +87,10 @@ class LineProcess:
         return self._receive()
 
     def end(self) -> None:
-        """Close stdin, which ends the process. Kill it if it does not end."""
+        """Close stdin so that the process ends, and kill the process if it does not."""
         process = self._process
         assert process.stdin is not None and process.stdout is not None
-        with contextlib.suppress(OSError):  # it may have ended before it read the last line
+        with contextlib.suppress(OSError):  # the process may have ended before it read the last line
             process.stdin.close()
         try:
             process.wait(timeout=5)

@@ -1,4 +1,4 @@
-"""Makes calls with one peer, in a separate process under the peer's interpreter.
+"""Makes calls with one peer, in a separate process with the peer's interpreter.
 
 ``python -m benchmarks.worker SETTINGS`` first sends the versions that it uses, then
 answers ``{"calls": N, "threads": T}`` with ``{"seconds": S}``.

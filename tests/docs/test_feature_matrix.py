@@ -122,7 +122,7 @@ def test_the_rows_of_a_section_are_numbered() -> None:
 
 
 def reference_rows(text: str) -> Dict[str, str]:
-    """Return the first cell of each row of the reference's tables of behavior, by the number of the row."""
+    """Return the first cell of each row in the reference's tables of behavior, by row number."""
     found: Dict[str, str] = {}
     for part in re.split(r"^#+ (?=\d)", text, flags=re.MULTILINE)[1:]:
         section = part.split()[0].rstrip(".")

@@ -21,7 +21,7 @@ DIRECTIVE = re.compile(r"%[.\d]*[a-z]")
 
 
 def texts(node: ast.AST) -> Iterator[str]:
-    """Return the texts in an expression, with … for values."""
+    """Yield the texts in an expression, with … for values."""
     for each in ast.walk(node):
         if isinstance(each, ast.Constant) and isinstance(each.value, str):
             yield DIRECTIVE.sub("…", each.value)
@@ -30,7 +30,7 @@ def texts(node: ast.AST) -> Iterator[str]:
 
 
 def logged_lines(path: Path) -> Iterator[Tuple[str, str]]:
-    """Return level and text of each log call. Variables are replaced by the texts that the module assigns to them."""
+    """Yield the level and the text of each log call. A variable stands for each text that the module assigns to it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assigned: Dict[str, Set[str]] = {}
     log_methods: Dict[str, Set[str]] = {}
@@ -56,7 +56,7 @@ def page() -> str:
 
 
 def test_the_log_lines_of_the_checklist_are_in_the_code(page: str) -> None:
-    """Level and line are compared. The part after the last ``;`` can be a value, such as the effect of a failure."""
+    """Levels and lines are compared. The part after the last ``;`` can be a value, such as the effect of a failure."""
     modules = [path for package in ("target_python_sdk", "target_tools") for path in (ROOT / package).rglob("*.py")]
     logged = {line for path in modules for line in logged_lines(path)}
     effects = {(level, line.replace("; …", f"; {effect}")) for level, line in logged for effect in EFFECTS}

@@ -47,7 +47,7 @@ class RecordedCallback:
 
 
 def names_on_the_page(create: Create, callbacks: List[RecordedCallback]) -> Dict[str, Any]:
-    """Return the names that a page uses without an import: the wire types, and a ``TargetClient`` of the local edge."""
+    """Return the names that a page does not import: the wire types, and a ``TargetClient`` that records callbacks."""
 
     def create_recorded(options: Dict[str, Any]) -> Any:
         events = {name: RecordedCallback(callback) for name, callback in options["events"].items()}

@@ -35,9 +35,9 @@ def merge(name: str) -> Tuple[int, int]:
 
 
 def _fewest(check: Callable[[bytes], None], written: List[bytes], generated: Dict[str, bytes]) -> List[str]:
-    """Return the keys of generated inputs that take all steps that the written inputs do not take.
+    """Return the keys of a few generated inputs that together take every step that no written input takes.
 
-    Each time, the input with the most new steps is chosen.
+    Each choice is the input with the most new steps.
     """
     reached: Set[Step] = set().union(*(steps(check, data) for data in written))
     new = {key: steps(check, data) - reached for key, data in generated.items()}

@@ -489,7 +489,7 @@ def test_drawn_attributes_cover_every_kind_of_value() -> None:
     }
     found = effects(read_rules(artifact(audience)), read_rules(artifact(False)))["mbox hero"]
     assert found.method == "simulated"
-    # The shares of drawn visitors in the city, of age 19 (not 17, 18 or another value), before noon, and on a weekday.
+    # The shares of the drawn visitors: in the city; aged 19, not 17, 18 or anything else; before noon; on a weekday.
     expected = 1 / 2 * 1 / 4 * 1 / 2 * 5 / 7
     assert found.other_experience == pytest.approx(expected, abs=0.01)
 

@@ -229,7 +229,7 @@ CLIENT = "tests.integrations.django_site.client"
     ],
 )  # fmt: skip
 def test_mistakes_in_the_settings_are_reported(setting: Any, text: str) -> None:
-    """The middleware reports them when the server starts, and so do Django's system checks."""
+    """The middleware raises an error when it is created, and Django's system checks report the same text."""
     with override_settings(TARGET=setting):
         with pytest.raises(ImproperlyConfigured, match=text) as caught:
             Client().get("/")

@@ -1,4 +1,4 @@
-"""Find the cause of a different experience: an attribute of the visitor with different values in the two SDKs.
+"""Find the cause of a different experience: an attribute of the visitor whose value differs between the two SDKs.
 
 If the experience at a location differs, the call is made again for this location only, and once more for an mbox whose
 trace has the values of all attributes. The causes are the attributes that the rules of the location read and whose
