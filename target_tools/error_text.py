@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import JSONDecodeError
 from typing import Collection
 
 #: The maximum number of characters of a text that an error quotes.
@@ -50,6 +51,12 @@ def suggestion(name: str, known: Collection[str]) -> str:
 
     closest = difflib.get_close_matches(str(name), known, 1)
     return f"; did you mean {closest[0]!r}?" if closest else ""
+
+
+def json_problem(error: JSONDecodeError) -> str:
+    """Return why a text is not JSON. Python names a trailing comma only since 3.13."""
+    is_after_comma = error.doc[: error.pos].rstrip().endswith(",") and error.doc[error.pos :].startswith(("]", "}"))
+    return f"invalid JSON: {error.msg}" + ("; remove the comma before it" if is_after_comma else "")
 
 
 def shown(value: object) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from target_python_sdk.decisioning.audience_check import Finding
 from target_python_sdk.inspection.findings import place_of
+from target_tools.error_text import json_problem
 from target_tools.typing_compat import Json
 
 
@@ -42,7 +43,7 @@ def parse_json(data: bytes) -> Tuple[Json, List[Finding]]:
         raise Unparsable(Finding(f"line {line}, column {column}", "expected UTF-8")) from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise Unparsable(Finding(place, f"invalid JSON: {error.msg}")) from None
+        raise Unparsable(Finding(place, json_problem(error))) from None
     except ValueError:  # Python refuses integers with thousands of digits
         raise Unparsable(Finding("", "expected JSON with shorter numbers")) from None
     except RecursionError:

@@ -51,7 +51,7 @@ from target_python_sdk.local_edge.validation import (
     error_at,
 )
 from target_python_sdk.types import MetricType
-from target_tools.error_text import shown
+from target_tools.error_text import json_problem, shown
 from target_tools.errors import InvalidRule, OptionError
 from target_tools.rules.compiler import compile_condition
 
@@ -165,7 +165,7 @@ def open_document(source: ActivitiesSource = None) -> Iterator[Any]:
         raise error_at(str(path), "a readable file", problem=error.strerror or str(error)) from error
     except json.JSONDecodeError as error:
         place = f"{path}, line {error.lineno}, column {error.colno}"
-        raise error_at(place, "JSON", problem=f"invalid JSON: {error.msg}") from error
+        raise error_at(place, "JSON", problem=json_problem(error)) from error
     except ValueError as error:  # Python refuses integers with thousands of digits
         raise error_at(str(path), "JSON with shorter numbers") from error
     try:

@@ -161,6 +161,8 @@ def test_an_error_names_the_place(document: Any, message: str) -> None:
     ("content", "message"),
     [
         (b'{"activities": [\n}', "line 2, column 1: invalid JSON: "),
+        (b'{"activities": [1,\n]}', "comma before"),
+        (b'{"activities": [],\n}', "comma before"),
         (b'{"client": "\xff"}', "expected a file in UTF-8"),
         (b"[" * 100000, "expected JSON with less nesting"),
     ],
