@@ -68,7 +68,7 @@ class _OptionalOptions(TypedDict, total=False):
     """True: log ids and bodies unredacted at DEBUG level."""
 
     target_location_hint: Optional[Text]
-    """The edge cluster to start with, until an answer names another one or it cannot be reached."""
+    """The edge cluster to start with, until an answer names another cluster or this one cannot be reached."""
 
     property_token: Optional[str]
     """The property of every request that names none."""
@@ -106,7 +106,9 @@ class _OptionalOptions(TypedDict, total=False):
     """The artifact to start with."""
 
     artifact_format: Optional[str]
-    """``json``, or ``bin``: obfuscated. Default: ``json``, or ``bin`` if ``artifact_location`` ends in ``.bin``."""
+    """``json``, or ``bin`` for the obfuscated form. Default: ``json``, or ``bin`` if ``artifact_location`` ends in
+    ``.bin``.
+    """
 
     artifact_cache: Any
     """A path, or an object with ``get`` and ``set``, that stores the last good artifact."""

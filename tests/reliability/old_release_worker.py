@@ -113,7 +113,8 @@ def random_faults(domain, count):
     while len(ended) < int(count) and time.monotonic() < limit:
         time.sleep(0.1)
     twice = sum(times > 1 for times in ended.values())
-    return f"{int(count) - len(ended)} of {count} calls without a callback after {STUCK} s, {twice} with two"
+    missing = int(count) - len(ended)
+    return f"{missing} of {count} calls without a callback after {STUCK} s, {twice} calls with two callbacks"
 
 
 def an_outstanding_call(domain):
