@@ -107,7 +107,7 @@ def noop(*args: Any, **kwargs: Any) -> None:
 def memoize(
     func: Callable[..., ResultT], args_resolver: Optional[Callable[[Tuple[Any, ...], Dict[str, Any]], Any]] = None
 ) -> Callable[..., ResultT]:
-    """Return ``func`` with a cache. Its key is the arguments, or what ``args_resolver`` returns for them."""
+    """Return ``func`` with a cache. The keys are the arguments, or what ``args_resolver`` returns for them."""
     results: Dict[Any, ResultT] = {}
 
     @functools.wraps(func)

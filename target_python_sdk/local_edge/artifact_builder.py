@@ -1,8 +1,8 @@
 """Builds rule artifacts from activities: one for clients, and one with which the edge decides.
 
-There is one rule for each experience at each location. An experience without an offer has
-a rule with an option without content, so that its visitors do not fall through to the
-next activity. An experience with an empty share has no rule.
+There is one rule for each experience at each location. If an experience has no offer, its
+rule has an empty option, so that its visitors do not fall through to the next activity. An
+experience with an empty share has no rule.
 """
 
 import base64

@@ -93,7 +93,7 @@ class ForcedVisitors:
             self._by_visitor[key] = forced if earlier is None else {**forced, activity: earlier}
 
     def of(self, identity: Optional[VisitorId]) -> Dict[Name, Name]:
-        """Return the forced experiences of the visitor with these ids, and those of every visitor."""
+        """Return the experiences that are forced for every visitor, and those forced for the visitor with these ids."""
         if not self._by_visitor:
             return {}
         ids: List[Any] = []

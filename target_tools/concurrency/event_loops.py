@@ -65,7 +65,7 @@ class WakeUps:
         used = 0.0
         while self._futures and used < TURN_SECONDS:
             future = self._futures.popleft()
-            if not future.done():  # its coroutine was cancelled
+            if not future.done():  # done if its coroutine was cancelled
                 future.set_result(None)
                 used += RESUME_SECONDS
         if self._futures:

@@ -31,7 +31,7 @@ Variables = Mapping[str, Any]
 
 
 def constant_variable_name(rule: Value) -> Optional[str]:
-    """Return the name of a variable if it is constant and there is no default, else None. Dots separate levels."""
+    """Return the name that a ``var`` rule reads. None for a computed or empty name, a default, or any other rule."""
     if isinstance(rule, dict) and len(rule) == 1 and "var" in rule:
         name = rule["var"]
         if isinstance(name, list) and len(name) == 1:

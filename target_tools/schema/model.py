@@ -379,7 +379,7 @@ def _to_plain(value: Value, by_alias: bool, exclude_none: bool) -> Any:
     if value.__class__ in _LEAVES:
         plain = value
     elif isinstance(value, Model):
-        # A nested model may override to_dict. Its method is called if the outer one was called without arguments.
+        # If a nested model overrides to_dict, call the override, unless the outer to_dict was called with arguments.
         is_overridden = value.__class__.to_dict is not Model.to_dict and not (by_alias or exclude_none)
         plain = value.to_dict() if is_overridden else _model_to_dict(value, by_alias, exclude_none)
     elif isinstance(value, (list, tuple)):
