@@ -45,7 +45,7 @@ class ApiClient:
     ) -> None:
         self.configuration = Configuration() if configuration is None else configuration
         self.pool_threads = pool_threads
-        #: The headers of every call. They override those that a call passes.
+        #: The headers of every call. They override the headers that a call passes.
         self.default_headers: Dict[str, str] = {"User-Agent": USER_AGENT}
         if header_name is not None and header_value is not None:
             self.default_headers[header_name] = header_value

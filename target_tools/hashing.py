@@ -19,7 +19,7 @@ MAX_BLOCKS = 8192
 
 
 def _find_native_hash() -> Optional[Callable[[bytes, int], int]]:
-    """Return the hash function of ``mmh3``, or None. It returns a signed 32-bit number for a text and a seed."""
+    """Return the hash function of ``mmh3``, or None. It takes bytes and a seed, and returns a signed 32-bit number."""
     try:
         from mmh3 import hash as native  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - optional
     except ImportError:

@@ -57,7 +57,7 @@ TOO_DEEP = object()
 class JsonReader:
     """Reads the JSON document ``body``, or the value at ``start`` in a document that was read before.
 
-    ``levels`` is the number of objects and arrays around that value. They count towards the limit of the depth.
+    ``levels`` is the number of objects and arrays around that value. They count towards the maximum depth.
 
     Pauses as :class:`Turn` does. Raises ``InvalidResponse``, as ``parse_json`` does.
     """

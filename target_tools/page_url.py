@@ -54,7 +54,7 @@ class PageUrl:
     def domain(self) -> str:
         """The registrable domain of the host (``hooli.co.uk``).
 
-        This is the whole host if it has no listed suffix, is a suffix itself, or is an IP address.
+        The whole host, if the host has no listed suffix, is a suffix itself, or is an IP address.
         """
         return self._split_host()[1]
 

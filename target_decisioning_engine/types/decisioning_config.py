@@ -34,7 +34,7 @@ class DecisioningConfig:
     ) -> None:
         self.client = client
         self.organization_id = organization_id
-        #: Seconds between downloads; default and minimum are 300 (no minimum on loopback). 0: download only once.
+        #: Seconds between downloads: by default 300, and at least 300 except on loopback. 0: download only once.
         self.polling_interval = polling_interval
         self.artifact_location = artifact_location
         self.artifact_payload = artifact_payload

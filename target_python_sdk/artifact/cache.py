@@ -107,7 +107,7 @@ class ArtifactCache:
         self._try_store("written", lambda: self._store.set(self._key, packed))
 
     def renew(self) -> None:
-        """Save the cached artifact, which is still the newest, again if the last save was more than a day ago."""
+        """If the last save was more than a day ago, save the cached artifact again. It must still be the newest."""
         if self.saved_at is not None and monotonic() - self.saved_at <= RENEW_INTERVAL:
             return
         self.saved_at = monotonic()

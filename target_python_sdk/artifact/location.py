@@ -36,7 +36,7 @@ class ParsedUrl(NamedTuple):
 
     @property
     def redacted(self) -> str:
-        """The URL without credentials and query, for logs and traces; the path of a file."""
+        """The URL for logs and traces, without credentials and query. For a file, this is the path."""
         return self.target if self.is_file else f"{self.origin.scheme}://{self.origin.host_header}{self.path}"
 
     @property
@@ -97,7 +97,7 @@ def _to_ascii(host: str) -> str:
 
 
 def cdn_url(cdn_base_path: str, secure: bool, path: str) -> str:
-    """Return the URL of ``path``, which begins with a slash, below ``cdn_base_path``."""
+    """Return the URL of ``path`` below ``cdn_base_path``. ``path`` begins with a slash."""
     base = cdn_base_path if "://" in cdn_base_path else f"{'https' if secure else 'http'}://{cdn_base_path}"
     return base.rstrip("/") + path
 

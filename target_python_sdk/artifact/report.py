@@ -95,7 +95,7 @@ class ArtifactReporter:
         self._had_rules = not artifact.is_empty
 
     def _log_skipped_rules(self, skipped: Sequence[str]) -> None:
-        """Log the rules that could not be compiled, unless the previous artifact had the same ones."""
+        """Log the rules that could not be compiled, unless they are the same as in the previous artifact."""
         if skipped == self._skipped_rules:
             return
         self._skipped_rules = skipped

@@ -221,9 +221,9 @@ class ArtifactSource:
         return not self.interval and self.artifact is not None and not self.stale
 
     def _initial_delay(self) -> float:
-        """Return the seconds until the first download.
+        """Return the seconds until the first download: 0, or slightly less than the time left until ``_due``.
 
-        0, or slightly less than the time left until ``_due``, which a parent process or the payload has set.
+        ``_due`` is set if there is an artifact from a parent process or from the payload.
         """
         if self._due is None or self.stale:
             return 0.0

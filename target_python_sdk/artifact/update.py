@@ -72,7 +72,7 @@ def download_and_load(
 def run_safely(job: Callable[[], PollOutcome], log: Log) -> PollOutcome:
     """Run ``job`` and return its outcome, with any exception as its error.
 
-    For background threads only: in the main thread, the exception could be one that a signal handler raised.
+    For background threads only: in the main thread, the exception could come from a signal handler.
     """
     try:
         return job()

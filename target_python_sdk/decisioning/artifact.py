@@ -38,7 +38,7 @@ Names = KeysView[str]
 class Artifact(NamedTuple):
     """A loaded artifact."""
 
-    #: Returns the document as downloaded, which must not be modified.
+    #: Returns the document as downloaded. Do not modify it.
     document: "DocumentOnDemand"
     version: str
     #: The artifact's metadata, for traces.

@@ -384,7 +384,7 @@ def _page_checks() -> Iterator[Tuple[str, Callable[[str, str], str]]]:
             yield f"{page}.{part}_lc", check
 
 
-#: Functions that check the text with which a variable is compared, by the name of the variable. They return the
+#: Functions that check the text with which a variable is compared, by the name of the variable. Each returns the
 #: problem, or an empty string.
 _VALUES: Dict[str, Callable[[str, str], str]] = {
     **dict.fromkeys(_NAMES, _name_problem),

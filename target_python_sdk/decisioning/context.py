@@ -221,7 +221,7 @@ class LocationContext(LazyDict):
 
     @property
     def limits(self) -> RequestContext:
-        """The limits of the decision, which rules check."""
+        """The limits that rules check during the decision."""
         return self._request_context
 
     def enter_activity(self, activity: BucketedActivity) -> None:

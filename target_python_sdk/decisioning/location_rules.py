@@ -43,7 +43,7 @@ class LocationRules(Mapping[str, Rules]):
         self.skipped: Dict[str, List[str]] = {}
 
     def load(self, reader: JsonReader) -> None:
-        """Read the next object, which contains the rules by location, and check all of them."""
+        """Read the next object, the rules by location, and check each rule."""
         for name in reader.members():
             skipped: List[str] = []
             position = reader.position()

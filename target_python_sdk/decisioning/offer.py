@@ -136,7 +136,7 @@ def unique_by_token(metrics: List[Metric]) -> List[Metric]:
 
 
 class Display(NamedTuple):
-    """The display of an offer, which a notification reports."""
+    """The display of an offer, to be reported by a notification."""
 
     id: str
     impression_id: str

@@ -158,7 +158,7 @@ class RuleSource:
         self.cache = ClosureCache()
 
     def reader(self, position: int, levels: int = 0) -> JsonReader:
-        """Return a reader for the value at ``position``, which is inside ``levels`` objects and arrays."""
+        """Return a reader for the value at ``position``. The value is inside ``levels`` objects and arrays."""
         return JsonReader(self._text, position, levels)
 
     def with_shared_names(self, value: Mapping[str, Any]) -> Dict[str, Any]:

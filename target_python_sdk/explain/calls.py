@@ -37,7 +37,7 @@ def explain_call(  # noqa: PLR0917 - the parts of a client
     engine: EngineContext,
     cluster: Optional[str],
 ) -> Explanation:
-    """Return the explanation of ``call``, which the current artifact of a client decides.
+    """Explain how the current artifact of a client decides ``call``.
 
     Raises ``OptionError`` for invalid locations and for a server-side call, ``ArtifactNotAvailable`` if there is no
     artifact, and ``DeadlineExceeded``.

@@ -232,7 +232,7 @@ def clauses(condition: Json) -> List[Json]:
 def split_share(condition: Json) -> Split:
     """Separate the share of an experience from its audience.
 
-    The share consists of all clauses that are bounds of the bucket, which is the variable ``allocation``.
+    The share consists of all clauses that are bounds of the bucket (the variable ``allocation``).
     """
     lower, upper = 0.0, 100.0
     allocation: List[Json] = []

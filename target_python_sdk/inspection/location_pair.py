@@ -12,7 +12,7 @@ from target_tools.typing_compat import Json
 
 #: The number of buckets: 0.00 to 99.99 in steps of 0.01.
 BUCKETS = 10000
-#: The name of the property in the conditions for the sampler, which draws it like a variable.
+#: The variable that stands for the property in the conditions of the sampler.
 _PROPERTY = "the property"
 #: If a location needs more combinations of buckets, visitors are simulated instead.
 _MAX_COMBINATIONS = 20000

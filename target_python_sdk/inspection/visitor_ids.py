@@ -42,7 +42,7 @@ def experience_cloud_id(text: str) -> str:
 
 
 def third_party_id(text: str) -> str:
-    """Return an id of another system, which can have any form. Only cookies are refused."""
+    """Return an id from another system. It can have any form, but cookies are refused."""
     if _COOKIE_PART.search(text):
         raise ValueError("expected an id, got a cookie")
     return text.strip()

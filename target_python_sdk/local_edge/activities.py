@@ -61,7 +61,7 @@ ACTIVITY_KEYS = (
 OFFER_TYPES = ("html", "json", "redirect", "dynamic", "actions")
 GEO_KEYS = ("latitude", "longitude", "countryCode", "stateCode", "city")
 _SAMPLE = "sample.json"
-#: The path of the artifact at a local edge, which is the same for every client.
+#: The path of the artifact at a local edge, with the client code of the examples: the edge ignores the code.
 _ARTIFACT_PATH = "/acmeclient/production/v1/rules.json"
 _GEO_LIMITS = {"latitude": 90.0, "longitude": 180.0}
 

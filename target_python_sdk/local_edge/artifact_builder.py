@@ -24,7 +24,7 @@ GEO_TOKENS = ("geo.city", "geo.country", "geo.state")
 #: In the edge's artifact, this replaces the missing content of an option. On-device decisioning
 #: leaves out options without content; an edge returns them with their response tokens.
 NO_CONTENT = "\0no content"
-#: The response token with the share of a rule, which the explanation needs.
+#: The response token with the share of a rule, for the explanation.
 SHARE_TOKEN = "local_edge.share"
 #: The response tokens that the edge needs to explain an option.
 _EDGE_TOKENS = ("activity.id", "experience.id", "experience.name", SHARE_TOKEN)

@@ -67,7 +67,7 @@ def _run(edge: LocalEdge) -> None:
 
 
 def _account(edge: LocalEdge) -> ClientOptions:
-    """Return the options of a client of the edge, which also serves the rule artifact."""
+    """Return the options of a client that calls ``edge``, and downloads the rule artifact from it."""
     return {
         "client": "acmeclient",
         "organization_id": "1234567890@AdobeOrg",
@@ -107,7 +107,7 @@ def compare_methods(edge: LocalEdge) -> List[Tuple[str, str, str, str, float]]:
 
 
 def _measure(client: TargetClient, method: str, mbox: str) -> Tuple[str, str, str, str, float]:
-    # A prefetch sends no notification in the background, which would slow down the next call.
+    # A prefetch sends no notification in the background. A notification would slow down the next call.
     request = {"id": {"tntId": f"{VISITORS[1]}.35_0"}, "prefetch": _mbox(mbox)}
     answer = client.get_offers(request=request, decisioning_method=method)  # not measured: it opens a connection
     durations: List[float] = []

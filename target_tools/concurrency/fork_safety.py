@@ -152,7 +152,7 @@ class _ForkGuard:
 
 
 def _wait_while(condition: Callable[[], bool], deadline: Deadline) -> None:
-    # Wait on a lock that is never released. time.sleep may be gevent's even if threads are not patched.
+    # Wait on a lock that is never released, because time.sleep may be gevent's even if threads are not patched.
     lock = _thread.allocate_lock()
     lock.acquire()
     while condition() and deadline.remaining() > 0:

@@ -113,8 +113,8 @@ def _ignore(_: object) -> None:
 class PerProcess(Generic[ValueT]):
     """A value that each process creates on first use, so that a forked child uses no lock and no socket of its parent.
 
-    Values are stored by process id. A child finds no value under its own id and creates one, whether or not fork hooks
-    ran; in a default uWSGI none run.
+    Values are stored by process id. A child finds no value under its own id and creates one, even if no fork hooks ran:
+    uWSGI runs none by default.
 
     ``create`` gets the parent's value, or None. ``begin`` is called with the new value; it may be called more than
     once, because two threads, or a signal handler and the code that it interrupts, can be inside ``get``.

@@ -7,8 +7,8 @@ The pool lives in the application's process and keeps its footprint small:
 * Submitting a task never blocks. If the queue is full, ``submit`` drops the task with ``QueueFull``.
 * There is no shared lock. Pending tasks are kept in a deque and idle workers in a dict, and
   each idle worker waits on its own latch. A signal handler that raises inside ``submit``
-  therefore cannot leave a lock held. At worst no worker is woken for the task; the next
-  ``submit`` or ``flush`` does that, and idle workers check the queue periodically.
+  therefore cannot leave a lock held. At worst no worker is woken for the task. Then the next
+  ``submit`` or ``flush`` wakes one, and idle workers check the queue periodically.
 * A worker stays in the dict of idle workers until its latch is set. If a signal handler
   interrupts the caller before that, the next caller finds the worker there and wakes it.
 * Idle workers are woken one at a time. No second wake-up is sent while the first is on

@@ -165,7 +165,7 @@ class CircuitBreaker:
         self._on_change = on_change
         self._half_seconds = policy.window / 2
         self._circuits: BoundedTable[Origin, _Circuit] = BoundedTable(lambda origin: _Circuit())
-        # The random module's own generator has the same state in every forked child.
+        # Not the random module's own generator, which has the same state in every forked child.
         self._uniform = random.SystemRandom().uniform
 
     def __call__(self, request: HttpRequest, deadline: Deadline) -> HttpReply:

@@ -54,7 +54,7 @@ class ConnectionOpener:
             # enable-threads, which runs no thread between requests.
             with self.blocking():
                 self.helper_threads.call(act, deadline, undo)
-        except DeadlineExceeded:  # perhaps only the deadline for opening, so another host can be tried
+        except DeadlineExceeded:  # perhaps only the deadline for opening has passed, so another host can be tried
             raise socket.timeout("the connection attempt timed out") from None
 
     def abandoned(self) -> int:

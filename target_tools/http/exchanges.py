@@ -154,7 +154,7 @@ class ReplyFile(io.BufferedReader):
 class StrictResponse(http.client.HTTPResponse):
     """Reads the final reply to a request, and refuses ambiguous framing."""
 
-    #: The file of the reply, which stays available after ``http.client`` has closed it.
+    #: The file of the reply. ``http.client`` drops its own reference when it closes the file.
     file: ReplyFile
     #: Seconds for which the server keeps an idle connection open, from its Keep-Alive header.
     keep_alive: Optional[float] = None
@@ -246,7 +246,7 @@ class StrictResponse(http.client.HTTPResponse):
 def read_headers(file: Any) -> http.client.HTTPMessage:
     """Read header lines up to the empty line.
 
-    Invalid lines and an early end are errors (RFC 9112, section 5). This is about three times as fast as
+    Invalid lines and an early end are errors (RFC 9112, section 5). This function is about three times as fast as
     ``http.client.parse_headers``.
     """
     pairs: List[Tuple[str, str]] = []

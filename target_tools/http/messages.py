@@ -135,7 +135,7 @@ class HttpReply(NamedTuple):
     timings: Timings
     #: The number of attempts to send the request.
     attempts: int = 1
-    #: False if the body has the id of another request. This is accepted only in the first reply on a connection.
+    #: False if the body has the id of another request. Such a body is accepted only in a connection's first reply.
     is_matched: bool = True
 
 

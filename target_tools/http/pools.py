@@ -158,7 +158,7 @@ class PooledConnection(_Plain):  # type: ignore[misc]
         if exchange is None or are_connects_replaced():
             new_socket: socket.socket = super()._new_conn()
             return new_socket
-        # _dns_host, private and the same in those versions, keeps the final dot of a host name, unlike ``host``.
+        # Unlike ``host``, _dns_host keeps the final dot of a host name. It is private, and the same in those versions.
         resolver, host, port = exchange.opener.resolver, self._dns_host.strip("[]"), self.port
         addresses = resolver.known_addresses(host, port)
         if not addresses:

@@ -25,7 +25,7 @@ UNSENT_PHASES = frozenset({"opening", "refused"})
 class RetryBudget:
     """Tokens for retries. A retry costs one token, and each call adds a tenth of one.
 
-    If several threads use it, the count can be slightly wrong. That is good enough to limit a rate.
+    If several threads use the budget, the count can be slightly wrong. It is exact enough to limit a rate.
     """
 
     CAPACITY = 10.0
@@ -56,7 +56,7 @@ class RetryingSender:
         self._log = log or Log()
         # One budget per origin, so that a location hint that names a dead host cannot use up the budget of the others.
         self._budgets: BoundedTable[Origin, RetryBudget] = BoundedTable(lambda origin: RetryBudget())
-        # The random module's own generator has the same state in every forked child.
+        # Not the random module's own generator, which has the same state in every forked child.
         self._uniform = random.SystemRandom().uniform
         self._sleep: Callable[[float], None] = time.sleep
 

@@ -162,15 +162,15 @@ def _parts(client_cert: ClientCert) -> Tuple[Optional[str], Optional[str], Passw
 def create_tls_context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> "ssl.SSLContext":
     """Create a context for TLS 1.2 and newer that the caller may change.
 
-    ``ca_certs`` is a file or a folder of authorities. It replaces the default ones, which are the system's, and
-    certifi's if it is installed. Raises ``CertificateFileError``, an OSError.
+    ``ca_certs`` is a file or a folder of authorities. It replaces the default authorities: the system's, and those of
+    certifi if it is installed. Raises ``CertificateFileError``, an OSError.
     """
     with OpenSSLSection():
         return _context(verify, ca_certs, client_cert)
 
 
 def _context(verify: bool, ca_certs: Optional[str], client_cert: ClientCert) -> "ssl.SSLContext":
-    # Do not use urllib3's function, which uses the class that it found when it was imported. gevent and eventlet
+    # Do not use urllib3's function. It uses the class that existed when urllib3 was imported. gevent and eventlet
     # replace the class, and the setters of the old one then recurse without end.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not hasattr(urllib3, "BaseHTTPResponse"):  # urllib3 1.26

@@ -54,7 +54,7 @@ class TransportSettings(NamedTuple):
     assert_hostname: Any = None
     #: Maximum number of idle connections to one origin.
     max_idle: int = 256
-    #: Seconds for which a connection is kept idle. Load balancers drop idle connections silently.
+    #: Seconds for which an idle connection is kept. Limited, because load balancers drop idle connections silently.
     idle_seconds: float = 60.0
     logger: Any = None
 

@@ -200,7 +200,7 @@ def _parse_comparison(operator: str, arguments: Sequence[Value]) -> Optional[_Co
     key = constant_variable_name(variable)
     if key is None or "." in key or isinstance(number, bool) or not isinstance(number, (int, float)):
         return None
-    # Python and JavaScript compare larger numbers differently.
+    # Leave larger numbers to the general operators, because Python and JavaScript compare them differently.
     return _Comparison(operator, number, key) if -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER else None
 
 

@@ -56,7 +56,7 @@ class Undefined:
 #: The value of a missing argument. JSON has no such value.
 UNDEFINED = Undefined()
 
-#: A value of JavaScript. Objects of other types may appear, too; they have no properties.
+#: A value of JavaScript. Objects of other types may also appear; they have no properties.
 Value = Union[None, bool, int, float, str, Sequence["Value"], Mapping[str, "Value"], Undefined]
 
 # Types

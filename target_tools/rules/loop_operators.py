@@ -1,9 +1,9 @@
 """JSON-logic's operators that loop or grow a value, and the limits of evaluations.
 
-The cost of all other operators is proportional to the length of the rule and of the values it reads. The cost of these
-can multiply, in nested loops or in a ``reduce`` that doubles a text. So each evaluation has a budget of steps.
-Evaluating one part of a rule for one item costs a step, and more if the item is large. Short rules without these
-operators have no budget and no overhead.
+The cost of all other operators is proportional to the length of the rule and of the values that the rule reads. The
+cost of loops can multiply, in nested loops or in a ``reduce`` that doubles a text. So each evaluation has a budget of
+steps. Evaluating one part of a rule for one item costs a step, and more if the item is large. Rules that neither loop
+nor grow a value have no budget and no overhead.
 
 The data of a rule can have an attribute ``limits``, which the evaluations of one decision share: the steps that are
 left for all of them, and their deadline. Loops and long rules check the time.
