@@ -68,7 +68,7 @@ class _OptionalOptions(TypedDict, total=False):
     """True: log ids and bodies unredacted at DEBUG level."""
 
     target_location_hint: Optional[Text]
-    """The edge cluster to start with, until an answer names another cluster or this one cannot be reached."""
+    """The edge cluster to start with. It is used until it cannot be reached or an answer names another one."""
 
     property_token: Optional[str]
     """The property of every request that names none."""
