@@ -61,7 +61,7 @@ def seconds(timeout: Timeout) -> float:
     """Return the time limit of a whole call: a number, or the sum of a pair for connecting and for reading."""
     if isinstance(timeout, tuple) and len(timeout) == 2:
         return min(MAX_MILLISECONDS / 1000, sum(seconds(part) for part in timeout))
-    if timeout is None or timeout == 0:  # as in 1.1.0
+    if timeout is None or timeout == 0:  # as in 1.1.0, 0 means the same as None
         return DEFAULT_SECONDS
     if not isinstance(timeout, (int, float)) or isinstance(timeout, bool):
         expected = "a number of seconds or a pair of them"

@@ -132,7 +132,7 @@ def _version(text: str, token: str) -> int:
         engine = _number_after(text, token)
         return min(engine + 4, 11) if engine >= 0 else _number_after(text, "MSIE ")
     if token == "Opera/" and "Version/" in text:
-        # From version 10 on, Opera/ is always followed by 9.80.
+        # From version 10 on, the number after Opera/ is always 9.80.
         token = "Version/"
     return _number_after(text, token)
 

@@ -12,7 +12,7 @@ from typing import Any, Callable, Hashable, Set, Tuple, Union
 from target_tools.typing_compat import Json
 
 LOGGER_NAME = "adobe.target"
-#: Maximum number of keys of ``Log.first_time``, so that invented names do not fill the log or the memory.
+#: Maximum number of keys of ``Log.first_time``. Without it, invented names could fill the log or the memory.
 MAX_ONCE_KEYS = 100
 
 

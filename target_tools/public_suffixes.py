@@ -37,7 +37,7 @@ class PublicSuffixes:
         self._wildcards = frozenset(wildcards.split("\n"))
         #: Exceptions from the wildcards.
         self._exceptions = frozenset(exceptions.split("\n"))
-        # The pages of a site have few hosts.
+        # A small cache suffices, because the pages of a site have few hosts.
         self._find_suffix_cached = functools.lru_cache(maxsize=256)(self._find_suffix)
 
     def suffix_of(self, host: str) -> str:

@@ -52,7 +52,7 @@ def _xor(data: bytes, organization_id: str, key: bytes) -> bytes:
     parts = []
     for start in range(0, len(data), size):
         part = data[start : start + size]
-        # Integers of this size are much faster than a loop over bytes.
+        # XOR of integers of this size is much faster than a loop over bytes.
         mixed = int.from_bytes(part, "little") ^ int.from_bytes(repeated[: len(part)], "little")
         parts.append(mixed.to_bytes(len(part), "little"))
         turn.pause_if_over()

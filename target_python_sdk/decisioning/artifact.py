@@ -171,7 +171,7 @@ def _read(reader: JsonReader, source: RuleSource) -> Tuple[Dict[str, Any], Locat
         if key == "rules" and reader.starts_with("{"):
             rules: Dict[str, Any] = {}
             document[key] = rules
-            mboxes = views = LocationRules(source)  # the last of several values counts, as in a dict
+            mboxes = views = LocationRules(source)  # the last of several ``rules`` counts, as in a dict
             for part in reader.members():
                 locations = LocationRules(source)
                 if part in ("mboxes", "views") and reader.starts_with("{"):

@@ -162,7 +162,7 @@ def _change(what: str, words: _Describe, old: Sequence[RuleFacts], new: Sequence
     before, after = words(old), words(new)
     if before == after:
         return []
-    # Descriptions of audiences contain the word "is", and "metrics" is a plural.
+    # Use a colon instead of "is", because descriptions of audiences contain "is", and "metrics" is a plural.
     has_colon = words in (_audience, _metrics)
     return [f"{what}: {after} (was: {before})" if has_colon else f"{what} is {after}, was {before}"]
 

@@ -13,7 +13,7 @@ from target_python_sdk.local_edge.validation import JsonValue
 _METRIC_TYPES = ("display", "click")
 #: A macro, or the start of one that has no end.
 _MACRO = re.compile(r"\$\{([^{}<>\"']*)(\}?)")
-#: Scripts contain JavaScript's own ``${…}``.
+#: Scripts are not searched for macros, because they contain JavaScript's own ``${…}``.
 _SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
 #: The macros whose values come from the rule or the location.
 _MACROS = (

@@ -61,7 +61,7 @@ class BucketedRule:
             context = self._context
             context.set_bucket(bucket)
             matched = self._by_bucket[bucket] = evaluate(self._condition, context)
-            if "allocation" not in context:  # it was not read
+            if "allocation" not in context:  # the condition did not read the bucket
                 self._constant = matched
         return matched
 
