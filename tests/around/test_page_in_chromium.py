@@ -112,6 +112,26 @@ def test_the_explanation_for_a_visitor_is_shown(watched_page: WatchedPage) -> No
     assert "<div>Greetings from experience B</div>" in text
 
 
+def test_pasted_cookies_replace_the_random_visitor_id(watched_page: WatchedPage) -> None:
+    page = watched_page.page
+    visitor_id = page.get_by_label("Visitor id", exact=True)
+    assert visitor_id.input_value() != ""
+    page.get_by_text("Client hints, cookies, property, referrer").click()
+    page.get_by_label("Cookies").fill("mbox=PC#visitor-3.35_0#4102444800")
+    assert visitor_id.input_value() == ""
+    page.get_by_role("button", name="Explain").click()
+    page.get_by_role("status").get_by_text("Visitor visitor-3 gets").wait_for()
+
+
+def test_pasted_cookies_keep_an_entered_visitor_id(watched_page: WatchedPage) -> None:
+    page = watched_page.page
+    page.get_by_label("Visitor id", exact=True).fill("visitor-1")
+    page.get_by_text("Client hints, cookies, property, referrer").click()
+    page.get_by_label("Cookies").fill("mbox=PC#visitor-3.35_0#4102444800")
+    page.get_by_role("button", name="Explain").click()
+    page.get_by_role("status").get_by_text("Visitor visitor-1 gets").wait_for()
+
+
 def test_the_error_names_an_invalid_field_and_the_field_gets_the_focus(watched_page: WatchedPage) -> None:
     page = watched_page.page
     page.get_by_label("Cookies").evaluate("field => { field.value = 'mbox=nonsense'; }")

@@ -4,6 +4,7 @@ import { byId, counted, element, facts, fetchJson } from "./dom.js";
 import { offer } from "./activities.js";
 
 let isOutdated = false;
+let randomId = "";
 
 /** Return the fields of the form as an object of texts. */
 export function visitorFields() {
@@ -33,12 +34,21 @@ export function startForm() {
   byId("visitor-form").addEventListener("submit", explain);
   byId("random-visitor").addEventListener("click", newVisitor);
   byId("this-browser").addEventListener("click", thisBrowser);
+  byId("visitor-cookies").addEventListener("input", preferCookies);
   newVisitor();
   thisBrowser();
 }
 
 function newVisitor() {
-  byId("visitor-id").value = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  randomId = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  byId("visitor-id").value = randomId;
+}
+
+/** Clear a random visitor id when cookies are entered: it would take precedence over the id in them. */
+function preferCookies() {
+  if (byId("visitor-id").value === randomId) {
+    byId("visitor-id").value = "";
+  }
 }
 
 function thisBrowser() {
