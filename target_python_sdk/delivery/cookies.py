@@ -11,7 +11,7 @@ hint is ignored and counted.
 
 import math
 import re
-from typing import Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, Mapping, Optional, Tuple
 from urllib.parse import quote, unquote
 
 from target_python_sdk.protocol import (
@@ -27,6 +27,9 @@ from target_python_sdk.protocol import (
 )
 from target_python_sdk.types import TargetCookie
 
+if TYPE_CHECKING:
+    from target_tools.logger import Log
+
 #: The maximum length of a cookie, and the maximum number of its parts, that are parsed.
 MAX_PARSED_LENGTH = 8192
 MAX_PARSED_PARTS = 10
@@ -37,6 +40,8 @@ SAFE_CHARACTERS = "!*'()"
 #: The characters of most ids, which need no encoding.
 UNQUOTED = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _HINT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,18}[A-Za-z0-9])?")
+
+_LATER = "Later ones are ignored without a message"
 
 #: One part of the ``mbox`` cookie: its name, its value, and its expiry in seconds since 1970.
 Part = Tuple[str, str, float]
@@ -66,6 +71,23 @@ def parse_expiry(text: str) -> Optional[float]:
     except ValueError:
         return None
     return seconds if math.isfinite(seconds) else None
+
+
+def has_expired_device_id(cookie: str, parts: Mapping[str, str]) -> bool:
+    """Return whether the device id in ``cookie`` has expired. ``parts`` are those that have not."""
+    return DEVICE_ID_COOKIE not in parts and DEVICE_ID_COOKIE in parse_target_cookie(cookie, 0)
+
+
+def log_missing_device_id(cookie: str, parts: Mapping[str, str], log: "Log") -> None:
+    """Log once why the device id in ``cookie`` is ignored. A cookie with only a session is complete."""
+    if has_expired_device_id(cookie, parts):
+        if log.first_time("expired cookie"):
+            log.debug("The device id in the option 'target_cookie' has expired and is ignored. %s", _LATER)
+        return
+    start = f"|{DEVICE_ID_COOKIE}#"
+    if start in "|" + unquote(cookie[:MAX_PARSED_LENGTH].strip('"')) and log.first_time("invalid device id"):
+        text = "The device id in the option 'target_cookie' is invalid or cut off (%s#ID#EXPIRY) and is ignored. %s"
+        log.info(text, DEVICE_ID_COOKIE, _LATER)
 
 
 def target_cookie(session_id: str, device_id: Optional[str], now: float) -> TargetCookie:

@@ -7,7 +7,7 @@ import re
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
 
 from target_python_sdk.delivery.call_options import Call, hinted
-from target_python_sdk.delivery.cookies import choose_cluster, parse_target_cookie
+from target_python_sdk.delivery.cookies import choose_cluster, log_missing_device_id, parse_target_cookie
 from target_python_sdk.delivery.legacy_messages import MBOX_INVALID, NOTIFICATION_INVALID
 from target_python_sdk.delivery.options import ClientSettings
 from target_python_sdk.delivery.visitor_cookie import parse_visitor_cookie
@@ -151,6 +151,8 @@ def resolve_session(call: Call, ids: UuidGenerator, log: Log) -> Tuple[str, Opti
     device = parts.get(DEVICE_ID_COOKIE)
     if device is not None and not _DEVICE_ID.fullmatch(device):
         device = None
+    if device is None and call.target_cookie:
+        log_missing_device_id(call.target_cookie, parts, log)
     return ids.next() if session is None else _valid_session_id(session, log), device
 
 

@@ -5,7 +5,7 @@ The functions raise ``ValueError`` with the problem. Its text does not contain t
 
 import re
 
-from target_python_sdk.delivery.cookies import parse_target_cookie
+from target_python_sdk.delivery.cookies import has_expired_device_id, parse_target_cookie
 from target_python_sdk.protocol import DEVICE_ID_COOKIE, TARGET_COOKIE
 from target_python_sdk.visits.environ import request_cookies
 from target_tools.clock import epoch_seconds
@@ -21,10 +21,10 @@ def id_in_cookie(text: str) -> str:
     """Return the device id in an ``mbox`` cookie: its value, ``mbox=VALUE``, or a whole ``Cookie`` header."""
     header = re.sub(r"\A\s*cookie:", "", text, flags=re.IGNORECASE)
     value = request_cookies({"HTTP_COOKIE": header}, [TARGET_COOKIE]).get(TARGET_COOKIE, header.strip())
-    device_id = parse_target_cookie(value, epoch_seconds()).get(DEVICE_ID_COOKIE)
-    if device_id is not None:
-        return device_id
-    if DEVICE_ID_COOKIE in parse_target_cookie(value, 0):
+    parts = parse_target_cookie(value, epoch_seconds())
+    if DEVICE_ID_COOKIE in parts:
+        return parts[DEVICE_ID_COOKIE]
+    if has_expired_device_id(value, parts):
         raise ValueError("the device id in the cookie has expired, and calls ignore it; to use it, pass only the id")
     raise ValueError(f"no {TARGET_COOKIE} cookie with a device id ({DEVICE_ID_COOKIE}#ID#EXPIRY)")
 

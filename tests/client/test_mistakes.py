@@ -222,6 +222,35 @@ def test_a_cookie_that_is_not_from_target_is_logged_once(cookie, client, call, c
     assert lines[0].startswith("The option 'target_cookie' is not a Target cookie and is ignored.")
 
 
+INVALID_ID = ("INFO", "is invalid or cut off (PC#ID#EXPIRY)")
+
+
+@pytest.mark.parametrize(
+    ("cookie", "line"),
+    [
+        ("PC#visitor-3.35_0", INVALID_ID),
+        ("session#s-1#9999999999|PC#visitor-3.35_0#", INVALID_ID),
+        ("session%23s-1%239999999999%7CPC%23visitor-3", INVALID_ID),
+        ("PC#visitor 3#9999999999", INVALID_ID),
+        ("session#s-1#9999999999|PC#visitor-3.35_0#1700000000", ("DEBUG", "has expired")),
+    ],
+)
+def test_a_device_id_that_is_ignored_is_logged_once(cookie, line, client, call, caplog):
+    caplog.set_level(logging.DEBUG)
+    for _ in range(3):
+        assert call(client, {**offers(), "target_cookie": cookie}).request.id.tnt_id != "visitor-3.35_0"
+    lines = [(each.levelname, each.getMessage()) for each in caplog.records if "target_cookie" in each.getMessage()]
+    text = f"The device id in the option 'target_cookie' {line[1]} and is ignored."
+    assert lines == [(line[0], f"{text} Later ones are ignored without a message")]
+
+
+@pytest.mark.parametrize("cookie", ["session#s-1#9999999999", "session#s-1#9999999999|PC#visitor-3#9999999999"])
+def test_a_cookie_with_a_session_only_or_with_a_current_device_id_is_not_logged(cookie, client, call, caplog):
+    caplog.set_level(logging.DEBUG)
+    assert call(client, {**offers(), "target_cookie": cookie}).session_id == "s-1"
+    assert not [record for record in caplog.records if "target_cookie" in record.getMessage()]
+
+
 @pytest.mark.parametrize("start", ["", "mboxEdgeCluster=35; "])
 @pytest.mark.parametrize("method", ["get_offers", "get_attributes"])
 def test_a_cookie_value_that_includes_the_name_is_logged_once(method, start, client, caplog):
