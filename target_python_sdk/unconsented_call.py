@@ -32,6 +32,7 @@ class UnconsentedCall(ForcedCall[ResultT]):
         return None
 
     def _execute(self) -> ResultT:
+        self._runtime.log.debug("%s without consent: nothing is sent", self._call.kind)
         if self._can_decide:
             return super()._execute()
         return self._convert(self._envelope_without_offers())

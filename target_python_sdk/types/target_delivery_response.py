@@ -280,6 +280,9 @@ class TargetDeliveryResponse(Dict[str, Any]):
 
         meta, response = self.meta, self.response
         method = "" if meta is None else f" {meta['decisioning_method']}"
+        if meta is not None and meta.get("consent") is False:
+            is_decided = response is not None and response.status is not None
+            method = f"{method if is_decided else ''} consent=False"
         status = "" if response is None else f" status={response.status} request_id={response.request_id!r}"
         error = "" if self.error is None else f" error={type(self.error).__name__}"
         lines = [f"<TargetDeliveryResponse{method}{status}{error}>"]

@@ -5,16 +5,19 @@ from typing import Any, Iterable, List, Mapping, NamedTuple, Optional, Set, Tupl
 
 from target_python_sdk.delivery.option_parsers import reject
 from target_python_sdk.offers import check_same_site
+from target_tools.logger import Log
 from target_tools.typing_compat import Json
 
 Header = Tuple[str, str]
 #: The value of a cookie, and its maximum age in seconds.
 CookieValue = Tuple[str, int]
 
+_LOG = Log()
 #: Maximum length of a cookie's value; browsers drop longer cookies.
 _MAX_COOKIE_LENGTH = 4096
 #: The characters of a cookie value, which must not end the value or the header.
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+", re.ASCII)
+_PORT = re.compile(r":[0-9]*\Z")
 _DOMAIN = re.compile(r"\.?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})", re.ASCII)
 
 
@@ -44,6 +47,20 @@ class CookieOptions(NamedTuple):
     def is_secure(self, https: bool) -> bool:
         """Return whether the cookies are secure. ``https`` is whether the browser used https for the request."""
         return https if self.secure is None else self.secure
+
+    def check_domain(self, url: Optional[str]) -> None:
+        """Log once that the domain is neither the host of the page nor a parent of it, so browsers drop the cookies."""
+        if self.domain is None or url is None:
+            return
+        host, domain = _PORT.sub("", url.split("/", 3)[2]).lower(), self.domain.lower().lstrip(".")
+        if f".{host}".endswith("." + domain) or not _LOG.first_time(domain):
+            return
+        text = (
+            "The domain of the cookies, %r, does not match the host %r of a request. Browsers drop such cookies, unless"
+            " a proxy has changed the host. In development, leave the domain out; behind such a proxy, set"
+            " trusted_proxies. Later requests are not logged"
+        )
+        _LOG.warning(text, self.domain, host)
 
     def validated(self) -> "CookieOptions":
         """Return these options, or raise ``OptionError`` if they are invalid."""

@@ -318,6 +318,8 @@ class Visit(BrowserRequest):
         """Return the cookies to set. There are none if ``may_send`` is False."""
         options = self._settings.cookies
         answered = dict(self._answered) if self.may_send else {}  # a copy, because a worker may add a cookie
+        if answered:
+            options.check_domain(self.url)
         secure = options.is_secure(self.https)
         return [Cookie(name, *cookie, "/", options.same_site, secure) for name, cookie in answered.items()]
 
@@ -378,12 +380,11 @@ class Visit(BrowserRequest):
     def _offers(self, mboxes: Sequence[Mbox], answer: TargetDeliveryResponse) -> Offers:
         return Offers(names_of(mboxes), self.remember(answer))
 
-    def _completed(self, request: Any) -> Any:
+    def _completed(self, given: Any) -> Any:
         """Return the request with the visit's context and QA mode. The client refuses an invalid request later."""
-        if not isinstance(request, DeliveryRequest):
-            return request
-        qa_mode = request.qa_mode or self.qa_mode
-        return request.replace(context=self._completed_context(request.context), qa_mode=qa_mode)
+        if not isinstance(given, DeliveryRequest):
+            return given
+        return given.replace(context=self._completed_context(given.context), qa_mode=given.qa_mode or self.qa_mode)
 
     def _completed_context(self, given: Any) -> Any:
         ours = self.context

@@ -3,12 +3,12 @@
 import asyncio
 import json
 import threading
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 from urllib.parse import quote
 
 import pytest
 
-from target_python_sdk import TargetClient, Visit
+from target_python_sdk import CookieOptions, TargetClient, Visit
 from target_python_sdk.errors import OptionError
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.server_state import server_state
@@ -357,6 +357,18 @@ def test_without_consent_nothing_is_sent_and_no_cookie_is_set(
     assert visit.cookies() == [] == visit.cookie_headers()
 
 
+def test_a_call_without_consent_says_so_in_the_log_and_in_the_printed_answer(
+    client: TargetClient, on_device: TargetClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "adobe.target")
+    undecided = without_consent(client).offers("hero").answer
+    decided = without_consent(on_device).offers("hero").answer
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records if "consent" in record.getMessage()]
+    assert lines == [("DEBUG", "get_offers without consent: nothing is sent")] * 2
+    assert repr(undecided).startswith("<TargetDeliveryResponse consent=False status=None request_id=")
+    assert repr(decided).startswith("<TargetDeliveryResponse on-device consent=False status=200 request_id=")
+
+
 def test_send_notifications_without_consent_sends_nothing(on_device: TargetClient, edge: LocalEdge) -> None:
     prefetched = visit_of(on_device).offers("hero", prefetch=True)
     before = len(edge.requests)
@@ -472,6 +484,39 @@ def test_a_click_that_is_not_measured_is_logged_once(
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         "No click on mbox 'flags' can be reported: no activity measures clicks on it"
     ]
+
+
+@pytest.fixture()
+def new_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the attributes of cookies be logged again."""
+    monkeypatch.setattr("target_python_sdk.visits.response_headers._LOG", Log())
+
+
+@pytest.mark.parametrize(
+    ("domain", "host", "logged"),
+    [
+        ("shop.example", "127.0.0.1:5000", True),
+        ("shop.example", "myshop.example", True),
+        ("www.shop.example", "shop.example", True),
+        ("shop.example", "[::1]:5000", True),
+        ("shop.example", "shop.example:5000", False),
+        (".Shop.example", "www.SHOP.example", False),
+        ("shop.example", "", False),
+        (None, "127.0.0.1", False),
+    ],
+)
+@pytest.mark.usefixtures("new_log")
+def test_a_cookie_domain_that_does_not_match_the_host_is_logged_once(
+    client: TargetClient, caplog: pytest.LogCaptureFixture, domain: Optional[str], host: str, logged: bool
+) -> None:
+    settings = visit_settings({"client": client, "cookies": CookieOptions(domain=domain)})
+    for _ in range(2):
+        visit = Visit({**BROWSER, "HTTP_HOST": host}, settings)
+        visit.offers("hero")
+        assert len(visit.cookie_headers()) == 2
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(lines) == logged
+    assert all(line.startswith(f"The domain of the cookies, {domain!r}, does not match the host ") for line in lines)
 
 
 def test_only_offers_can_be_displayed(client: TargetClient) -> None:
