@@ -48,7 +48,7 @@ class CookieOptions(NamedTuple):
         """Return whether the cookies are secure. ``https`` is whether the browser used https for the request."""
         return https if self.secure is None else self.secure
 
-    def check_domain(self, url: Optional[str]) -> None:
+    def _check_domain(self, url: Optional[str]) -> None:
         """Log once that the domain is neither the host of the page nor a parent of it, so browsers drop the cookies."""
         if self.domain is None or url is None:
             return

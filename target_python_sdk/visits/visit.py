@@ -319,7 +319,7 @@ class Visit(BrowserRequest):
         options = self._settings.cookies
         answered = dict(self._answered) if self.may_send else {}  # a copy, because a worker may add a cookie
         if answered:
-            options.check_domain(self.url)
+            options._check_domain(self.url)
         secure = options.is_secure(self.https)
         return [Cookie(name, *cookie, "/", options.same_site, secure) for name, cookie in answered.items()]
 
