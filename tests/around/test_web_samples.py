@@ -61,7 +61,8 @@ def run_sample(root: Path, name: str, edge: str = "") -> Iterator[str]:
         try:
             assert process.stdout is not None
             lines: List[str] = []
-            while not (lines and "http://127.0.0.1:" in lines[-1]):
+            # The local edge also logs its address.
+            while not lines or "http://127.0.0.1:" not in lines[-1] or "local_edge" in lines[-1]:
                 lines.append(process.stdout.readline())
                 assert lines[-1], "".join(lines)
             yield "http://127.0.0.1:" + re.findall(r"http://127\.0\.0\.1:(\d+)", lines[-1])[0]
