@@ -1797,7 +1797,7 @@ DESCRIBED: Dict[str, Tuple[str, ...]] = {
     "On-device: start-up ping": ("the request for the edge cluster has a random session id",),
     "Reliability: cookies": ("An unreadable cookie, or a device id that the API would refuse, is ignored",),
     "Requests as dicts": ("A `request` may be a dict in wire form",),
-    "Time limits in seconds": ("Time limits below zero",),
+    "Time limits in seconds": ("Negative time limits",),
     "Types: constructor": ("Constructors accept attributes that the schema has added",),
     "Types: enumerations": ("`DecisioningMethod` is a `str` enumeration",),
     "Types: the wire": (
