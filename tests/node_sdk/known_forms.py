@@ -86,6 +86,14 @@ FORMS: Sequence[D] = [
         "qa_mode|preview",
     ),
     D(
+        "orders",
+        "*",
+        "result.meta.ignored",
+        "The answer says that an order had no effect, because nothing sends it.",
+        ABSENT,
+        exactly('["order"]'),
+    ),
+    D(
         "views",
         "*all views*",
         "result.response.prefetch.views.*#2",
