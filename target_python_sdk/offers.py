@@ -178,7 +178,7 @@ class Offer:
         return f"No click on {self._label} can be reported: {self._reason('no activity measures clicks on it')}"
 
     def _reason(self, reason: str) -> str:
-        """Return ``reason`` if there is content, else why there is none."""
+        """Return why there is no content, or ``reason`` if there is content."""
         return reason if self else self._problem or "there is no content"
 
     def _display_tokens(self) -> List[Tuple[Optional[str], Part]]:

@@ -115,7 +115,7 @@ class ArtifactLocation(NamedTuple):
     max_bytes: int
     #: Whether to bypass caches between this process and the server.
     bypass_cache: bool = False
-    #: Advice for the case that the download fails; empty if there is none.
+    #: Advice to add to the error of a failed download. Usually empty.
     hint: str = ""
 
 

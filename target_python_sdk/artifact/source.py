@@ -79,7 +79,7 @@ class ArtifactSource:
         self._report = ArtifactReporter(settings.client, self._location, events, log)
         #: The artifact's URL without credentials and query.
         self.shown_url = self._location.parsed_url.redacted
-        #: Advice for the case that the download fails; empty if there is none.
+        #: Advice to add to the error of a failed download. Usually empty.
         self.hint = self._location.hint
         #: Seconds between two downloads; 0 downloads only once.
         self.interval = settings.polling_interval

@@ -199,7 +199,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
         """The error of a call that failed with ``on_error="default"``, or of the edge in a hybrid call."""
 
     def offer(self, mbox: str, index: Optional[int] = None) -> "Offer":
-        """Return the offer for an mbox, falsy if there is none. A name that was not requested is logged once.
+        """Return the offer for an mbox, which is falsy without content. A name that was not requested is logged once.
 
         If several mboxes of the request have the name, the offer has the content of all of them, or of the one with
         the given ``index``.
@@ -209,7 +209,7 @@ class TargetDeliveryResponse(Dict[str, Any]):
         return checked(mbox_offer(self.response, mbox, index), self.request)
 
     def view(self, name: str, key: Optional[str] = None) -> "Offer":
-        """Return the offer for a view, falsy if there is none. A name that was not requested is logged once."""
+        """Return the offer for a view, which is falsy without content. A name that was not requested is logged once."""
         from target_python_sdk.offers import checked, view_offer  # noqa: PLC0415 - imported with the first answer that is read
 
         return checked(view_offer(self.response, name, key), self.request)
