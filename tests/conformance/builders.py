@@ -12,7 +12,7 @@ GLOBAL = "target-global-mbox"
 
 
 def share(low, high):
-    """Return the condition for allocations above ``low`` and up to ``high`` percent, and for 0 if ``low`` is 0."""
+    """Return the condition for allocations above ``low`` and up to ``high`` percent. A ``low`` of 0 includes 0."""
     return {"and": [{"<=" if low == 0 else "<": [low, ALLOCATION]}, {">=": [high, ALLOCATION]}]}
 
 

@@ -351,7 +351,7 @@ def test_the_last_of_several_answers_counts() -> None:
 
 
 def test_a_cookie_of_the_application_is_not_set_twice() -> None:
-    """A cookie with the same name that the application sets stays as it is."""
+    """If the application sets a cookie of that name itself, the middleware sets none."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
         environ[ENVIRON_KEY].remember(envelope_with())

@@ -88,7 +88,7 @@ class Folder:
         return {"broker_url": "filesystem://", "broker_transport_options": {**folders, "polling_interval": 0.05}}
 
     def stop(self):
-        """Delete the folder, three times, because processes may still be writing to it."""
+        """Delete the folder. Try three times, because processes may still be writing to it."""
         for _ in range(3):
             shutil.rmtree(self._folder, ignore_errors=True)
             time.sleep(0.01)

@@ -64,7 +64,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def watched(browser: Any, site: str) -> WatchedPage:
-    """A page whose problems include replies with an error status."""
+    """A page that counts a reply with an error status as a problem."""
     created = WatchedPage(browser, site, WIDTHS[0], reduced_motion="reduce")
     created.page.on("response", functools.partial(_note_failure, created))
     return created
