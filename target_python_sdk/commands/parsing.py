@@ -74,7 +74,7 @@ def add_client_argument(parser: argparse._ActionsContainer, help_text: str) -> N
 
 
 def non_empty(text: str) -> str:
-    """Check that text is not empty, as the value of an unset shell variable is."""
+    """Check that the text is not empty. The value of an unset shell variable is empty."""
     if not text:
         raise argparse.ArgumentTypeError("expected a value, got an empty string")
     return text
