@@ -17,7 +17,7 @@ from benchmarks.line_protocol import answer_lines, send
 from benchmarks.plan import OLD
 
 _AT_A_TIME = 4
-#: The least duration of a request's other work, in seconds, if this process does nothing else.
+#: The shortest duration of a request's other work, in seconds.
 _WORK = 0.001
 
 

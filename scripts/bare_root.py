@@ -110,7 +110,7 @@ class Root:
         self.run(f"DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {' '.join(PACKAGES)}")
 
     def use_package_indexes(self) -> None:
-        """Give pip and npm in the root this machine's settings, and the files that are named in the settings."""
+        """Let pip and npm in the root use this machine's settings, and the files that these settings name."""
         for name, value in {**pip_settings(), **npm_settings()}.items():
             self._environment[name] = " ".join(self._made_available(word) for word in value.split())
 

@@ -91,8 +91,8 @@ def stop_signal(server: str) -> "signal.Signals":
 def _apache(start: str) -> Tuple[List[str], List[str]]:
     """Return the command that starts mod_wsgi-express, and the flags for its user.
 
-    Apache does not run as root, but only root may be able to read the interpreter, for example in a pyenv of root.
-    Then Apache runs as an unprivileged user, with the one capability that it needs to read the files.
+    Apache does not run as root. If only root can read the interpreter, for example because it is in root's pyenv,
+    Apache runs as an unprivileged user with the one capability that it needs to read the files.
     """
     if os.getuid() != 0:
         return [start], []
