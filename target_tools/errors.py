@@ -213,8 +213,8 @@ class DeliveryError(TargetError):
 
     ``request`` is the request, ``request_id`` its id, which the message names, ``status`` the HTTP status of the
     response or None, and ``attempts`` the number of attempts. ``origin`` is the ``scheme://host:port`` of the server.
-    ``began_at`` is the time at which the call began, in seconds on ``time.monotonic``, or None
-    if no request went to the edge.
+    ``began_at`` is the time at which the call began, in seconds on ``time.monotonic``, or None if no request went to
+    the edge.
     """
 
     request: Any = None

@@ -1,4 +1,4 @@
-"""Run one conformance case through the public client, with a CDN and an edge on loopback.
+"""Runs one conformance case through the public client, with a CDN and an edge on loopback.
 
 A suite is a JSON file: ``description``, ``artifact`` (a file of ``artifacts/``), ``conf``
 (client options in camelCase) and ``test``, the cases by their keys. A case has ``input``

@@ -1,4 +1,4 @@
-"""The addresses of the views."""
+"""The URL configuration."""
 
 from django.urls import path
 
