@@ -105,7 +105,7 @@ def vary_with(value: str, name: str) -> str:
 
 
 def replace_header(headers: List[Header], name: str, value: str) -> None:
-    """Replace every header ``name`` in ``headers`` by one with ``value``."""
+    """Replace every header ``name`` in ``headers`` with one that has ``value``."""
     headers[:] = [header for header in headers if header[0].lower() != name.lower()]
     headers.append((name, value))
 

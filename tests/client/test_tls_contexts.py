@@ -319,7 +319,7 @@ def test_an_encrypted_key_never_prompts_on_a_terminal(value, authority, tmp_path
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(sys.executable, [sys.executable, "-c", program])
-    output, end = b"", time.monotonic() + LONG / 1000  # a prompt would wait for ever
+    output, end = b"", time.monotonic() + LONG / 1000  # a prompt would wait forever
     try:
         while time.monotonic() < end and b"phrase" not in output:
             if select.select([terminal], [], [], 0.2)[0]:

@@ -90,7 +90,7 @@ def test_a_second_set_wakes_the_waiters_that_an_interrupted_set_left():
 
 
 def replace_lock(monkeypatch, acquire):
-    """Replace the raw locks of latches by locks that call ``acquire(seconds)`` instead of waiting."""
+    """Replace the raw locks of latches with locks that call ``acquire(seconds)`` instead of waiting."""
 
     class Lock:
         def acquire(self, blocking=True, seconds=-1):

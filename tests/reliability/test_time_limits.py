@@ -157,7 +157,7 @@ def test_t1_a_call_to_a_port_that_ignores_connects_ends_at_its_deadline(figure):
 
 @pytest.fixture
 def hanging_resolver(monkeypatch):
-    """Replace the resolver by one that hangs until ``go`` is set. ``lookups`` lists the hosts of its calls."""
+    """Replace the resolver with one that hangs until ``go`` is set. ``lookups`` lists the hosts of its calls."""
     go, lookups = threading.Event(), []
 
     def resolve(host, *_, **__):
