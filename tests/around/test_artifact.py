@@ -13,21 +13,11 @@ from target_python_sdk.local_edge import LocalEdge, read_activities
 from target_python_sdk.local_edge.artifact_builder import build_artifact
 from target_tools.errors import OptionError
 from target_tools.hashing import bucket
+from tests.around.edge_http import ask
 
-HttpReply = Tuple[int, Dict[str, str], bytes]
 RULES = "/acmeclient/production/v1/rules.json"
 ALLOCATION = {"var": "allocation"}
 IN_THE_US = {"==": [{"var": "geo.country"}, "US"]}
-
-
-def get(edge: LocalEdge, path: str, method: str = "GET", **headers: str) -> HttpReply:
-    """Return the status, the headers by lower-case name, and the undecoded body."""
-    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=60)
-    connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    response = connection.getresponse()
-    reply = (response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
-    connection.close()
-    return reply
 
 
 @pytest.fixture
@@ -183,24 +173,24 @@ def test_geo_targeting_is_enabled_only_if_rules_use_it(more: Dict[str, Any], is_
 
 @pytest.mark.server
 def test_the_artifact_has_an_etag(edge: LocalEdge) -> None:
-    status, headers, body = get(edge, RULES)
+    status, headers, body = ask(edge, "GET", RULES)
     assert (status, headers["content-type"]) == (200, "application/json;charset=UTF-8")
     assert json.loads(body) == edge.rules == build_artifact(read_activities())
     assert headers["etag"].startswith('"')
     for known in (headers["etag"], "W/" + headers["etag"], '"other", ' + headers["etag"], "*"):
-        status, again, nothing = get(edge, RULES, If_None_Match=known)
+        status, again, nothing = ask(edge, "GET", RULES, headers={"If-None-Match": known})
         assert (status, again["etag"], nothing) == (304, headers["etag"], b"")
         assert "content-length" not in again
-    assert get(edge, RULES, If_None_Match='"other"')[0] == 200
+    assert ask(edge, "GET", RULES, headers={"If-None-Match": '"other"'}).status == 200
 
 
 @pytest.mark.server
 def test_a_compressed_artifact_has_a_weak_etag_that_is_recognized(edge: LocalEdge) -> None:
-    _, headers, body = get(edge, RULES, Accept_Encoding="gzip")
+    _, headers, body = ask(edge, "GET", RULES, headers={"Accept-Encoding": "gzip"})
     assert headers["content-encoding"] == "gzip"
     assert json.loads(gzip.decompress(body)) == edge.rules
     assert headers["etag"].startswith('W/"')
-    assert get(edge, RULES, Accept_Encoding="gzip", If_None_Match=headers["etag"])[0] == 304
+    assert ask(edge, "GET", RULES, headers={"Accept-Encoding": "gzip", "If-None-Match": headers["etag"]}).status == 304
 
 
 @pytest.mark.server
@@ -218,20 +208,20 @@ def test_a_compressed_artifact_has_a_weak_etag_that_is_recognized(edge: LocalEdg
     ],
 )
 def test_the_path_can_have_any_client_environment_and_property(edge: LocalEdge, path: str, status: int) -> None:
-    assert get(edge, path)[0] == status
+    assert ask(edge, "GET", path).status == status
 
 
 @pytest.mark.server
 def test_the_artifact_can_only_be_read(edge: LocalEdge) -> None:
-    assert get(edge, RULES, "PUT")[0] == 405
-    assert get(edge, "/v1/geo", "DELETE")[0] == 405
+    assert ask(edge, "PUT", RULES).status == 405
+    assert ask(edge, "DELETE", "/v1/geo").status == 405
 
 
 @pytest.mark.server
 def test_rules_bin_can_be_read_with_the_organization_id() -> None:
     with LocalEdge(organization_id="ORG@AdobeOrg") as edge:
-        status, headers, body = get(edge, RULES.replace(".json", ".bin"))
-        plain = get(edge, RULES)
+        status, headers, body = ask(edge, "GET", RULES.replace(".json", ".bin"))
+        plain = ask(edge, "GET", RULES)
     assert (status, headers["content-type"], body[:8]) == (200, "application/octet-stream", b"ATOD:001")
     pad = b"ORG@AdobeOrg" + body[8:40]
     assert bytes(byte ^ pad[at % len(pad)] for at, byte in enumerate(body[40:])) == plain[2]
@@ -249,16 +239,16 @@ def test_the_obfuscation_repeats_its_pad(size: int) -> None:
 
 @pytest.mark.server
 def test_an_edge_can_load_another_file(edge: LocalEdge, tmp_path: Path) -> None:
-    before = get(edge, RULES)[1]["etag"]
+    before = ask(edge, "GET", RULES).headers["etag"]
     path = tmp_path / "activities.json"
     path.write_text('{"activities": [{"id": 9, "locations": ["new"], "experiences": [{}]}]}')
     edge.load(path)
-    _, headers, body = get(edge, RULES, If_None_Match=before)
+    _, headers, body = ask(edge, "GET", RULES, headers={"If-None-Match": before})
     assert headers["etag"] != before
     assert json.loads(body)["localMboxes"] == ["new"]
-    assert b"new (A 0 to 100)" in get(edge, "/")[2]
+    assert b"new (A 0 to 100)" in ask(edge, "GET", "/").body
     edge.load(None)
-    assert get(edge, RULES)[1]["etag"] == before
+    assert ask(edge, "GET", RULES).headers["etag"] == before
 
 
 @pytest.mark.server
@@ -280,8 +270,8 @@ def test_the_geo_lookup_returns_the_geo_of_the_edge() -> None:
         "x-geo-longitude": -122.4,
     }
     with LocalEdge(geo=geo) as first, LocalEdge({"activities": [], "geo": geo}) as second:
-        assert json.loads(get(first, "/v1/geo")[2]) == expected
-        found = json.loads(get(second, "/v1/geo", X_Forwarded_For="12.21.1.40")[2])
+        assert ask(first, "GET", "/v1/geo").json() == expected
+        found = ask(second, "GET", "/v1/geo", headers={"X-Forwarded-For": "12.21.1.40"}).json()
         (lookup,) = second.requests
     assert found == {**expected, "x-forwarded-for": "12.21.1.40"}
     assert (lookup.method, lookup.path, lookup.headers["x-forwarded-for"]) == ("GET", "/v1/geo", "12.21.1.40")
@@ -290,7 +280,7 @@ def test_the_geo_lookup_returns_the_geo_of_the_edge() -> None:
 @pytest.mark.server
 def test_requests_of_clients_are_recorded_and_pages_for_people_are_not(edge: LocalEdge) -> None:
     for path in ("/", RULES, "/notifications", "/v1/geo", "/elsewhere"):
-        get(edge, path)
+        ask(edge, "GET", path)
     assert [request.path for request in edge.requests] == [RULES, "/v1/geo", "/elsewhere"]
 
 
@@ -304,9 +294,9 @@ def artifact_of(shared: Path, name: str) -> Tuple[Path, Dict[str, Any]]:
 def test_a_rule_artifact_is_served_unchanged(shared: Path, as_path: bool) -> None:
     path, document = artifact_of(shared, "TEST_ARTIFACT_VIEWS.json")
     with LocalEdge(path if as_path else document) as edge:
-        assert json.loads(get(edge, RULES)[2]) == document == edge.rules
+        assert ask(edge, "GET", RULES).json() == document == edge.rules
         assert edge.activities is None
-        page = get(edge, "/")[2].decode()
+        page = ask(edge, "GET", "/").body.decode()
     assert "edge for targettesting" in page
     assert "view contact: 6 rules" in page
 

@@ -2,44 +2,24 @@
 
 import http.client
 import socket
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 import pytest
 
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.local_edge.security import AccessPolicy
 from target_tools.errors import OptionError
+from tests.around.edge_http import ask
 
 SHOP = "https://shop.example"
 DELIVERY = "/rest/v1/delivery?imsOrgId=o&sessionId=s"
 BODY = b'{"context": {"channel": "web"}}'
 
 
-class Answer(NamedTuple):
-    """An HTTP answer. Names of headers are in lower case."""
-
-    status: int
-    headers: Dict[str, str]
-    body: bytes
-
-
 @pytest.fixture()
 def edge() -> Iterator[LocalEdge]:
     with LocalEdge(origins=[SHOP]) as edge:
         yield edge
-
-
-def ask(
-    edge: LocalEdge, method: str, path: str, headers: Optional[Mapping[str, str]] = None, body: Optional[bytes] = None
-) -> Answer:
-    """Send a request. Without ``Host`` in ``headers``, the header has the address of the edge."""
-    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=30)
-    try:
-        connection.request(method, path, body, dict(headers or {}))
-        response = connection.getresponse()
-        return Answer(response.status, {name.lower(): text for name, text in response.getheaders()}, response.read())
-    finally:
-        connection.close()
 
 
 HOSTS: List[Tuple[str, str, bool]] = [
@@ -158,7 +138,7 @@ def test_a_refused_request_gets_no_data_and_is_not_recorded(
     edge: LocalEdge, path: str, headers: Dict[str, str], status: int
 ) -> None:
     method = "POST" if path == DELIVERY else "GET"
-    answer = ask(edge, method, path, headers, BODY if method == "POST" else None)
+    answer = ask(edge, method, path, BODY if method == "POST" else None, headers)
     assert answer.status == status
     assert answer.body.startswith(b'{"status": 403, "message": "')
     assert "access-control-allow-origin" not in answer.headers
@@ -168,7 +148,7 @@ def test_a_refused_request_gets_no_data_and_is_not_recorded(
 @pytest.mark.server
 def test_a_large_body_of_a_refused_request_is_not_kept_and_the_reply_arrives(edge: LocalEdge) -> None:
     for _ in range(3):
-        answer = ask(edge, "POST", "/x", {"Origin": "https://evil.example"}, b" " * 3_900_000)
+        answer = ask(edge, "POST", "/x", b" " * 3_900_000, {"Origin": "https://evil.example"})
         assert (answer.status, answer.headers["connection"]) == (403, "close")
     assert edge.requests == []
 
@@ -191,7 +171,7 @@ def test_a_page_of_a_configured_origin_can_use_the_edge(edge: LocalEdge) -> None
         edge,
         "OPTIONS",
         DELIVERY,
-        {
+        headers={
             "Origin": SHOP,
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "content-type,x-request-id",
@@ -211,13 +191,13 @@ def test_a_page_of_a_configured_origin_can_use_the_edge(edge: LocalEdge) -> None
     }
     assert edge.requests == []  # preflight requests are not recorded
 
-    answer = ask(edge, "POST", DELIVERY, {"Origin": SHOP, "Sec-Fetch-Site": "cross-site"}, BODY)
+    answer = ask(edge, "POST", DELIVERY, BODY, {"Origin": SHOP, "Sec-Fetch-Site": "cross-site"})
     assert answer.status == 200
     assert answer.headers["access-control-allow-origin"] == SHOP
     assert answer.headers["access-control-allow-credentials"] == "true"
     assert len(edge.requests) == 1
 
-    rejected = ask(edge, "POST", DELIVERY, {"Origin": SHOP}, b"{}")
+    rejected = ask(edge, "POST", DELIVERY, b"{}", {"Origin": SHOP})
     assert (rejected.status, rejected.headers["access-control-allow-origin"]) == (400, SHOP)
 
 
@@ -226,7 +206,7 @@ def test_at_js_can_use_the_edge(edge: LocalEdge) -> None:
     """Unlike the SDK, at.js sends the client code instead of the organization, and JSON as plain text."""
     path = "/rest/v1/delivery?client=acmeclient&sessionId=s&version=2.11.4"
     headers = {"Origin": SHOP, "Content-Type": "text/plain"}
-    answer = ask(edge, "POST", path, headers, b'{"context": {"channel": "web"}, "execute": {"pageLoad": {}}}')
+    answer = ask(edge, "POST", path, b'{"context": {"channel": "web"}, "execute": {"pageLoad": {}}}', headers)
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, SHOP)
     assert b'"pageLoad"' in answer.body
 
@@ -234,7 +214,7 @@ def test_at_js_can_use_the_edge(edge: LocalEdge) -> None:
 @pytest.mark.server
 def test_a_preflight_request_of_another_origin_gets_no_permission(edge: LocalEdge) -> None:
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
-    answer = ask(edge, "OPTIONS", DELIVERY, headers)
+    answer = ask(edge, "OPTIONS", DELIVERY, headers=headers)
     assert answer.status == 403
     assert not [name for name in answer.headers if name.startswith("access-control-")]
 
@@ -245,7 +225,7 @@ def test_the_vary_header_contains_origin(edge: LocalEdge) -> None:
     assert ask(edge, "GET", "/a/production/v1/rules.json").headers["vary"] == "Accept-Encoding, Origin"
     assert ask(edge, "GET", "/v1/geo").headers["vary"] == "Origin"
     with LocalEdge() as other:
-        answer = ask(other, "GET", "/v1/geo", {"Origin": f"http://127.0.0.1:{other.port}"})
+        answer = ask(other, "GET", "/v1/geo", headers={"Origin": f"http://127.0.0.1:{other.port}"})
     assert answer.status == 200
     assert "vary" not in answer.headers
     assert answer.headers["x-content-type-options"] == "nosniff"

@@ -10,22 +10,14 @@ import pytest
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.local_edge.artifact_builder import make_token
 from target_python_sdk.local_edge.feed import MAX_EVENTS, EventFeed, server_sent_events
+from tests.around.edge_http import ask
 
 GREETING = {"mboxes": [{"index": 0, "name": "a1-serverside-ab"}, {"index": 1, "name": "unknown"}]}
 
 
-def ask(edge: LocalEdge, method: str, path: str, body: Any = None) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=30)
-    connection.request(method, path, None if body is None else json.dumps(body))
-    response = connection.getresponse()
-    response.read()
-    connection.close()
-    return response.status
-
-
 def deliver(edge: LocalEdge, **parts: Any) -> int:
     path = "/rest/v1/delivery?imsOrgId=o&sessionId=a-session"
-    return ask(edge, "POST", path, {"context": {"channel": "web"}, "id": {"tntId": "visitor-1.28_0"}, **parts})
+    return ask(edge, "POST", path, {"context": {"channel": "web"}, "id": {"tntId": "visitor-1.28_0"}, **parts}).status
 
 
 class Stream:

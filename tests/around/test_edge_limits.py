@@ -6,7 +6,7 @@ import json
 import random
 import socket
 import time
-from typing import Any, Iterator, List, Optional
+from typing import Any, Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -15,6 +15,7 @@ from target_python_sdk.local_edge.connection_stream import MAX_HEAD
 from target_python_sdk.local_edge.http_messages import MAX_BRACKETS
 from target_python_sdk.local_edge.recording import Recording, estimated_memory
 from target_python_sdk.local_edge.security import AccessPolicy
+from tests.around.edge_http import ask
 
 DELIVERY = "/rest/v1/delivery?imsOrgId=o&sessionId=s"
 FUZZ_SEED = 15
@@ -42,14 +43,10 @@ def read_all(connection: socket.socket) -> bytes:
     return received
 
 
-def post(edge: LocalEdge, body: Any, path: str = DELIVERY) -> Any:
+def post(edge: LocalEdge, body: Any, path: str = DELIVERY) -> Tuple[int, Any]:
     """Send a body, and return the status and the parsed answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=60)
-    connection.request("POST", path, body if isinstance(body, bytes) else json.dumps(body))
-    response = connection.getresponse()
-    data = response.read()
-    connection.close()
-    return response.status, json.loads(data) if data else None
+    answer = ask(edge, "POST", path, body)
+    return answer.status, answer.json() if answer.body else None
 
 
 def test_the_newest_items_are_kept() -> None:

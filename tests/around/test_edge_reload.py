@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 
@@ -16,6 +16,7 @@ from target_python_sdk.errors import HttpStatusError
 from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.local_edge.reload import FileReloader
 from target_tools.errors import OptionError
+from tests.around.edge_http import ask
 from tests.support import replace_file
 
 DELIVERY = "/rest/v1/delivery?imsOrgId=o&sessionId=s"
@@ -28,21 +29,12 @@ def document(html: str, **more: Any) -> str:
     return json.dumps({"activities": [{"id": 1, "locations": ["m"], "experiences": experiences}]})
 
 
-def ask(edge: LocalEdge, method: str, path: str, body: Any = None, **headers: str) -> Tuple[int, Dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=60)
-    connection.request(method, path, None if body is None else json.dumps(body), headers)
-    response = connection.getresponse()
-    answer = response.status, dict(response.getheaders()), response.read()
-    connection.close()
-    return answer
-
-
 def offer(edge: LocalEdge, query: str = "") -> Optional[str]:
     """Return the content of the offer of the mbox ``m``, or None."""
     body = {"context": {"channel": "web"}, "execute": {"mboxes": [{"index": 0, "name": "m"}]}}
-    status, _, answer = ask(edge, "POST", DELIVERY + query, body)
-    assert status == 200
-    options = json.loads(answer)["execute"]["mboxes"][0].get("options")
+    answer = ask(edge, "POST", DELIVERY + query, body)
+    assert answer.status == 200
+    options = answer.json()["execute"]["mboxes"][0].get("options")
     return options[0]["content"] if options else None
 
 
@@ -174,12 +166,12 @@ def test_the_next_request_gets_the_changed_activities(tmp_path: Path, write: Cal
     path.write_text(document("one"))
     with LocalEdge(path, reload=True) as edge:
         assert offer(edge) == "one"
-        etag = ask(edge, "GET", ARTIFACT)[1]["ETag"]
-        assert ask(edge, "GET", ARTIFACT, **{"If-None-Match": etag})[0] == 304
+        etag = ask(edge, "GET", ARTIFACT).headers["etag"]
+        assert ask(edge, "GET", ARTIFACT, headers={"If-None-Match": etag}).status == 304
         write(path, document("another"))
         assert offer(edge) == "another"
-        status, headers, _ = ask(edge, "GET", ARTIFACT, **{"If-None-Match": etag})
-        assert (status, headers["ETag"] == etag) == (200, False)
+        status, headers, _ = ask(edge, "GET", ARTIFACT, headers={"If-None-Match": etag})
+        assert (status, headers["etag"] == etag) == (200, False)
         event = wait_for_event(edge, "reload")
         assert event == {"path": str(path), "summary": ["1 Activity 1: m (A 0 to 100)"]}
 
@@ -242,13 +234,13 @@ def test_fail_sets_the_status_of_replies_to_clients() -> None:
                 with edge.fail(404), pytest.raises(HttpStatusError) as caught:
                     client.get_offers(call)
                 assert caught.value.status == 404
-                assert ask(edge, "GET", ARTIFACT)[0] == 503
-                assert ask(edge, "GET", "/notifications")[0] == 200
+                assert ask(edge, "GET", ARTIFACT).status == 503
+                assert ask(edge, "GET", "/notifications").status == 200
             client.get_offers(call)
             edge.fail(500)
-            assert ask(edge, "GET", "/v1/geo")[0] == 500
+            assert ask(edge, "GET", "/v1/geo").status == 500
             edge.fail(None)
-            assert ask(edge, "GET", "/v1/geo")[0] == 200
+            assert ask(edge, "GET", "/v1/geo").status == 200
         assert [event.data["status"] for event in edge.feed.wait(0, 0)] == [404, 503, 200, 500, 200]
         assert len(edge.requests) == 5
 
@@ -264,7 +256,7 @@ def test_slow_delays_replies() -> None:
         assert event.data["milliseconds"] >= 300
         with edge.slow(600_000):
             pass
-        assert ask(edge, "GET", "/v1/geo")[0] == 200  # a delay of ten minutes would exceed the timeout of the request
+        assert ask(edge, "GET", "/v1/geo").status == 200  # ten minutes would exceed its timeout
 
 
 @pytest.mark.server
@@ -282,7 +274,7 @@ def test_stop_ends_a_delay() -> None:
             connection.getresponse().read()
     edge.slow(0)
     with edge:
-        assert ask(edge, "GET", "/v1/geo")[0] == 200
+        assert ask(edge, "GET", "/v1/geo").status == 200
 
 
 @pytest.mark.parametrize("delay", [-1, 600_001, "1", None, True, float("nan")])

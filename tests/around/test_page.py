@@ -5,7 +5,7 @@ import http.client
 import json
 import re
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List
 
 import pytest
 
@@ -15,6 +15,7 @@ from target_python_sdk.local_edge.page.overview import MAX_ACTIVITIES, MAX_OFFER
 from target_python_sdk.local_edge.page.routes import MAX_SIMULATIONS
 from target_python_sdk.local_edge.page.traffic import STEP, VISITORS
 from target_python_sdk.local_edge.page.visitor import FIELDS
+from tests.around.edge_http import ask
 from tests.support import eventually
 
 pytestmark = pytest.mark.server
@@ -22,27 +23,10 @@ pytestmark = pytest.mark.server
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-class Answer(NamedTuple):
-    """An HTTP answer."""
-
-    status: int
-    headers: Dict[str, str]
-    body: bytes
-
-
-def ask(edge: LocalEdge, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=60)
-    connection.request(method, path, None if body is None else json.dumps(body), headers)
-    response = connection.getresponse()
-    answer = Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
-    connection.close()
-    return answer
-
-
 def overview(source: Any = None) -> Dict[str, Any]:
     """Return the overview of activities, or of an artifact, by activity id."""
     with LocalEdge(source) as edge:
-        found = json.loads(ask(edge, "GET", "/page/content").body)
+        found = ask(edge, "GET", "/page/content").json()
     assert found["client"] == edge.rules["meta"]["clientCode"]
     return {activity["id"]: activity for activity in found["activities"]}
 
@@ -50,7 +34,7 @@ def overview(source: Any = None) -> Dict[str, Any]:
 @pytest.mark.parametrize("path", ["/", "/page/page.css", "/page/page.js", "/page/dom.js", "/page/icon.svg"])
 def test_the_files_of_the_page_have_a_strict_policy(path: str) -> None:
     with LocalEdge() as edge:
-        answer = ask(edge, "GET", path, **HTML)
+        answer = ask(edge, "GET", path, headers=HTML)
         assert edge.requests == []
     policy = dict(part.partition(" ")[::2] for part in answer.headers["content-security-policy"].split("; "))
     assert answer.status == 200
@@ -63,7 +47,7 @@ def test_the_files_of_the_page_have_a_strict_policy(path: str) -> None:
 def test_every_file_of_the_page_is_loaded_from_the_edge() -> None:
     """The addresses in the page exist, and the page has no inline scripts or styles."""
     with LocalEdge() as edge:
-        page = ask(edge, "GET", "/", **HTML).body.decode()
+        page = ask(edge, "GET", "/", headers=HTML).body.decode()
         addresses = set(re.findall(r'(?:src|href)="([^#"]*)"', page))
         assert addresses == {"/page/icon.svg", "/page/page.css", "/page/page.js"}
         assert [ask(edge, "GET", address).status for address in addresses] == [200] * 3
@@ -85,7 +69,7 @@ def test_the_page_accepts_no_post_to_its_files() -> None:
 
 def test_a_program_gets_the_overview_as_text() -> None:
     with LocalEdge() as edge:
-        answer = ask(edge, "GET", "/", Accept="*/*")
+        answer = ask(edge, "GET", "/", headers={"Accept": "*/*"})
     assert answer.headers["content-type"].startswith("text/plain")
     assert b"1111 Serverside AB: a1-serverside-ab" in answer.body
 
@@ -148,7 +132,7 @@ def test_the_overview_has_a_limited_number_of_activities_and_shortens_offers() -
     long = {"offer": {"html": "x" * (MAX_OFFER + 5)}}
     many = [{"id": number, "locations": ["m"], "experiences": [long]} for number in range(MAX_ACTIVITIES + 1)]
     with LocalEdge({"activities": many}) as edge:
-        found = json.loads(ask(edge, "GET", "/page/content").body)
+        found = ask(edge, "GET", "/page/content").json()
     assert found["total"] == MAX_ACTIVITIES + 1
     assert len(found["activities"]) == MAX_ACTIVITIES
     assert len(found["activities"][0]["experiences"][0]["offers"][0]["content"]) == MAX_OFFER + 1
@@ -171,7 +155,7 @@ def test_the_form_is_answered_and_not_recorded() -> None:
 def test_the_reasons_for_no_offer_are_answered_and_not_recorded() -> None:
     form = {"visitor": "v", "locations": [["mbox", "checkout"], ["view", "chekout"]], "parameters": ["membr"]}
     with LocalEdge() as edge:
-        found = json.loads(ask(edge, "POST", "/page/no-offer", form).body)
+        found = ask(edge, "POST", "/page/no-offer", form).json()
         assert edge.requests == []
     assert found["reasons"] == [
         "no activity has this mbox; it is a view",
@@ -212,7 +196,7 @@ def test_two_simulations_run_at_once_and_end_with_their_connection(monkeypatch: 
     with LocalEdge() as edge, contextlib.ExitStack() as running:
         for _ in range(MAX_SIMULATIONS):
             running.enter_context(contextlib.closing(simulation(edge)))
-        assert json.loads(ask(edge, "POST", "/page/split", {}).body) == refusal
+        assert ask(edge, "POST", "/page/split", {}).json() == refusal
         assert ask(edge, "GET", "/page/content").status == 200
         running.close()
         attempts: List[bool] = []  # remembers a success: ``eventually`` calls its condition once more after it was true
