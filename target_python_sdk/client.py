@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, Type, TypeVar, overload
 
-from target_python_sdk.client_calls import ClientCalls, Options, merge_options
+from target_python_sdk.client_calls import NO_OPTIONS, ClientCalls, Options, merge_options
 from target_python_sdk.delivery.call_options import Call, call_options, parse_mbox_names, with_mboxes
 from target_python_sdk.delivery.legacy_messages import OPTIONS_REQUIRED, PRIVATE_CONSTRUCTOR
 from target_python_sdk.delivery.option_parsers import SUSPICIOUS_MILLISECONDS, check_picklable, milliseconds, warn_short
@@ -30,10 +30,6 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
     from target_tools.typing_compat import Unpack
 
 ClientT = TypeVar("ClientT", bound="TargetClient")
-
-#: The default of the parameter ``options``. It is ``Any`` so that the parameter need not be Optional: type checkers
-#: would not name a misspelled option in a dict for an Optional parameter.
-_NO_OPTIONS: Any = None
 
 
 class AuthState:
@@ -92,7 +88,7 @@ class TargetClient(ClientCalls):
     @overload
     @classmethod
     def create(
-        cls: Type[ClientT], options: ClientOptions = _NO_OPTIONS, **keywords: Unpack[ClientKeywords]
+        cls: Type[ClientT], options: ClientOptions = NO_OPTIONS, **keywords: Unpack[ClientKeywords]
     ) -> ClientT: ...
     @classmethod
     def create(cls: Type[ClientT], options: Options = None, **keywords: Any) -> ClientT:
@@ -120,7 +116,7 @@ class TargetClient(ClientCalls):
     @overload
     @classmethod
     def create_async(
-        cls: Type[ClientT], options: ClientOptions = _NO_OPTIONS, **keywords: Unpack[ClientKeywords]
+        cls: Type[ClientT], options: ClientOptions = NO_OPTIONS, **keywords: Unpack[ClientKeywords]
     ) -> ClientCreation[ClientT]: ...
     @classmethod
     def create_async(cls: Type[ClientT], options: Options = None, **keywords: Any) -> ClientCreation[ClientT]:

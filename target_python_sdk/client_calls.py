@@ -50,7 +50,7 @@ Options = Optional[Mapping[Any, Any]]
 
 #: The default of the parameter ``options``. It is ``Any`` so that the parameter need not be Optional: type checkers
 #: would not name a misspelled option in a dict for an Optional parameter.
-_NO_OPTIONS: Any = None
+NO_OPTIONS: Any = None
 
 
 class ClientCalls:
@@ -110,7 +110,7 @@ class ClientCalls:
     ) -> TargetDeliveryResponse: ...
     @overload
     async def get_offers_async(
-        self, options: CallOptions = _NO_OPTIONS, **keywords: Unpack[CallKeywords]
+        self, options: CallOptions = NO_OPTIONS, **keywords: Unpack[CallKeywords]
     ) -> TargetDeliveryResponse: ...
     async def get_offers_async(self, options: Options = None, **keywords: Any) -> TargetDeliveryResponse:
         """Return the offers without blocking the event loop. A worker executes the call."""
@@ -157,7 +157,7 @@ class ClientCalls:
     ) -> TargetDeliveryResponse: ...
     @overload
     async def send_notifications_async(
-        self, options: CallOptions = _NO_OPTIONS, **keywords: Unpack[CallKeywords]
+        self, options: CallOptions = NO_OPTIONS, **keywords: Unpack[CallKeywords]
     ) -> TargetDeliveryResponse: ...
     async def send_notifications_async(self, options: Options = None, **keywords: Any) -> TargetDeliveryResponse:
         """Report displays and clicks without blocking the event loop."""
@@ -226,7 +226,7 @@ class ClientCalls:
     async def get_attributes_async(
         self,
         mbox_names: Sequence[str],
-        options: AttributesOptions = _NO_OPTIONS,
+        options: AttributesOptions = NO_OPTIONS,
         **keywords: Unpack[AttributesKeywords],
     ) -> AttributesProvider: ...
     async def get_attributes_async(
@@ -251,7 +251,7 @@ class ClientCalls:
     ) -> Explanation: ...
     @overload
     def explain(
-        self, options: CallOptions = _NO_OPTIONS, *locations: str, **keywords: Unpack[CallKeywords]
+        self, options: CallOptions = NO_OPTIONS, *locations: str, **keywords: Unpack[CallKeywords]
     ) -> Explanation: ...
     def explain(self, options: Options = None, *locations: str, **keywords: Any) -> Explanation:
         """Explain the on-device decision of a call: which rules decide, and why the others do not.

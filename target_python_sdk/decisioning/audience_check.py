@@ -17,7 +17,7 @@ from target_tools.client_info import BROWSERS, PLATFORMS
 from target_tools.error_text import shown, suggestion
 from target_tools.page_url import PageUrl
 from target_tools.rules.compiler import MAX_DEPTH
-from target_tools.rules.fast_paths import constant_variable_name
+from target_tools.rules.fast_paths import SWAPPED_COMPARISONS, constant_variable_name
 from target_tools.rules.javascript import greater_or_equal, greater_than, less_or_equal, less_than, to_number
 from target_tools.rules.loop_operators import LOOP_OPERATORS
 from target_tools.typing_compat import Json, Literal
@@ -235,7 +235,7 @@ def _order_problem(name: str, operator: str, arguments: Sequence[Json], position
         pair = (limit, value) if position == 0 else (value, limit)
         if _ORDER[operator](*pair):
             return ""
-    relation = operator if position == 0 else _SWAPPED[operator]
+    relation = operator if position == 0 else SWAPPED_COMPARISONS[operator]
     return f"no value of {name} is {relation} {shown(value)}; expected {meaning}"
 
 
@@ -249,7 +249,6 @@ def _part_problem(name: str, part: str) -> str:
 
 # The values of attributes
 
-_SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 #: The numeric attributes, each with its lowest and highest value and a description of its values.
 _NUMBERS: Mapping[str, Tuple[float, float, str]] = {
     "user.browserVersion": (-1, 99999, "a major version; -1 if it is unknown"),

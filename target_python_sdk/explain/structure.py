@@ -7,7 +7,7 @@ itself a condition that can be evaluated.
 
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from target_tools.rules.fast_paths import constant_variable_name
+from target_tools.rules.fast_paths import SWAPPED_COMPARISONS, constant_variable_name
 from target_tools.rules.loop_operators import LOOP_OPERATORS
 from target_tools.rules.operators import is_truthy
 from target_tools.typing_compat import Json
@@ -16,8 +16,6 @@ from target_tools.typing_compat import Json
 MAX_DEPTH = 110
 
 _OPPOSITE = {"and": "or", "or": "and"}
-#: The operator with the same meaning if the arguments are swapped.
-_SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _EQUAL = frozenset({"==", "==="})
 
 
@@ -90,7 +88,7 @@ def comparison(rule: Json) -> Optional[Comparison]:
         return None
     operator, (left, right) = found
     if constant_variable_name(left) is None:
-        left, right, operator = right, left, _SWAPPED.get(operator, operator)
+        left, right, operator = right, left, SWAPPED_COMPARISONS.get(operator, operator)
     name = constant_variable_name(left)
     return None if name is None or isinstance(right, (dict, list)) else Comparison(name, operator, right)
 
@@ -212,7 +210,7 @@ def _with_ranges(parts: List[Json]) -> List[Json]:
     bounds: Dict[str, List[int]] = {}
     for index, part in enumerate(parts):
         found = comparison(part)
-        if found is not None and found.operator in _SWAPPED:
+        if found is not None and found.operator in SWAPPED_COMPARISONS:
             bounds.setdefault(found.variable, []).append(index)
     joined = list(parts)
     for indexes in bounds.values():
@@ -255,7 +253,7 @@ def split_share(condition: Json) -> Split:
 def _is_bound_of_bucket(bound: Comparison) -> bool:
     constant = bound.constant
     is_number = isinstance(constant, (int, float)) and not isinstance(constant, bool)
-    return bound.variable == "allocation" and bound.operator in _SWAPPED and is_number
+    return bound.variable == "allocation" and bound.operator in SWAPPED_COMPARISONS and is_number
 
 
 def _joined(parts: List[Json]) -> Json:

@@ -180,7 +180,7 @@ _COMPARISONS: Dict[str, Tuple[Compare, Compare]] = {
     ">=": (ge, greater_or_equal),
 }
 #: The operators that mean the same if the arguments are swapped.
-_SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+SWAPPED_COMPARISONS = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 class _Comparison(NamedTuple):
@@ -196,7 +196,7 @@ def _parse_comparison(operator: str, arguments: Sequence[Value]) -> Optional[_Co
         return None
     number, variable = arguments
     if isinstance(number, dict):
-        number, variable, operator = variable, number, _SWAPPED[operator]
+        number, variable, operator = variable, number, SWAPPED_COMPARISONS[operator]
     key = constant_variable_name(variable)
     if key is None or "." in key or isinstance(number, bool) or not isinstance(number, (int, float)):
         return None
