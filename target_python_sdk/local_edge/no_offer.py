@@ -11,8 +11,6 @@ from target_tools.hashing import bucket
 
 #: If there are more locations, no similar name is suggested, because the comparison would take too long.
 MAX_SUGGESTED = 1000
-#: The start of the reason if no activity has the location.
-NO_ACTIVITY = "no activity has this "
 
 
 def explain_no_offer(
@@ -35,6 +33,13 @@ def explain_no_offer(
     return ", ".join(dict.fromkeys(reasons))
 
 
+def has_location(artifact: Artifact, kind: str, name: str) -> bool:
+    """Return whether an activity has this location. ``kind`` is ``mbox``, ``view`` or ``pageLoad``."""
+    if kind == "view":
+        return name in artifact.views or name in artifact.remote_views
+    return name in artifact.mboxes or name in artifact.remote_mboxes
+
+
 def _reason(rules: List[CompiledRule], visitor_bucket: float, property_token: Optional[str]) -> str:
     """Return why none of the rules of an activity has an offer for the visitor."""
     allowed = [rule for rule in rules if rule.property_tokens is None or property_token in rule.property_tokens]
@@ -52,11 +57,10 @@ def _reason(rules: List[CompiledRule], visitor_bucket: float, property_token: Op
 
 def _unknown(artifact: Artifact, kind: str, name: str) -> str:
     """Return why a location has no rules."""
-    mboxes, views = [*artifact.mboxes, *artifact.remote_mboxes], [*artifact.views, *artifact.remote_views]
-    own, other = (views, mboxes) if kind == "view" else (mboxes, views)
-    if name in own:
+    if has_location(artifact, kind, name):
         return "the artifact has no usable rules for it"
-    if name in other:
-        return NO_ACTIVITY + ("view; it is an mbox" if kind == "view" else "mbox; it is a view")
-    known = dict.fromkeys([*own, *other])
-    return NO_ACTIVITY + "location" + (suggestion(name, known) if len(known) <= MAX_SUGGESTED else "")
+    if has_location(artifact, "mbox" if kind == "view" else "view", name):
+        return "no activity has this " + ("view; it is an mbox" if kind == "view" else "mbox; it is a view")
+    mboxes, views = [*artifact.mboxes, *artifact.remote_mboxes], [*artifact.views, *artifact.remote_views]
+    known = dict.fromkeys([*views, *mboxes] if kind == "view" else [*mboxes, *views])
+    return "no activity has this location" + (suggestion(name, known) if len(known) <= MAX_SUGGESTED else "")

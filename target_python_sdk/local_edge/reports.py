@@ -6,7 +6,7 @@ from target_python_sdk.decisioning.context import bucketing_id
 from target_python_sdk.local_edge.content import EdgeContent
 from target_python_sdk.local_edge.delivery import locations_in
 from target_python_sdk.local_edge.events import RecordedEvent
-from target_python_sdk.local_edge.no_offer import NO_ACTIVITY, explain_no_offer
+from target_python_sdk.local_edge.no_offer import explain_no_offer, has_location
 from target_python_sdk.local_edge.validation import Json
 from target_python_sdk.protocol import DEFAULT_GLOBAL_MBOX
 from target_python_sdk.types import DeliveryRequest, Notification, VisitorId
@@ -66,7 +66,9 @@ def _warn_no_activity(content: EdgeContent, kind: str, location: str, reason: st
 
     A page load is not logged, because clients often request it even if no activity uses it.
     """
-    if kind != "pageLoad" and reason.startswith(NO_ACTIVITY) and content.log.first_time((kind, location)):
+    if kind == "pageLoad" or has_location(content.artifact, kind, location):
+        return
+    if content.log.first_time((kind, location)):
         content.log.warning("A client requested the %s %s: %s", kind, shown(location), reason)
 
 
