@@ -17,9 +17,10 @@ from target_python_sdk import TargetClient, ready_event
 from target_python_sdk.artifact import cache as artifact_cache
 from target_python_sdk.decisioning.artifact import Artifact
 from target_python_sdk.errors import ClientClosed, OptionError
-from target_python_sdk.testing import SocketServer, answer, response
+from target_python_sdk.testing import SocketServer, answer
 from target_tools.http.transport import Transport
 from tests.decisioning.cdn import Cdn, artifact, good, options
+from tests.held_answers import held_answers
 from tests.support import (
     ANSWER_BYTES,
     LONG,
@@ -59,26 +60,10 @@ def server():
         yield running
 
 
-class HeldAnswers:
-    """A handler that waits until ``go`` is set before it answers."""
-
-    def __init__(self):
-        self.go, self.received = threading.Event(), threading.Event()
-
-    def __call__(self, connection):
-        while connection.read_request():
-            self.received.set()
-            self.go.wait(SECONDS)
-            connection.send(response(ANSWER_BYTES))
-
-
 @pytest.fixture
 def held():
-    handler = HeldAnswers()
-    with SocketServer(handler) as server:
-        server.go, server.received = handler.go, handler.received
+    with held_answers() as server:
         yield server
-        handler.go.set()
 
 
 async def run_turns(count=20):

@@ -15,6 +15,7 @@ from target_python_sdk.local_edge import LocalEdge
 from target_python_sdk.testing import SocketServer, answer
 from target_python_sdk.types import DeliveryRequest, ExecuteRequest, MboxRequest, Notification
 from target_tools.concurrency.tasks import AsyncResult
+from tests.held_answers import held_answers
 from tests.reliability.conftest import Quiet
 from tests.support import ANSWER_BYTES, LONG, SHORT, client_of, content, eventually, in_threads, offers, switching_often
 
@@ -43,25 +44,10 @@ def client(server):
         yield made
 
 
-class HeldAnswers:
-    """A handler that holds its answers until ``go`` is set."""
-
-    def __init__(self):
-        self.go = threading.Event()
-
-    def __call__(self, connection):
-        while connection.read_request():
-            self.go.wait(WAIT)
-            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(ANSWER_BYTES), ANSWER_BYTES))
-
-
 @pytest.fixture
 def held():
-    handler = HeldAnswers()
-    with SocketServer(handler) as running:
-        running.go = handler.go
-        yield running
-        handler.go.set()
+    with held_answers() as server:
+        yield server
 
 
 def notifications():
