@@ -28,12 +28,16 @@ STABLE = "bookworm"
 TESTS_WITHOUT_SERVERS = (
     'make .venv/.installed-test && .venv/bin/python -V && .venv/bin/python -m pytest -q -m "not server"'
 )
-#: Builds the wheel, installs it outside the checkout with binary packages only, and makes decisions.
+#: Prints the first program in the README's quick start.
+QUICK_START = "sed -n '/^## Quick start/,/^### /{/^```python/,/^```/p}' README.md | grep -v '^```'"
+#: Builds the wheel, installs it outside the checkout with binary packages only, makes decisions, and runs the quick
+#: start and the demo.
 INSTALLED_WHEEL = (
     "! command -v cc && make dist && python3 -m venv /tmp/wheel && "
     "/tmp/wheel/bin/python -m pip install --quiet --only-binary :all: dist/*.whl && "
-    "cp tests/distribution/decide.py /tmp && cd /tmp && "
-    "wheel/bin/python -V && wheel/bin/python -I -W error decide.py && wheel/bin/target-sdk demo"
+    f"cp tests/distribution/decide.py /tmp && {QUICK_START} > /tmp/quick_start.py && cd /tmp && "
+    "wheel/bin/python -V && wheel/bin/python -I -W error decide.py && "
+    "wheel/bin/python -I -W error quick_start.py && wheel/bin/target-sdk demo"
 )
 #: The default commands in each suite. ``.ci/run`` installs a compiler, so the wheel comes first.
 COMMANDS = {
