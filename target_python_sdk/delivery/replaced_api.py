@@ -46,8 +46,9 @@ def replaced_response(
     """Return the response of a replaced method; None if no method is replaced.
 
     The response is what the method returned: a ``DeliveryResponse``, or a double with its attributes.
-    Raises ``HttpStatusError``, which is an ``ApiException``, for an ``ApiException`` of the method, and
-    ``TransportError`` for any other exception of the method and for a response that cannot be read.
+    A ``DeliveryError`` that the method raises, and an exception of a signal handler, are raised unchanged. Another
+    ``ApiException`` becomes an ``HttpStatusError``, which is an ``ApiException``. Any other exception, and a response
+    that cannot be read, become a ``TransportError``.
     """
     find = REPLACEMENTS.find
     call = None if find is None else find()

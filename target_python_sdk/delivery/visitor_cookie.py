@@ -14,7 +14,7 @@ from target_python_sdk.protocol import VISITOR_COOKIE_PREFIX
 #: A longer header, or a longer cookie, is ignored. Browsers limit a cookie to 4096 bytes.
 MAX_HEADER_LENGTH = 65536
 MAX_COOKIE_LENGTH = 8192
-#: The number of keys and values that are read.
+#: The maximum number of keys and values that are read.
 MAX_FIELDS = 100
 #: The Experience Cloud id, the location hint and the blob of Audience Manager, the legacy id of Analytics, the opt-out.
 CLOUD_ID, LOCATION_HINT, BLOB, ANALYTICS_ID, OPT_OUT = "MCMID", "MCAAMLH", "MCAAMB", "MCAID", "MCOPTOUT"

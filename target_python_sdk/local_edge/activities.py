@@ -185,7 +185,7 @@ def parse_activities(document: JsonValue) -> Activities:
 
 
 def parse_geo(value: JsonValue) -> Dict[str, Any]:
-    """Validate a location with the keys of ``context.geo``. Returns ``{}`` for None; raises ``OptionError``."""
+    """Validate a place, a dict with the keys of ``context.geo``. Returns ``{}`` for None; raises ``OptionError``."""
     if value is None:
         return {}
     geo = check_object(value, "geo", GEO_KEYS)

@@ -106,7 +106,7 @@ def _mbox_request(mbox: Any) -> Any:
 
 
 def check_call_options(options: Mapping[str, Any], is_for_attributes: bool) -> None:
-    """Raise ``OptionError`` for a keyword argument that is not an option of a call for offers."""
+    """Raise ``OptionError`` for a keyword argument that is not an option of a call that gets offers."""
     for name in options:
         if name == "request":
             hint = "make the call with visit.options(request), and pass its answer to visit.remember"

@@ -66,7 +66,7 @@ def test_a_built_artifact_has_the_structure_of_a_real_one(shared: Path) -> None:
     assert [place for place in real - ours if not any(part in place for part in ABSENT)] == []
 
 
-def test_a_built_rule_has_ids_names_a_condition_and_a_consequence() -> None:
+def test_the_contents_of_a_built_rule() -> None:
     (rule,) = rules({"name": "A", "offer": {"json": {"a": 1}}}, name="Greeting")
     token = rule["consequence"]["options"][0].pop("eventToken")
     assert token

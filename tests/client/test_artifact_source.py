@@ -222,7 +222,7 @@ def test_b41_client_ready_is_emitted_with_the_first_artifact(cdn, monkeypatch):
         assert content(client.get_offers(offers())) == "<b>A</b>"
 
 
-def test_b42_create_waits_for_maximum_wait_ready_at_most(cdn):
+def test_b42_create_waits_at_most_maximum_wait_ready(cdn):
     cdn.reply = never_answer
     began = time.monotonic()
     with TargetClient.create(options(cdn, maximum_wait_ready=300)) as client:
@@ -289,7 +289,7 @@ def test_b63_an_obfuscated_artifact_is_used(cdn, client_options):
     assert cdn.request_headers[0][""].split()[1].endswith("rules.bin")
 
 
-def test_b67_trace_details_describe_the_last_download_with_milliseconds(cdn, sources):
+def test_b67_trace_details_have_the_time_of_the_last_download_in_milliseconds(cdn, sources):
     source = sources(cdn, polling_interval=60000)
     source.start()
     assert source.wait(20)

@@ -39,7 +39,7 @@ SECONDS = LONG / 1000
 
 
 class Client(TargetClient):
-    """A client class that keeps its instances, so that a test can inspect the client of a cancelled creation."""
+    """A client class that keeps its instances, so that a test can inspect a client whose creation was cancelled."""
 
     instances: ClassVar[List[TargetClient]] = []
 

@@ -501,7 +501,7 @@ def test_a_request_whose_mboxes_have_no_names_is_an_error(name):
         request_to_send(request)
 
 
-def test_execute_without_any_valid_mbox_is_removed():
+def test_execute_without_a_valid_mbox_or_a_page_load_is_removed():
     prefetch = PrefetchRequest(views=[ViewRequest()])
     assert (
         request_to_send(DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest()]), prefetch=prefetch)).execute
@@ -511,7 +511,7 @@ def test_execute_without_any_valid_mbox_is_removed():
     assert request_to_send(request).execute.to_dict(by_alias=True, exclude_none=True) == {"pageLoad": {}}
 
 
-def test_b30_none_in_lists_is_ignored():
+def test_b30_none_items_of_lists_are_ignored():
     request = DeliveryRequest(
         execute=ExecuteRequest(mboxes=[None, MboxRequest(name="a"), None]),
         notifications=[None, Notification(id="1", type="click", timestamp=1)],

@@ -268,7 +268,7 @@ def test_a_probe_that_fails_renews_the_cooldown(edge, circuit_breaker, changes, 
     assert len(changes) == 1
 
 
-def test_a_circuit_that_closed_counts_from_zero(circuit_breaker, changes, clock):
+def test_a_circuit_that_has_closed_counts_from_zero(circuit_breaker, changes, clock):
     fail(circuit_breaker)
     clock[0] += AFTER_COOLDOWN
     expect_outcome(circuit_breaker, reply(200))
@@ -289,7 +289,7 @@ def test_a_probe_takes_at_most_a_second(edge, circuit_breaker, clock):
     assert edge.deadlines[-1].seconds == 0.8
 
 
-def test_the_deadline_of_a_probe_ends_with_its_abort_scope(edge, circuit_breaker, clock):
+def test_aborting_the_scope_of_a_probe_ends_its_deadline(edge, circuit_breaker, clock):
     fail(circuit_breaker)
     clock[0] += AFTER_COOLDOWN
     edge.outcome = reply(200)

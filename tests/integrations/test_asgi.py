@@ -115,7 +115,7 @@ def test_a_view_gets_attributes_and_reports_displays_and_clicks(client: TargetCl
 
 
 @pytest.mark.parametrize("on_error", ["raise", "default"])
-def test_the_page_is_served_if_the_edge_is_down(on_error: str) -> None:
+def test_the_page_is_served_even_if_the_edge_is_down(on_error: str) -> None:
     with TargetClient.create(
         client="acmeclient", organization_id="1@AdobeOrg", server_domain="127.0.0.1:9", secure=False, retries=1,
         on_error=on_error,

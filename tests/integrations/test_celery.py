@@ -694,7 +694,7 @@ def test_a_retry_is_also_published_as_json(app_with_worker, caplog):
 
 
 def test_a_message_that_workers_would_discard_is_not_published(app, factory):
-    """Celery logs a message that it discards, including the ids of visitors."""
+    """When Celery discards a message, it logs the whole message, with the ids of visitors in it."""
     app.conf.update(task_serializer="pickle", accept_content=["pickle"])
     target = install(factory, app)
     with pytest.raises(OptionError, match=r"accept_content.*'json'.*'pickle'"):
@@ -705,7 +705,7 @@ def test_a_message_that_workers_would_discard_is_not_published(app, factory):
     assert target.stats() == {"sent": 0, "resent": 0, "lost": 1}
 
 
-def test_another_serializer_is_refused(app, factory):
+def test_a_serializer_other_than_json_is_refused(app, factory):
     target = install(factory, app)
     with pytest.raises(OptionError, match="serializer"):
         target.send_notifications(notified(), serializer="pickle")

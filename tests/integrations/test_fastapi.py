@@ -58,7 +58,7 @@ def test_a_view_gets_the_visit(view: Callable[..., Any], client: TargetClient, e
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_the_page_is_served_if_the_edge_is_down(view: Callable[..., Any]) -> None:
+def test_the_page_is_served_even_if_the_edge_is_down(view: Callable[..., Any]) -> None:
     with TargetClient.create(
         client="acmeclient", organization_id="1@AdobeOrg", server_domain="127.0.0.1:9", secure=False, retries=1
     ) as unreachable:

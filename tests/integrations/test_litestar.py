@@ -86,7 +86,7 @@ def test_other_handlers_and_websockets_are_unchanged(edge: LocalEdge) -> None:
     assert not {"set-cookie", "cache-control"} & set(response.headers)
 
 
-def test_the_page_is_served_if_the_edge_is_down() -> None:
+def test_the_page_is_served_even_if_the_edge_is_down() -> None:
     with TargetClient.create(
         client="acmeclient", organization_id="1@AdobeOrg", server_domain="127.0.0.1:9", secure=False, retries=1
     ) as unreachable, TestClient(application_of(unreachable)) as browser:

@@ -524,7 +524,7 @@ REQUEST = DeliveryRequest(execute=ExecuteRequest(mboxes=[MboxRequest(name="a1-se
 
 
 def shop(client: TargetClient, *names: str) -> Callable[..., Iterable[bytes]]:
-    """Return an application that gets offers and the attributes of ``names`` with callbacks."""
+    """Return an application that uses callbacks to get offers and the attributes of ``names``."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
         visit: Visit = environ[ENVIRON_KEY]
