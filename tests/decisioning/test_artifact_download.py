@@ -212,7 +212,7 @@ def test_an_empty_body_is_an_invalid_artifact():
 
 
 @pytest.mark.slow
-def test_40000_rules_are_parsed_and_300000_brackets_are_refused():
+def test_40000_rules_are_parsed_and_300000_lists_are_refused():
     rules = [artifact()["rules"]["mboxes"]["home"][0]] * 40000
     text = json.dumps(artifact(rules={"mboxes": {"home": rules}})).encode()
     assert text.count(b"{") + text.count(b"[") > 200000
@@ -251,8 +251,8 @@ def test_b63_the_pad_consists_of_the_organization_id_and_the_key():
     assert parse_artifact(body, True, "AB") == {}
     # The 32 bytes of the key follow, then the pad repeats.
     text = b'{"a":"%s"}' % (b"b" * 40)
-    key = b"AB" + b"k" * 32
-    hidden = bytes(byte ^ key[index % 34] for index, byte in enumerate(text))
+    pad = b"AB" + b"k" * 32
+    hidden = bytes(byte ^ pad[index % 34] for index, byte in enumerate(text))
     assert parse_artifact(b"ATOD:001" + b"k" * 32 + hidden, True, "AB") == {"a": "b" * 40}
 
 

@@ -1,4 +1,4 @@
-"""With any input, calls raise only SDK errors, visitors keep their experiences, and skipped parts are logged once."""
+"""With any input, calls raise only SDK errors, visitors keep their experiences, and warnings are not repeated."""
 
 import copy
 import json
@@ -60,7 +60,7 @@ def experiences(client):
 # Unusable artifacts
 
 
-#: The option ``max_response_bytes``, which one of the unusable artifacts exceeds.
+#: The value of the option ``max_response_bytes``. One of the unusable artifacts is larger.
 SMALL = {"artifact": 100000}
 
 
@@ -72,7 +72,7 @@ class FailedDownloads:
         self._first = threading.Event()
 
     def events(self):
-        """Return the option ``events`` of the client."""
+        """Return the value of the client's option ``events``."""
         return {"artifact_download_failed": self._record}
 
     def wait(self):
@@ -249,7 +249,7 @@ VALID_PARAMETERS = [name for name in ALL_PARAMETERS if name not in INVALID_PARAM
 
 
 def with_parameters(parameters, mode, names, visitor):
-    """Return a request for mboxes and the page load that all have these parameters."""
+    """Return a request whose mboxes and page load all have these parameters."""
     mboxes = [MboxRequest(name=name, index=index, parameters=parameters) for index, name in enumerate(names)]
     request = DeliveryRequest.from_dict(request_json(mode, (), visitor, pageLoad={}))
     part = getattr(request, mode)

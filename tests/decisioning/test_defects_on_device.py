@@ -244,7 +244,7 @@ def test_b48_the_trace_of_an_executed_location_is_plain_json():
 
 
 def by_customer_id(client, number):
-    """Return the contents and the device id of a visitor with only this customer id."""
+    """Return the contents and the ``tntId`` of a visitor whose only id is this customer id."""
     customer = {"id": number, "integrationCode": "crm", "authenticatedState": "authenticated"}
     envelope = decide(client, request_json(mboxes=["home", "again", "third"], visitor={"customerIds": [customer]}))
     return contents(envelope), envelope["response"].id.tnt_id

@@ -200,7 +200,7 @@ def test_a_missing_rule_key_defaults_to_the_activity_id(key):
 @pytest.mark.parametrize("consequence", [{}, {"consequence": None}, {"consequence": {}}], ids=str)
 @pytest.mark.parametrize("part", ["execute", "prefetch"])
 def test_a_rule_without_consequence_matches_and_shows_nothing(consequence, part):
-    """The visitor is in the activity, so that later activities do not apply. The page keeps its default content."""
+    """The visitor is in the activity, so later activities do not apply. The page keeps its default content."""
     bare_rule = rule("A")
     del bare_rule["consequence"]
     document = artifact({"home": [{**bare_rule, **consequence}, rule("B", activity=2)], GLOBAL: [bare_rule]})

@@ -143,7 +143,7 @@ def test_only_a_rule_that_is_nested_too_deeply_is_skipped(depth):
     assert loaded.skipped_rules == ("rule 0 of home: nested too deeply",)
     assert loaded.decidable_mboxes == {"shop"}
     assert (len(loaded.mboxes["home"]), len(loaded.mboxes["shop"])) == (1, 2)
-    # The document has None in place of the rule. ``get_raw_artifact`` and the event of a download return this document.
+    # The document, which ``get_raw_artifact`` returns, has None in place of the rule.
     assert loaded.document() == parse_artifact(text.encode(), False, "")
     assert loaded.document()["rules"]["mboxes"] == {"home": [None, rule("A")], "shop": halves()}
 
