@@ -130,7 +130,7 @@ class PoolManager:
 
 
 def client_with_method(method, **options):
-    """Return a client with this decisioning method and without a network, and its pool manager."""
+    """Return a client with this decisioning method, and its pool manager, which sends nothing over the network."""
     pool_manager = PoolManager()
     document = artifact(home=[rule("A", condition={"==": [{"var": "mbox.plan"}, "gold"]})])
     defaults = {**REQUIRED, "pool_manager": pool_manager, "decisioning_method": method, "polling_interval": 0}

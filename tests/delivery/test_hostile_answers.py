@@ -114,7 +114,7 @@ CALL = call_options(offers(), SETTINGS, Log())
 
 
 def outcome(body, status=200):
-    """Return the envelope of a call to which the edge replies ``body``. Raises ``DeliveryError``."""
+    """Return the envelope of a call that the edge answers with ``body``. Raises ``DeliveryError``."""
     reply = HttpReply(status, "OK", {}, body, Timings())
     prepared = prepare_request(CALL, SETTINGS, None, Log())
     request = delivery_request(prepared, SETTINGS)
