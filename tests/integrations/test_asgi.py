@@ -66,7 +66,7 @@ async def remembering(request: Request) -> Response:
 
 
 def test_a_returning_visitor_is_recognized(client: TargetClient, edge: LocalEdge) -> None:
-    """The browser sends back the cookies, so that both requests have the same session and the same visitor."""
+    """The browser sends back the cookies, so both requests have the same session and the same visitor."""
     before = len(edge.requests)
     browser = browser_of(application_of(hero, client=client))
     first = browser.get("/?q=1", headers={"User-Agent": "Mozilla/5.0", "Referer": "https://r.example/"})

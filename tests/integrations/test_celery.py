@@ -79,7 +79,7 @@ def disconnect_receivers():
 
 
 def app_with_broker(queue):
-    # In memory, because kombu's file transport can read a message that is only half written, which ends the worker.
+    # The broker is in memory, because a worker ends if kombu's file transport reads a half-written message.
     celery_app = Celery("shop", broker="memory://", set_as_current=False)
     celery_app.conf.update(
         broker_transport_options={"polling_interval": 0.02},
@@ -102,7 +102,7 @@ def app():
 
 @pytest.fixture(scope="module")
 def app_with_worker():
-    """Return an application with a worker in a thread of this process. Tests share it, because it stops slowly."""
+    """Return an application with a worker in a thread. The tests share the worker, because it stops slowly."""
     with app_with_broker("app_with_worker") as celery_app:
         with start_worker(celery_app, loglevel="INFO", perform_ping_check=False, shutdown_timeout=30) as worker:
             celery_app.worker = worker
@@ -1075,7 +1075,7 @@ def test_the_arguments_of_the_task_cannot_be_given(reserved, app, factory):
 
 
 def test_every_option_of_celery_is_accepted(app, factory):
-    """The options are those of Celery's functions, a property of Amazon SQS, a stamp, and a parameter of the tasks."""
+    """The options are those of Celery's functions, an Amazon SQS property, a stamp and a parameter of ``ShopTask``."""
 
     class ShopTask(app.Task):
         def apply_async(self, args=None, kwargs=None, tenant=None, **options):

@@ -68,7 +68,7 @@ ACTIVITIES: Dict[str, Any] = {
 }
 CONTEXT = EvaluationContext("customer-1")
 METHODS = ("on-device", "server-side")
-#: Sets a provider and initializes it. In newer versions of the package, ``set_provider`` does not wait for that.
+#: Sets a provider and waits for its initialization. In newer versions of the package, ``set_provider`` does not wait.
 set_provider_and_wait = getattr(api, "set_provider_and_wait", api.set_provider)
 
 

@@ -176,7 +176,6 @@ def test_long_values_are_truncated() -> None:
 
 
 def test_the_context_describes_the_browser_and_the_page() -> None:
-    """The context has the channel, the URL, the referring URL, the user agent and the visitor's IP address."""
     context = visit_of(environ_of(HTTP_USER_AGENT="Mozilla/5.0 \xc3\xa9", HTTP_REFERER="https://r.example/")).context
     assert context.to_dict(by_alias=True, exclude_none=True) == {
         "channel": "web",
@@ -228,14 +227,13 @@ FORWARDED = {
     ],
 )
 def test_forwarded_headers_are_used_only_from_trusted_proxies(proxies: int, address: str, url: str) -> None:
-    """A visitor can write the first entries of ``X-Forwarded-For``."""
+    """The proxies add the last entries of ``X-Forwarded-For``. A visitor can forge the entries before them."""
     assert address_of(proxies, **FORWARDED) == address
     assert url_of(trusted_proxies=proxies, **FORWARDED) == url
     assert visit_of(environ_of(**FORWARDED), trusted_proxies=proxies).https is (proxies > 0)
 
 
 def test_invalid_values_from_a_trusted_proxy_are_ignored() -> None:
-    """The values are an invalid address, an invalid host and an unknown scheme."""
     forwarded = {"HTTP_X_FORWARDED_FOR": "1.2.3.4, unknown", "HTTP_X_FORWARDED_PROTO": "gopher", "HTTP_HOST": "inner"}
     assert address_of(1, **forwarded) is None
     assert url_of(trusted_proxies=1, **forwarded, HTTP_X_FORWARDED_HOST="shop.example, <b>") == "http://inner/"
@@ -296,7 +294,7 @@ def test_an_invalid_request_is_left_to_the_client() -> None:
 
 
 def test_all_calls_of_a_request_share_a_session() -> None:
-    """Without a cookie, calls made at the same time share the session id of the visit."""
+    """Without a cookie, the calls have the session id that the visit has generated."""
     visit = visit_of(environ_of())
     assert visit.options()["session_id"] == visit.options()["session_id"] == visit.session_id
     assert visit.session_id != visit_of(environ_of()).session_id
@@ -327,7 +325,6 @@ def test_the_second_call_sends_the_cookie_of_the_first_answer() -> None:
     ],
 )
 def test_each_cookie_is_set_with_its_attributes(style: CookieOptions, values: Dict[str, Any], attributes: str) -> None:
-    """Each cookie has its own header, with the attributes that browsers and at.js expect."""
     browser = Browser(remembering_application(envelope_with()), cookies=style)
     assert browser.get_page(**values) == b"ok"
     assert browser.cookies() == [f"mbox={MBOX}; {attributes}", "mboxEdgeCluster=35; " + attributes]
@@ -351,7 +348,7 @@ def test_the_last_of_several_answers_counts() -> None:
 
 
 def test_a_cookie_of_the_application_is_not_set_twice() -> None:
-    """If the application sets a cookie of that name itself, the middleware sets none."""
+    """The middleware does not set a cookie that the application sets itself."""
 
     def application(environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
         environ[ENVIRON_KEY].remember(envelope_with())
@@ -370,7 +367,7 @@ def test_a_cookie_of_the_application_is_not_set_twice() -> None:
      pytest.param("9" * 4097, id="long")],
 )  # fmt: skip
 def test_an_answer_cannot_inject_headers(value: Any) -> None:
-    """An invalid value is not set; the other cookie is."""
+    """A cookie with an invalid value is not set, but the other cookie is set."""
     browser = Browser(remembering_application(envelope_with(value)))
     browser.get_page()
     assert browser.cookies() == ["mboxEdgeCluster=35; Max-Age=60; Path=/; SameSite=Lax"]
@@ -378,8 +375,8 @@ def test_an_answer_cannot_inject_headers(value: Any) -> None:
 
 @pytest.mark.parametrize("answer", [None, {}, TargetDeliveryResponse(), {"target_cookie": "mbox"}, "text", 7,
                                     envelope_with(max_age="60; Domain=evil"), envelope_with(max_age=None)])  # fmt: skip
-def test_an_answer_without_cookies_sets_none(answer: Any) -> None:
-    """``remember`` ignores other values; for example, an application may pass an error."""
+def test_an_answer_without_valid_cookies_sets_none(answer: Any) -> None:
+    """``remember`` ignores invalid values, such as an error that an application passes."""
     browser = Browser(remembering_application(answer))
     browser.get_page()
     assert browser.cookies() == []
@@ -408,7 +405,7 @@ def test_an_invalid_argument_raises_at_once(arguments: Dict[str, Any]) -> None:
 
 
 class Body:
-    """A response body that records whether it was closed."""
+    """A response body that counts the calls of ``close``."""
 
     def __init__(self) -> None:
         self.closed = 0
@@ -417,7 +414,6 @@ class Body:
         return iter([b"o", b"k"])
 
     def close(self) -> None:
-        """Record another call of ``close``."""
         self.closed += 1
 
 
@@ -515,7 +511,6 @@ def test_a_late_cookie_is_logged_and_not_set(caplog: pytest.LogCaptureFixture) -
 
 @pytest.fixture
 def edge() -> Iterator[LocalEdge]:
-    """Return a running edge."""
     with LocalEdge() as edge:
         yield edge
 
