@@ -29,7 +29,7 @@ class Redis:
     name = "Redis"
     #: Whether messages of a killed worker are delivered again.
     redelivers = True
-    #: Whether each child process has its own pipes. If not, a killed child may have locked a lock that others need.
+    #: Whether each child process has its own pipes. If not, a killed child may leave a shared lock locked.
     separate_pipes = True
 
     def __init__(self):

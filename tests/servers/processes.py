@@ -19,7 +19,7 @@ _TAIL = 6000
 
 
 def free_port():
-    """Return a free local port, which is lower than those that the system assigns, so that no other socket gets it."""
+    """Return a free local port. It is below the range that the system assigns from, so no other socket gets it."""
     while True:
         port = random.randrange(20000, 30000)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -51,7 +51,7 @@ class Process:
     """A command in a separate process group, with its output in a file.
 
     ``with Process(argv, cwd=..., NAME="value") as server:`` kills the whole group at the end, and prints
-    the log if the test failed. The environment of the command contains the keyword arguments in capitals.
+    the log if the test failed. The other keyword arguments are added to the environment of the command.
     """
 
     def __init__(self, argv, *, cwd=None, log=None, **environment):
@@ -114,7 +114,7 @@ class Process:
         self.popen.send_signal(number)
 
     def stop(self, number=signal.SIGTERM, seconds=HANG_SECONDS):
-        """Send the signal and wait; return the seconds until the end. Fail with the log after the limit."""
+        """Send the signal, and return how many seconds the process took to end. Fail with the log after ``seconds``."""
         began = time.monotonic()
         self.send_signal(number)
         try:

@@ -56,7 +56,7 @@ edge_client = client_of(
 
 
 def decide(_):
-    """Decide on-device, in a call with a callback."""
+    """Get the content from the first client, in a call with a callback."""
     results = []
     call = {**offers(), "callback": lambda envelope: results.append(content(envelope)), "err_callback": results.append}
     on_device_client.get_offers(call).wait(10)

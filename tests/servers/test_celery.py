@@ -171,7 +171,7 @@ def test_t17_a_soft_limit_reaches_the_task_and_the_next_task_can_call(kind, coun
 
 
 def call_twice_in(worker, enough):
-    """Run tasks that make two calls until ``enough`` is true for the set of their process ids; return this set."""
+    """Run ``call_twice`` tasks until ``enough(pids)`` is true for the ids of their processes; return these ids."""
     before = len(worker.records("call_twice"))
 
     def enough_calls():

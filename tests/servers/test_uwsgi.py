@@ -68,8 +68,8 @@ def test_t13_t6_a_stop_waits_for_callbacks_but_not_for_calls_that_hang(mode, fig
 
 
 @pytest.mark.parametrize("mode", ["gevent", "gevent-monkey-patch"])
-def test_t13_t6_under_gevent_only_the_exit_handler_of_uwsgi_runs(mode, figure):
-    # In its asynchronous modes uWSGI runs no exit handlers of Python.
+def test_t13_t6_under_gevent_the_exit_handler_of_uwsgi_waits_for_callbacks_but_not_for_calls_that_hang(mode, figure):
+    # In its asynchronous modes, uWSGI does not run the exit handlers of Python.
     with Serving(*MODES[mode], FLUSH="uwsgi.atexit") as site:
         site.wait_for_each_worker()
         site.get_many(4, "/hang")

@@ -89,7 +89,7 @@ class Sender(Celery):
     """A Celery application that sends tasks to the broker.
 
     If the broker is a folder, the application writes each message to another folder and then moves the file, because a
-    worker would read a partial file.
+    worker could otherwise read a partial file.
     """
 
     def __init__(self, settings):
@@ -182,7 +182,7 @@ class Worker(Process):
         return self.records(*kinds)
 
     def shut_down(self, seconds=HANG_SECONDS):
-        """Do a warm shutdown; return the seconds that it took. Fail with the log if the log has an error."""
+        """Do a warm shutdown; return the seconds that it took. Fail if the worker fails or its log has a traceback."""
         elapsed = self.stop(signal.SIGTERM, seconds)
         assert self.popen.returncode == 0, self.failure(f"the worker ended with {self.popen.returncode}")
         assert "Traceback" not in self.log, self.failure("a traceback")
