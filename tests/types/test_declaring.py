@@ -93,7 +93,7 @@ def test_a_field_may_have_several_constraints():
             Basket(value)
 
 
-def test_a_subclass_adds_its_fields_after_its_bases():
+def test_the_fields_of_a_subclass_follow_those_of_its_base():
     class Hamper(Basket):
         ribbon: Optional[str] = None
 
