@@ -1,4 +1,4 @@
-"""The rule artifact of the local edge, its two formats and its ETag; and the geo lookup."""
+"""The rule artifact that the local edge builds or serves, and the geo lookup."""
 
 import gzip
 import http.client
@@ -39,7 +39,7 @@ FREE = (".condition", ".options[].content")
 
 
 def shape(value: Any, path: str = "") -> Set[str]:
-    """Return all paths in a document with their types. The names of mboxes and views are left out."""
+    """Return all paths in a document with their types, and with ``*`` for the names of mboxes and views."""
     if path.endswith(FREE):
         return {path}
     if isinstance(value, dict):
@@ -51,7 +51,7 @@ def shape(value: Any, path: str = "") -> Set[str]:
     return {f"{path}: {type(value).__name__}"}
 
 
-#: Paths of real artifacts that the sample does not have: it has no properties, audiences or selectors of clicks.
+#: Paths of real artifacts that the artifact of the sample does not have.
 ABSENT = (".targetAdminActivityUrls", ".propertyTokens", ".audience.ids[]", ".metrics[].selector")
 #: Mboxes of real artifacts have no metrics, so the metrics of our mboxes are compared with those of real views.
 METRICS = (".rules.mboxes.*[].consequence.metrics[]", ".rules.views.*[].consequence.metrics[]")
@@ -163,7 +163,7 @@ def test_the_artifact_lists_remote_locations_but_not_their_rules() -> None:
         ({"audience": {"==": [{"var": "mbox.geo"}, "geo.city"]}}, False),
     ],
 )
-def test_geo_targeting_is_enabled_only_if_rules_use_it(more: Dict[str, Any], is_enabled: bool) -> None:
+def test_a_geo_of_the_edge_or_in_an_audience_enables_geo_targeting(more: Dict[str, Any], is_enabled: bool) -> None:
     audience = more.pop("audience", None)
     activity = {"id": 1, "locations": ["m"], "experiences": [{}], "audience": audience}
     document = build_artifact(read_activities({"activities": [activity], **more}))
@@ -368,7 +368,6 @@ def test_an_unusable_rule_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "Skipped a rule: rule 0 of m: " in caplog.text
 
 
-#: An activity with two experiences.
 ACTIVITY: Dict[str, Any] = {"id": 1, "locations": ["m"], "experiences": [{}, {}]}
 
 

@@ -25,12 +25,12 @@ COMMAND = [sys.executable, "-W", "error", "-m", "target_python_sdk"]
 
 
 def environment(root: Path) -> "dict[str, str]":
-    """Return the environment with the checkout first on the path."""
+    """Return the environment variables, with the checkout as ``PYTHONPATH``."""
     return {**os.environ, "PYTHONPATH": str(root)}
 
 
 def run(root: Path, *command: object) -> "subprocess.CompletedProcess[str]":
-    """Run the command until it ends."""
+    """Run the command, and return its output and exit code."""
     words = [str(word) for word in command]
     return subprocess.run(
         words, cwd=str(root), env=environment(root), capture_output=True, text=True, check=False, timeout=60

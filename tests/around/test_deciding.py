@@ -33,12 +33,11 @@ def with_shares(*values: float) -> Json:
 
 
 def respond(contents: EdgeContent, request: Json) -> Json:
-    """Return the answer to a request."""
     return build_response(contents, parse_request(request), "s").response
 
 
 def decide_mbox(contents: EdgeContent, visitor: str = "visitor", **request: Any) -> Json:
-    """Return the mbox ``m`` of an answer."""
+    """Request the mbox ``m`` for this visitor, and return the mbox of the answer."""
     execute_mboxes = {"mboxes": [{"index": 0, "name": "m"}]}
     request_body: Json = {"context": {"channel": "web"}, "id": {"tntId": visitor}, "execute": execute_mboxes, **request}
     (mbox,) = respond(contents, request_body)["execute"]["mboxes"]
@@ -68,7 +67,7 @@ def test_visitors_are_divided_by_the_shares(shares: Tuple[float, ...]) -> None:
     assert all(visitor_counts.get(name, 0) == 0 for name, share in expected.items() if share < 0.001)
 
 
-def test_a_visitor_is_bucketed_by_client_activity_and_id() -> None:
+def test_the_bucket_is_a_hash_of_the_client_the_activity_and_the_visitor() -> None:
     found = name_and_reason(decide_mbox(content_with(with_shares(50, 50), client="mine")))
     visitor_bucket = bucket("mine.1111.visitor.0")
     assert found is not None

@@ -220,7 +220,7 @@ def test_a_preflight_request_of_another_origin_gets_no_permission(edge: LocalEdg
 
 
 @pytest.mark.server
-def test_the_vary_header_contains_origin(edge: LocalEdge) -> None:
+def test_the_vary_header_contains_origin_if_origins_are_configured(edge: LocalEdge) -> None:
     """A cache must not give one origin's reply to another."""
     assert ask(edge, "GET", "/a/production/v1/rules.json").headers["vary"] == "Accept-Encoding, Origin"
     assert ask(edge, "GET", "/v1/geo").headers["vary"] == "Origin"

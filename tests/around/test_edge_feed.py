@@ -152,7 +152,7 @@ def test_the_feed_has_notifications_with_their_events(edge: LocalEdge) -> None:
 
 
 @pytest.mark.server
-def test_a_stream_sends_later_events(edge: LocalEdge) -> None:
+def test_a_stream_sends_the_events_after_its_start(edge: LocalEdge) -> None:
     deliver(edge)
     stream = Stream(edge)
     assert stream.response.headers["Content-Type"] == "text/event-stream"
@@ -186,7 +186,7 @@ def test_stop_ends_streams(edge: LocalEdge) -> None:
 
 
 @pytest.mark.server
-def test_streams_have_a_separate_limit_of_connections(edge: LocalEdge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_have_a_separate_connection_limit(edge: LocalEdge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("target_python_sdk.local_edge.server.MAX_CONNECTIONS", 1)
     monkeypatch.setattr("target_python_sdk.local_edge.server.MAX_STREAMS", 3)
     streams = [Stream(edge) for _ in range(4)]

@@ -262,7 +262,7 @@ def random_json(rng: random.Random, depth: int = 0) -> Any:
 
 
 def random_request(rng: random.Random) -> bytes:
-    """Return a random request. Its framing is valid, so that its end is known."""
+    """Return a random request with valid framing, so that the edge knows where the request ends."""
     body = random_json(rng)
     if rng.random() < 0.6:
         display = {"id": "n", "type": "display", "timestamp": 1700000000000, "mbox": {"name": "m"}}

@@ -24,7 +24,7 @@ ARTIFACT = "/acmeclient/production/v1/rules.json"
 
 
 def document(html: str, **more: Any) -> str:
-    """Return the text of a file with one activity, which shows ``html``. ``more`` extends its experience."""
+    """Return an activities file whose only experience shows ``html``. ``more`` adds keys to the experience."""
     experiences = [{"offer": {"html": html}, **more}]
     return json.dumps({"activities": [{"id": 1, "locations": ["m"], "experiences": experiences}]})
 
@@ -39,7 +39,7 @@ def offer(edge: LocalEdge, query: str = "") -> Optional[str]:
 
 
 def wait_for_event(edge: LocalEdge, kind: str, after: int = 0) -> Dict[str, Any]:
-    """Wait for an event of the feed, without any request. Return its data without its time."""
+    """Wait for an event of this kind, and return its data without the time."""
     for _ in range(100):
         for event in edge.feed.wait(after, 60):
             after = event.number
@@ -256,7 +256,7 @@ def test_slow_delays_replies() -> None:
         assert event.data["milliseconds"] >= 300
         with edge.slow(600_000):
             pass
-        assert ask(edge, "GET", "/v1/geo").status == 200  # ten minutes would exceed its timeout
+        assert ask(edge, "GET", "/v1/geo").status == 200  # a delay of ten minutes would exceed the timeout of ask()
 
 
 @pytest.mark.server

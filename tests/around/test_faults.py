@@ -36,7 +36,7 @@ def receive(fault: Fault, max_bytes: int = 20 * MEBIBYTE, seconds: float = 0.5) 
     # Reading ends with a timeout or a reset. A reset can come even before connect() returns.
     with SocketServer(fault.handler()) as server, contextlib.suppress(OSError), connect(server, seconds) as client:
         client.sendall(REQUEST)
-        # A server that keeps the connection open closes it when the client ends its stream.
+        # Some faults keep the connection open until the client shuts down its side.
         client.shutdown(socket.SHUT_WR)
         deadline = time.monotonic() + seconds
         while len(parts) < max_bytes and time.monotonic() < deadline:

@@ -79,7 +79,7 @@ def mbox(name: str, index: int = 0) -> Dict[str, Any]:
     return {"mboxes": [{"index": index, "name": name}]}
 
 
-#: The tokens of a display and of a click of the experience "Bestsellers" at the mbox product-recommendations.
+#: The display token and the click token of the experience "Bestsellers" in the mbox product-recommendations.
 DISPLAY, CLICK = (
     make_token("display", 1114, 0, "product-recommendations"),
     make_token("click", 1114, 0, "product-recommendations", 0),
@@ -219,7 +219,7 @@ def test_an_mbox_gets_the_first_activity_and_a_page_load_gets_all() -> None:
     assert [option["content"] for option in executed["pageLoad"]["options"]] == ["1", "2"]
 
 
-def test_a_trace_contains_every_evaluated_activity(caller: Caller) -> None:
+def test_a_trace_contains_the_evaluated_activity_and_the_requested_mbox(caller: Caller) -> None:
     trace = caller.deliver(
         id={"tntId": "outside"}, execute=mbox("product-recommendations"), trace={"authorizationToken": "local"}
     )["execute"]["mboxes"][0]["trace"]

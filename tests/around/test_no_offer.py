@@ -18,7 +18,7 @@ def activity(**parts: Any) -> Any:
 
 
 def reason(*activities: Any, kind: str = "mbox", name: str = "hero", token: Optional[str] = None) -> str:
-    """Return the reason for the visitor ``visitor-1``."""
+    """Return the reason why the visitor ``visitor-1`` gets no offer."""
     content = EdgeContent({"activities": [*activities]}, "1234567890@AdobeOrg")
     return explain_no_offer(content, kind, name, "visitor-1", token)
 
@@ -48,7 +48,7 @@ def test_an_unknown_name_has_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.server
 def test_a_name_without_an_activity_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A page load and a name that an activity has are not logged."""
+    """Neither page loads nor the names of existing locations are logged."""
     with LocalEdge({"activities": [activity(audience=GOLD)]}) as edge, client_of(edge) as client:
         for _ in range(2):
             mboxes = [{"name": name} for name in ("herro", "hero")]

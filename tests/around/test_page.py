@@ -24,7 +24,7 @@ HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 def overview(source: Any = None) -> Dict[str, Any]:
-    """Return the overview of activities, or of an artifact, by activity id."""
+    """Return the activities in the overview of an edge, by id."""
     with LocalEdge(source) as edge:
         found = ask(edge, "GET", "/page/content").json()
     assert found["client"] == edge.rules["meta"]["clientCode"]
@@ -152,7 +152,7 @@ def test_the_form_is_answered_and_not_recorded() -> None:
 
 
 @pytest.mark.slow
-def test_the_reasons_for_no_offer_are_answered_and_not_recorded() -> None:
+def test_a_request_for_the_reasons_for_no_offer_is_answered_and_not_recorded() -> None:
     form = {"visitor": "v", "locations": [["mbox", "checkout"], ["view", "chekout"]], "parameters": ["membr"]}
     with LocalEdge() as edge:
         found = ask(edge, "POST", "/page/no-offer", form).json()
@@ -174,13 +174,13 @@ def test_the_reasons_for_no_offer_are_answered_and_not_recorded() -> None:
         ({"parameters": [5]}, "parameters: expected a non-empty string, got 5"),
     ],
 )
-def test_an_invalid_question_about_no_offer_is_refused(form: Any, message: str) -> None:
+def test_an_invalid_request_for_the_reasons_is_refused(form: Any, message: str) -> None:
     with LocalEdge() as edge:
         answer = ask(edge, "POST", "/page/no-offer", form)
     assert (answer.status, json.loads(answer.body)["message"]) == (400, message)
 
 
-def test_a_split_is_a_stream_of_reports() -> None:
+def test_a_simulation_is_a_stream_of_reports() -> None:
     with LocalEdge() as edge:
         answer = ask(edge, "POST", "/page/split", {"location": "view checkout"})
     reports = [json.loads(line) for line in answer.body.splitlines()]
@@ -190,7 +190,7 @@ def test_a_split_is_a_stream_of_reports() -> None:
 
 
 def test_two_simulations_run_at_once_and_end_with_their_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The edge answers other requests meanwhile. A third simulation can start after another one was cancelled."""
+    """A third simulation is refused until the others are cancelled. The edge answers other requests meanwhile."""
     monkeypatch.setattr(traffic, "VISITORS", 10**9)
     refusal = {"problem": f"{MAX_SIMULATIONS} simulations are already running"}
     with LocalEdge() as edge, contextlib.ExitStack() as running:
@@ -199,22 +199,22 @@ def test_two_simulations_run_at_once_and_end_with_their_connection(monkeypatch: 
         assert ask(edge, "POST", "/page/split", {}).json() == refusal
         assert ask(edge, "GET", "/page/content").status == 200
         running.close()
-        attempts: List[bool] = []  # remembers a success: ``eventually`` calls its condition once more after it was true
+        attempts: List[bool] = []  # remembers a success, because ``eventually`` calls its condition once more
         assert eventually(lambda: any(attempts) or attempts.append(can_start_simulation(edge)))
 
 
 def simulation(edge: LocalEdge) -> http.client.HTTPResponse:
-    """Start a simulation, and return its reports after the first one."""
+    """Start a simulation, read its first report, and return the open response."""
     connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=60)
     connection.request("POST", "/page/split", "{}")
     reports = connection.getresponse()
-    connection.close()  # the response keeps the socket
+    connection.close()  # the response keeps the socket open
     assert "done" in json.loads(reports.readline())
     return reports
 
 
 def can_start_simulation(edge: LocalEdge) -> bool:
-    """Return whether a simulation can start. Cancel it again."""
+    """Start a simulation and cancel it. Return whether it could start."""
     try:
         simulation(edge).close()
     except AssertionError:

@@ -213,7 +213,7 @@ def test_an_index_that_selects_nothing_has_no_effect(edge: LocalEdge, index: Any
     assert offers_on_page(edge, None, request={"qa_mode": document}) == [None, "banner", "banner"]
 
 
-def test_the_number_of_indexes_does_not_change_how_often_the_artifact_is_parsed(edge: LocalEdge) -> None:
+def test_the_artifact_is_parsed_once_for_any_number_of_indexes(edge: LocalEdge) -> None:
     qa_mode = qa_mode_of(edge.qa_link(PAGE, "Greeting", "B"))
     assert qa_mode is not None
     qa_mode.preview_indexes = (qa_mode.preview_indexes or []) * 10
@@ -264,7 +264,7 @@ def test_a_forced_visitor_gets_the_experience(edge: LocalEdge) -> None:
         {"tnt_id": "t.35_0", "customer_ids": [{"id": "jane@doe.com", "integration_code": "crm"}]},
     ],
 )
-def test_each_id_of_a_visitor_can_be_forced(edge: LocalEdge, identity: Any) -> None:
+def test_a_visitor_can_be_forced_by_each_kind_of_id(edge: LocalEdge, identity: Any) -> None:
     edge.force("jane@doe.com", 2, 0)
     identity = {"marketing_cloud_visitor_id": "1", **identity}  # customer ids are sent only with an Experience Cloud id
     assert offers_on_page(edge, None, request={"id": identity})[0] == "A"
@@ -313,7 +313,7 @@ def test_threads_can_force_experiences_of_one_visitor_at_once() -> None:
     assert sorted(visitors.of(VisitorId(tnt_id="visitor-1"))) == list(range(40))
 
 
-def test_an_unknown_experience_is_an_error_and_a_removed_one_has_no_effect(
+def test_an_unknown_experience_is_an_error_and_a_removed_activity_has_no_effect(
     edge: LocalEdge, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(OptionError, match="unknown experience 'C'; activity 'Greeting'"):

@@ -1,4 +1,4 @@
-"""``SocketServer`` sends exactly what its handler sends, and stops in time."""
+"""``SocketServer`` sends exactly what its handler sends, and stops without waiting for it."""
 
 import socket
 import ssl
@@ -18,7 +18,6 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
 def connect(server: SocketServer) -> socket.socket:
-    """Return a connection to the server."""
     return socket.create_connection(("127.0.0.1", server.port), timeout=60)
 
 
@@ -107,7 +106,7 @@ def test_sent_data_arrives_even_if_the_request_is_never_read() -> None:
 
 
 def server_threads() -> List[str]:
-    """Return the names of the threads of servers."""
+    """Return the names of the running server threads."""
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("target-socket-server")]
 
 

@@ -43,7 +43,7 @@ def client() -> Iterator[TargetClient]:
 
 
 def offers(client: TargetClient, request: DeliveryRequest, method: str) -> Dict[str, Any]:
-    """Return the type and the content of each option at each location."""
+    """Return the type and the content of each offer, by location."""
     return offers_and_cookie(client, request, method)[0]
 
 
@@ -297,7 +297,7 @@ ANALYTICS: Dict[str, Any] = {
 
 @pytest.mark.parametrize("logging", ["client_side", "server_side"])
 def test_analytics_and_response_tokens_are_the_same_server_side_and_on_device(logging: str) -> None:
-    """Only the edge adds ``experience.reason``, and only its ids are strings; both differences are ignored."""
+    """Two differences are ignored: only the edge adds ``experience.reason``, and only the edge sends ids as strings."""
     request = {
         "execute": {"mboxes": [{"name": "m"}], "pageLoad": {}},
         "prefetch": {"mboxes": [{"name": "m"}], "views": [{"name": "v"}]},

@@ -34,7 +34,7 @@ class Browser:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), cookies)
 
     def open(self, path: str, body: bytes = b"", content_type: str = "application/json") -> str:
-        """Return the page, or the answer to a body that is posted."""
+        """Get a page, or post ``body`` if it is not empty. Return the answer."""
         headers = {"Content-Type": content_type} if body else {}
         request = urllib.request.Request(self._address + path, body or None, headers)
         with self._opener.open(request, timeout=20) as answer:
@@ -81,7 +81,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def reports(page: str) -> Dict[str, str]:
-    """Return the tokens of a display and of a click, and the state, as the script of the page reads them."""
+    """Return the display tokens, the click tokens and the state in the ``data-`` attributes of a page."""
     found = re.findall(r"""data-(display|click|state)=(["'])(.*?)\2""", page)
     return {attribute: html.unescape(value) for attribute, _, value in found}
 
@@ -110,7 +110,7 @@ def test_displays_and_clicks_in_the_browser_reach_the_edge(root: Path, name: str
     assert len(visitors) == 1
 
 
-def test_a_sample_that_starts_its_own_edge_shows_one_offer_on_all_pages(root: Path, name: str) -> None:
+def test_a_sample_that_starts_its_own_edge_shows_the_same_offer_on_all_pages(root: Path, name: str) -> None:
     with run_sample(root, name) as address:
         pages = ("/", "/callbacks", "/await", "/prefetch") if name == "flask" else ("/",)
         browser = Browser(address)
