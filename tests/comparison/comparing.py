@@ -18,7 +18,7 @@ NEVER_INTENDED = re.compile("ImportError|ModuleNotFoundError|nothing: it hangs")
 SDK_ERRORS = {"TargetError", "OpenApiException"}
 #: The maximum number of alignments that are tried for two lists.
 MAX_ALIGNMENTS = 2000
-#: The key of the class names that catch an error.
+#: The key of the class names of an error.
 CAUGHT = "caught as"
 
 
@@ -50,7 +50,7 @@ class KnownDifference(NamedTuple):
     but: str = ""
 
     def explains(self, found: Difference) -> bool:
-        """Return whether this entry covers ``found``. Some outcomes are never intended."""
+        """Return whether this entry covers ``found``."""
         return (
             _matches(self.scenario, found.scenario)
             and _matches(self.place, found.place)
@@ -112,7 +112,7 @@ def between(place: str, theirs: Any, ours: Any) -> Iterator[Any]:
     if _kind(theirs) == _kind(ours) == CAUGHT:
         was, now = set(theirs[CAUGHT]), set(ours[CAUGHT])
         if was == now or (was < now and SDK_ERRORS & now):
-            # Further base classes are intended: the names of the other side still catch the error.
+            # More base classes are allowed: an ``except`` for a class of the other side still works.
             ours = {**ours, CAUGHT: theirs[CAUGHT]}
     if isinstance(theirs, dict) and isinstance(ours, dict) and _kind(theirs) == _kind(ours):
         for key in sorted({*theirs, *ours}):

@@ -29,8 +29,8 @@ SERVED_BY = re.compile(r"(?<=LocalEdge) Python/[\w.+]+")
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?=Z|\+00:00|$)")
 HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 ADDRESS = re.compile(r"0x[0-9a-f]+")
-#: A number counts as a time if it is at most so many seconds before or after the start. ``FUTURE`` is more than two
-#: years, because a device id is valid for two years.
+#: A number counts as a time if it is at most ``PAST`` seconds before the start or ``FUTURE`` seconds after it.
+#: ``FUTURE`` is more than two years, because a device id is valid for two years.
 PAST, FUTURE = 3600, 64000000
 
 

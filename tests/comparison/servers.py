@@ -75,7 +75,7 @@ ARTIFACT_WITH_TOKENS = {
 
 @contextlib.contextmanager
 def edge() -> Iterator[Server]:
-    """Start the local edge with the activities of these tests, and with the tokens in their notifications."""
+    """Start the local edge with ``activities.json``. It also accepts the tokens of the artifacts loaded before."""
     with LocalEdge(ARTIFACT_WITH_TOKENS) as local:
         for name in ("artifact.json", "activities.json"):
             local.load(GIVEN / name)
@@ -93,7 +93,7 @@ def edge_and_encrypted() -> Iterator[Server]:
 
 @contextlib.contextmanager
 def odd_answers() -> Iterator[Server]:
-    """Start a server that sends the answer in ``ODD`` with the name of the first requested mbox."""
+    """Start a server whose answer in ``ODD`` is selected by the name of the first requested mbox."""
     with SocketServer(_answer_each) as server:
         yield Server(server.domain, lambda: [_read(raw) for raw in server.requests])
 

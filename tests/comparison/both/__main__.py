@@ -58,8 +58,8 @@ def run(scenario: Any, environment: Environment) -> Dict[str, Any]:
     def act() -> None:
         result["result"] = as_json(outcome(lambda: scenario(environment)))
         environment.end()
-        # 1.1.0 sends notifications in threads. Give all new threads 0.3 s in total, because those of its pools never
-        # end. Do not wait for timers, which only poll or emit `client_ready`.
+        # 1.1.0 sends notifications in threads. Give all new threads 0.3 s in total, because the threads of its thread
+        # pools never end. Do not wait for timers, which only poll or emit `client_ready`.
         end = time.monotonic() + 0.3
         for other in set(threading.enumerate()) - before - {threading.current_thread()}:
             if not isinstance(other, threading.Timer):

@@ -54,7 +54,7 @@ def _enum_as_json(member: enum.Enum) -> Dict[str, str]:
 
 
 def error_as_json(error: BaseException) -> Dict[str, Any]:
-    """Convert an error: the class names that catch it, its text, and the attributes of an HTTP error."""
+    """Convert an error to its class names, its text, and the attributes of an HTTP error."""
     names = [kind.__name__ for kind in type(error).__mro__ if kind.__name__ not in EVERY_ERROR]
     answer = {
         name: as_json(getattr(error, name)) for name in HTTP_ATTRIBUTES if hasattr(error, "http_resp") or _is_api(error)
@@ -75,7 +75,7 @@ def _text(error: BaseException) -> str:
 
 
 def model_as_json(model: Any) -> Dict[str, Any]:
-    """Convert a model: its attributes, and ``to_dict()``, ``to_str()`` and ``repr()`` if they differ from these."""
+    """Convert a model to its attributes, and to the dict and texts of it that do not follow from the attributes."""
     attributes = {name: as_json(getattr(model, name)) for name in model.openapi_types}
     result = {"is": type(model).__name__, **attributes}
     as_dict = outcome(model.to_dict)

@@ -98,7 +98,7 @@ def is_in_models(name: str) -> Any:
 
 
 def main(descriptions: str, file: str) -> None:
-    """Build all models of a file of descriptions."""
+    """Build the models described in the file ``descriptions``, and write the results to ``file``."""
     with open(descriptions, encoding="utf-8") as source:
         models: List[Dict[str, Any]] = json.load(source)
     with open(file, "w", encoding="utf-8") as out:

@@ -216,7 +216,7 @@ def with_default_interval(seconds: float) -> Callable[[Environment], Any]:
 
 
 def events_with_default_interval(env: Environment) -> Any:
-    """Return the types of the artifact's events."""
+    """Return the types of the artifact events that a client with the default ``polling_interval`` emits."""
     event_types: Any = []
     names = ("artifact_download_succeeded", "artifact_download_failed")
     events = {name: lambda event: event_types.append(event["type"]) for name in names}

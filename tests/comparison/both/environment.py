@@ -73,7 +73,7 @@ class Environment:
         self._clients: List[Any] = []
 
     def options(self, **options: Any) -> Dict[str, Any]:
-        """Return the options of a client of the edge, without those that are None.
+        """Return options for a client that uses the edge, without those that are None.
 
         Telemetry is off, because 1.1.0 sent none for server-side calls.
         """

@@ -146,7 +146,6 @@ def deserializing(text: Any, kind: Any) -> Callable[[Environment], Any]:
 
 
 def moment(**zone: Any) -> Any:
-    """Return a time."""
     return datetime.datetime(2020, 1, 2, 3, 4, 5, **zone)
 
 
@@ -281,7 +280,6 @@ ATTRIBUTES = (
 
 
 def settings(**attributes: Any) -> Any:
-    """Create a configuration."""
     return api.Configuration(**attributes)
 
 

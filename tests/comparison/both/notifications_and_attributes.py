@@ -24,7 +24,7 @@ def display(**fields: Any) -> Any:
 
 
 def prefetch_and_notify(env: Environment) -> Any:
-    """Prefetch, then notify a display with the cookie of the answer; return the result and the prefetched option."""
+    """Prefetch, then report a display with the cookie of the answer; return the result and the prefetched option."""
     delivery_request = request(prefetch=api.PrefetchRequest(mboxes=[mbox()]), id=api.VisitorId(tnt_id="visitor-1.35_0"))
     answer = env.offers(delivery_request)
     option = answer["response"].prefetch.mboxes[0].options[0]

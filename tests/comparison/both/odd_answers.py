@@ -4,7 +4,6 @@ from typing import Any, Callable, Dict
 
 from environment import SESSION, Environment, execute, mbox, request
 
-#: The names of the answers.
 NAMES = (
     "400", "401", "403", "404", "429", "500", "502", "503", "400 without a body", "403 as text", "500 as HTML",
     "503 of 300 letters", "204", "206", "201", "301", "not JSON", "empty", "a list", "a text", "null", "a number",
@@ -28,7 +27,7 @@ def called_back(name: str) -> Callable[[Environment], Any]:
 
 
 def call_another_host(env: Environment) -> Any:
-    """Call a host without a server. 1.1.0 calls the first host of the process again (B1)."""
+    """Call a host without a server. 1.1.0 calls the first host of the process instead (B1)."""
     return env.offers(client=env.client(server_domain="127.0.0.1:9"))
 
 

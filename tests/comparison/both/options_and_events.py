@@ -12,7 +12,7 @@ from target_tools.enums import DecisioningMethod
 
 
 def creating(**options: Any) -> Callable[[Environment], Any]:
-    """Return a scenario that creates a client with these options, without those that are None."""
+    """Return a scenario that creates a client with these options. None removes a default option."""
     return lambda env: type(env.client(**options)).__name__
 
 
