@@ -1,4 +1,4 @@
-"""``SocketServer`` sends exactly what its handler sends, and stops without waiting for it."""
+"""``SocketServer`` sends exactly what its handler sends, and ``stop`` interrupts the handler."""
 
 import socket
 import ssl
