@@ -112,7 +112,7 @@ def between(place: str, theirs: Any, ours: Any) -> Iterator[Any]:
     if _kind(theirs) == _kind(ours) == CAUGHT:
         was, now = set(theirs[CAUGHT]), set(ours[CAUGHT])
         if was == now or (was < now and SDK_ERRORS & now):
-            # More base classes are allowed: an ``except`` for a class of the other side still works.
+            # Errors of the SDK may have more base classes: an ``except`` for a class of the other side still works.
             ours = {**ours, CAUGHT: theirs[CAUGHT]}
     if isinstance(theirs, dict) and isinstance(ours, dict) and _kind(theirs) == _kind(ours):
         for key in sorted({*theirs, *ours}):

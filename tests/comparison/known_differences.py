@@ -858,7 +858,7 @@ DECIDING: List[D] = [
         "B48",
         "deciding: *a trace, executed",
         "requests.0.body.trace",
-        "The request with the notifications asks the edge for a trace.",
+        "Displays are reported with the trace of the call.",
         ABSENT,
         exactly('{"authorizationToken": "secret"}'),
     ),

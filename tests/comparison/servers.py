@@ -93,7 +93,7 @@ def edge_and_encrypted() -> Iterator[Server]:
 
 @contextlib.contextmanager
 def odd_answers() -> Iterator[Server]:
-    """Start a server whose answer in ``ODD`` is selected by the name of the first requested mbox."""
+    """Start a server. The name of the first requested mbox selects an answer from ``ODD``."""
     with SocketServer(_answer_each) as server:
         yield Server(server.domain, lambda: [_read(raw) for raw in server.requests])
 

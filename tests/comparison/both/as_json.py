@@ -75,7 +75,7 @@ def _text(error: BaseException) -> str:
 
 
 def model_as_json(model: Any) -> Dict[str, Any]:
-    """Convert a model to its attributes, and to the dict and texts of it that do not follow from the attributes."""
+    """Convert a model to its attributes. Add ``to_dict()``, ``to_str()`` and ``repr()`` only if they are unusual."""
     attributes = {name: as_json(getattr(model, name)) for name in model.openapi_types}
     result = {"is": type(model).__name__, **attributes}
     as_dict = outcome(model.to_dict)
