@@ -393,7 +393,7 @@ def test_a_visitor_is_bucketed_by_mcid_then_tnt_id_then_third_party_id_then_a_ne
     assert [len(one) for one in created] == [36] * 4
 
 
-def test_rules_of_a_property_and_rules_without_one_are_accepted():
+def test_only_rules_of_another_property_are_filtered_out():
     rules = [{}, {"propertyTokens": []}, {"propertyTokens": None}, {"propertyTokens": ["a"]}]
     assert [filters.by_property_token("a")(rule) for rule in rules] == [True] * 4
     assert [filters.by_property_token("b")(rule) for rule in rules] == [True] * 3 + [False]
@@ -726,7 +726,7 @@ def test_initialize_waits_at_most_maximum_wait_ready_seconds():
 def test_b44_times_are_seconds(create_engine):
     """1.1.0's defaults are accepted. The error about a value that is not a number names the option."""
     document = artifact()
-    for interval, wait in ((None, None), (300, -1), (86400000, 86400000)):  # the last pair is in milliseconds
+    for interval, wait in ((None, None), (300, -1), (86400000, 86400000)):  # the last pair: a day in milliseconds
         create_engine(artifact_payload=document, polling_interval=interval, maximum_wait_ready=wait)
     traced = request_for("home")
     traced.request = DeliveryRequest.from_dict({**traced.request.to_dict(), "trace": {"authorization_token": "t"}})

@@ -709,7 +709,7 @@ def test_a_urllib3_retry_selects_the_statuses_to_retry():
 
 @pytest.mark.server
 @pytest.mark.parametrize(("retries", "attempts"), [(None, 4), (False, 1), (0, 1), (1, 2), (urllib3.Retry(1), 2)])
-def test_failed_connection_attempts_are_retried(retries, attempts):
+def test_the_attribute_retries_limits_connection_attempts(retries, attempts):
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))  # reserves a port on which no server listens
         configuration = Configuration(host=f"http://127.0.0.1:{bound.getsockname()[1]}")

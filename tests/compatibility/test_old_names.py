@@ -122,7 +122,6 @@ def test_a_name_that_is_not_offered_cannot_be_imported(name: Name) -> None:
 
 
 def test_every_replacement_in_a_note_exists() -> None:
-    """Each dotted name in a note can be imported."""
     for note in {name.note for name in NOT_OFFERED}:
         for text in re.findall(r"`(target_\w+(?:\.\w+)+)`", note):
             module, _, name = text.rpartition(".")
@@ -130,7 +129,7 @@ def test_every_replacement_in_a_note_exists() -> None:
 
 
 def exists(module: str, name: str) -> bool:
-    """Return whether ``module.name`` exists. ``module`` may also be a class in a module."""
+    """Return whether ``module``, a module or a class, exists. Raise ``AttributeError`` if it lacks ``name``."""
     try:
         look_up(module, name)
     except ImportError:
@@ -145,7 +144,6 @@ def test_no_name_is_in_two_rows() -> None:
 
 
 def test_each_messages_dict_has_the_keys_in_its_note() -> None:
-    """The note lists all keys of ``MESSAGES``, and no others."""
     for name in OFFERED:
         if name.name == "MESSAGES":
             keys = re.findall(r"`([A-Z_]+)`", name.note)
@@ -156,7 +154,6 @@ def test_each_messages_dict_has_the_keys_in_its_note() -> None:
 
 
 def test_the_page_lists_every_name_of_1_1_0() -> None:
-    """Each name and each model of 1.1.0 is on the page."""
     known: Set[str] = {part for name in NAMES for part in (name.name.split(".")[-1], *name.name.split("."))}
     assert len(NAMES_OF_1_1_0["models"]) > 55
     assert sorted({*NAMES_OF_1_1_0["names"], *NAMES_OF_1_1_0["models"]} - known) == []

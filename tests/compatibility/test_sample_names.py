@@ -154,7 +154,7 @@ def test_the_cookies_identify_the_visitor_on_the_next_page(site: Site) -> None:
 
 
 def test_a_callback_receives_views(site: Site) -> None:
-    """The callback is a ``functools.partial``; ``wait`` returns after it has stored the answer."""
+    """The callback is a ``functools.partial``. ``wait`` returns after the callback has stored the answer."""
     (view,) = site.browser().decisions("/views")["prefetch"]["views"]
     assert view["name"] == "checkout"
     assert view["options"][0]["type"] == "actions"

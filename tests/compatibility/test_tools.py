@@ -533,7 +533,6 @@ def test_the_timezone_offset_is_in_minutes_and_negative_west_of_greenwich(monkey
 
 
 def test_each_uuid_is_new() -> None:
-    """``create_uuid`` returns text."""
     assert len({utils.create_uuid() for _ in range(100)}) == 100
     assert len(utils.create_uuid()) == 36
 
