@@ -45,7 +45,6 @@ def decide(client: TargetClient, method: Any, number: int) -> Optional[str]:
 
 
 def results() -> Dict[str, Any]:
-    """Return all results."""
     with LocalEdge(ACTIVITIES) as edge, TargetClient.create(
         client="acmeclient",
         organization_id="1234567890@AdobeOrg",

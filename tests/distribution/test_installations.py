@@ -58,7 +58,8 @@ def test_a_frozen_application_makes_the_same_decisions(
     """PyInstaller finds the hook by the entry point of the installed wheel."""
     python = install(distributions.wheel, tmp_path / "venv")
     pyinstaller = Path(importlib.import_module("PyInstaller").__path__[0]).parent
-    # PyInstaller is imported from the environment of this test, the SDK and its requirements from the new one.
+    # PyInstaller is imported from the environment of this test. The SDK and its requirements are imported from the
+    # new one.
     program = f"import sys; sys.path.append({str(pyinstaller)!r}); from PyInstaller.__main__ import run; run()"
     run(python, "-c", program, "--onedir", "--log-level", "WARN", "--name", "decide", DECIDE, cwd=tmp_path)
     shutil.rmtree(tmp_path / "venv")

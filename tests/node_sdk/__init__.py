@@ -14,6 +14,6 @@ The comparison needs Node.js 18 or newer, and the SDK in a folder that ``TARGET_
     npm install --ignore-scripts --prefix node-sdk @adobe/target-nodejs-sdk@2.4.3
     TARGET_NODE_SDK=node-sdk python -m pytest tests/node_sdk
 
-This makes 300 calls. With ``-m fuzz`` there are 20,000 calls, and each entry of the two lists must occur; with ``-s``,
-the test prints how often each entry occurred. Another value of ``TARGET_NODE_SEED`` makes other calls.
+The second command makes 300 calls. With ``-m fuzz``, it makes 20,000 calls from the seed ``TARGET_NODE_SEED``, and each
+entry of the two lists must occur; with ``-s``, the test prints how often each entry occurred.
 """

@@ -15,7 +15,7 @@ Json = Any
 
 
 def isolated_calls(call: Json, place: str) -> List[Tuple[Json, Json]]:
-    """Return two calls for each request of ``place``: one for this location alone, and one that traces its attributes.
+    """Return two calls for each request for ``place``: one for this location alone, and one that traces the attributes.
 
     A view and a displayed mbox can be requested several times.
     """

@@ -8,7 +8,7 @@ from tests.node_sdk.causes import causes, isolated_calls
 from tests.node_sdk.shape import experiences, shape_outcome
 
 Json = Any
-#: Makes calls with an artifact and returns their outcomes.
+#: A function that makes calls with an artifact and returns their outcomes.
 Side = Callable[[Json, List[Json]], List[Json]]
 
 

@@ -116,7 +116,7 @@ CALLS: Sequence[D] = [
         "remote parts",
         "* hybrid: *several*all views*",
         "outcome",
-        "A request for all views includes the views that only the edge can decide, even beside other requested views.",
+        "A request for all views includes the views that only the edge can decide, even if it also names views.",
         words("on-device"),
         words("server-side"),
     ),

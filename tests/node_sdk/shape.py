@@ -104,9 +104,10 @@ _LABEL = re.compile(r"A\d{6,7}-\d")
 
 
 def experiences(outcome: Json) -> Dict[str, List[str]]:
-    """Return the labels of the experiences in a shaped outcome, by location; an mbox may have several elements.
+    """Return the labels of the experiences in a shaped outcome, by location.
 
-    An executed offer may have no content, so the labels in the tokens of notifications are added, once per mbox.
+    Elements with the same name share one list. An executed offer may have no content, so the labels in the tokens of
+    notifications are added, once per mbox.
     """
     labels_by_place: Dict[str, List[str]] = {}
     for place, element in elements(outcome["result"]):
