@@ -16,7 +16,7 @@ from tests.comparison.recording import compact, compact_model
 ROOT = Path(__file__).resolve().parent.parent.parent
 BOTH = Path(__file__).parent / "both"
 #: The time limit of a process, in seconds.
-LIMIT = 120
+LIMIT = 300
 
 #: The groups of scenarios in each process, and its server. 1.1.0 uses one host for a whole process (B1).
 PROCESSES: Dict[str, Tuple[str, Callable[[], ContextManager[servers.Server]]]] = {

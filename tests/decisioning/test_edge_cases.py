@@ -433,7 +433,7 @@ def test_long_rules_check_the_time_repeatedly(condition, checks):
 def test_the_time_is_checked_after_16_short_rules(monkeypatch):
     """The time is checked after every 16 rules of an mbox if more follow.
 
-    The check before the first rule is not counted here, because it calls ``check_time`` only if the time is up.
+    The check before the first rule calls ``check_time`` only if the time is up, so it is not counted here.
     """
     checks = []
     monkeypatch.setattr(RequestContext, "check_time", lambda self: checks.append(1))

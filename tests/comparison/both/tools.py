@@ -316,7 +316,6 @@ def modules_as_attributes(package: str) -> Callable[[Environment], Any]:
         command = [sys.executable, "-c", LOOKUP_PROGRAM, json.dumps(paths)]
         return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
-    scenario.limit = 60  # the imports of another process take long on a busy machine
     return scenario
 
 
