@@ -21,7 +21,7 @@ from environment import Environment  # noqa: E402
 
 import delivery_api_client  # noqa: E402
 
-#: Seconds after which a scenario counts as hanging. On a busy machine, the imports of a first call take several seconds.
+#: Seconds after which a scenario counts as hanging. On a busy machine, the imports of a first call take long.
 LIMIT = 30
 
 
