@@ -30,12 +30,12 @@ from target_python_sdk.types import TargetCookie
 if TYPE_CHECKING:
     from target_tools.logger import Log
 
-#: The maximum length of a cookie, and the maximum number of its parts, that are parsed.
+#: Limits for parsing a cookie: its length, and the number of its parts.
 MAX_PARSED_LENGTH = 8192
 MAX_PARSED_PARTS = 10
 #: A cookie that is written is shorter than this, because browsers drop longer ones.
 MAX_WRITTEN_LENGTH = 4096
-#: ``encodeURIComponent`` does not encode these; ``quote`` does not encode ``_.-~`` either.
+#: The characters, besides ``_.-~``, that ``encodeURIComponent`` does not encode. ``quote`` never encodes ``_.-~``.
 SAFE_CHARACTERS = "!*'()"
 #: The characters of most ids, which need no encoding.
 UNQUOTED = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)

@@ -351,13 +351,13 @@ if TYPE_CHECKING:
         """The options of a blocking call as keyword arguments, instead of a dict."""
 
     class OfferCallbackKeywords(CallbackOptions, extra_items=_NotAnOption):  # type: ignore[call-arg]
-        """The options of a call with a callback as keyword arguments, instead of a dict."""
+        """The options of a call with a callback, as keyword arguments instead of a dict."""
 
     class CallKeywords(_CallKeywords, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
         """The options of a call except ``callback`` as keyword arguments, in addition to a dict or instead of one."""
 
     class CallbackKeywords(_CommonCallOptions, _AnswerCallbackOption, extra_items=_NotAnOption):  # type: ignore[call-arg]
-        """The options of a call with a callback as keyword arguments, in addition to a dict."""
+        """The options of a call with a callback, as keyword arguments in addition to a dict."""
 
     class UncheckedKeywords(_CallKeywords, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
         """The options of a call as keyword arguments, in addition to a dict whose keys are not known."""
@@ -371,4 +371,4 @@ if TYPE_CHECKING:
     class AttributesCallbackKeywords(  # type: ignore[call-arg]
         AttributesCallbackOptions, total=False, extra_items=_NotAnOption
     ):
-        """The options of ``get_attributes`` with a callback as keyword arguments."""
+        """The options of ``get_attributes`` with a callback, as keyword arguments."""
