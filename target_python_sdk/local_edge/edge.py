@@ -291,7 +291,7 @@ class LocalEdge:
         return self._access.cors_headers(head.headers)
 
     def _publish_request(self, head: RequestHead, reply: Reply, seconds: float) -> None:
-        # A page request is published only above status 400: the page itself shows a mistake in its form (400).
+        # The page itself shows the mistakes in its form, which have the status 400.
         if _is_page(head.path) and reply.status <= 400:
             return
         data = {"method": head.method, "path": head.path, "status": reply.status}

@@ -10,7 +10,7 @@ from target_tools.clock import timestamp_problem
 
 logger = getLogger("adobe.target.local_edge")
 
-#: Smaller timestamps are placeholders, and not times in seconds, which would be before March 1973.
+#: A smaller timestamp is a placeholder: as a time in seconds, it would be before March 1973.
 MIN_SECONDS = 100_000_000
 
 

@@ -62,7 +62,7 @@ class AccessPolicy:
         return Refusal(403, f"foreign origin {origin[:100]!r}: name it with --origin or origins=[...]")
 
     def cors_headers(self, headers: Mapping[str, str]) -> Dict[str, str]:
-        """Return the headers with which pages of a named origin can read a reply."""
+        """Return the headers that let a page of one of ``origins`` read a reply."""
         origin = headers.get("origin", "")
         if origin not in self.origins:
             return {"Vary": "Origin"} if self.origins else {}
@@ -74,7 +74,7 @@ class AccessPolicy:
         }
 
     def preflight_headers(self, method: str, headers: Mapping[str, str]) -> Optional[Dict[str, str]]:
-        """Return the headers of the reply to a preflight request of a named origin, or None for other requests."""
+        """Return the headers of the reply to a preflight request from one of ``origins``, or None for other requests."""
         requested = headers.get("access-control-request-method")
         if method != "OPTIONS" or requested is None or headers.get("origin") not in self.origins:
             return None

@@ -39,7 +39,7 @@ class Application(NamedTuple):
     poll: Callable[[], None]
 
 
-#: What ``socketserver`` calls a request: the socket of a connection, or the packet and the socket of a datagram.
+#: A request in the terms of ``socketserver``: the socket of a connection, or the packet and the socket of a datagram.
 _Request = Union[socket.socket, Tuple[bytes, socket.socket]]
 
 

@@ -80,7 +80,7 @@ def environ_of(request: Any) -> Optional[Dict[str, Any]]:
 def environ_of_scope(scope: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the variables that this module reads for the ASGI scope of an HTTP request or a WebSocket."""
     environ: Dict[str, Any] = {
-        "wsgi.url_scheme": scope.get("scheme", "http").replace("ws", "http"),  # of a WebSocket: ws or wss
+        "wsgi.url_scheme": scope.get("scheme", "http").replace("ws", "http"),  # a WebSocket has ws or wss
         "QUERY_STRING": scope.get("query_string", b""),
     }
     path, root = scope.get("path", ""), scope.get("root_path", "")

@@ -34,7 +34,7 @@ class CookieOptions(NamedTuple):
     """Whether scripts cannot read the cookies. at.js needs to read them."""
 
     secure: Optional[bool] = None
-    """Whether browsers send the cookies by https only. None means: if the request came by https."""
+    """Whether browsers send the cookies by https only. None: only if the request came by https."""
 
     def header(self, name: str, value: str, max_age: int, https: bool) -> Header:
         """Return the ``Set-Cookie`` header of a cookie."""

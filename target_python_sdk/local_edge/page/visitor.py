@@ -188,7 +188,10 @@ def _clause(clause: Clause) -> Json:
 
 
 def delivery_request(content: EdgeContent, visitor: Visitor) -> DeliveryRequest:
-    """Return the request for the location in the form; without one, for ``MAX_LOCATIONS`` mboxes and views at most."""
+    """Return the request for the location in the form. If it names none, request all mboxes and views.
+
+    At most ``MAX_LOCATIONS`` mboxes and as many views are requested.
+    """
     artifact = content.artifact
     all_locations = [("mbox", name) for name in artifact.mboxes] + [("view", name) for name in artifact.views]
     requested = [visitor.location] if visitor.location[0] else all_locations
