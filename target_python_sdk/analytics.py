@@ -49,7 +49,7 @@ def data_insertion_url(
 
     :param answer: The answer of a call with client-side logging.
     :param report_suite: The id of the report suite, or several ids, separated by commas.
-    :param tracking_server: The host that collects the data, without a scheme. By default, the request's.
+    :param tracking_server: The host that collects the data, without a scheme. By default, the one in the request.
     :param details: The payloads to report, for example ``[metric.analytics]`` for a click. By default, those of the
         displays: ``answer.analytics_details``.
     :param page_url: The URL of the page, which Analytics shows in reports.

@@ -41,7 +41,7 @@ def add_parser(commands: "Commands") -> None:
 
 
 def _refuse_edge(url: str) -> NoReturn:
-    """Reject ``--edge``, which ``offers`` has. The error shows the command that downloads the rules of the edge."""
+    """Reject ``--edge``, an argument of ``offers``. The error shows the command that downloads the edge's rules."""
     from target_python_sdk.local_edge.activities import file_path  # noqa: PLC0415 - not needed for the help
 
     try:

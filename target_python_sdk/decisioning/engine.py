@@ -278,7 +278,7 @@ class DecisionBuilder:
         return options
 
     def _report_display(self, mbox: str, rule: CompiledRule) -> List[Display]:
-        """Record that the offer of ``rule`` was displayed, once per mbox. Return a list of the new display, if any."""
+        """Record that the offer of ``rule`` was displayed, once per mbox. Return a list with the new display, or an empty list."""
         tokens = [option.event_token for option in rule.options if option.event_token]
         new = [token for token in dict.fromkeys(tokens) if (mbox, token) not in self._displayed]
         if not new:
