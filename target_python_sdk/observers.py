@@ -123,7 +123,7 @@ class ExposureLogger:
 
 
 class Exposure(NamedTuple):
-    """The items of the dict ``target_exposure``, which is an attribute of each log record."""
+    """The items of the dict ``target_exposure``, an attribute of the log record of each exposure."""
 
     kind: str
     """``mbox``, ``view`` or ``page_load``."""

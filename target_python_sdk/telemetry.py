@@ -114,7 +114,7 @@ class Telemetry:
         self._waiting: Deque[Record] = deque(maxlen=MAX_RECORDS)
         #: Number of requests with entries that the edge has refused since entries were last accepted or dropped.
         self._refusals = 0
-        #: Monotonic times: the timer sends nothing before the first, and no timer is started before the second.
+        #: Monotonic times before which the timer sends nothing, and before which no timer is started.
         self._next_attempt = self._next_timer_start = 0.0
         #: Contains True while there is no timer. The thread that takes it starts one.
         self._has_no_timer: List[bool] = [True]

@@ -278,7 +278,10 @@ class DecisionBuilder:
         return options
 
     def _report_display(self, mbox: str, rule: CompiledRule) -> List[Display]:
-        """Record that the offer of ``rule`` was displayed, once per mbox. Return a list with the new display, or an empty list."""
+        """Record that the offer of ``rule`` was displayed, once per mbox.
+
+        Return a list with the new display, or an empty list.
+        """
         tokens = [option.event_token for option in rule.options if option.event_token]
         new = [token for token in dict.fromkeys(tokens) if (mbox, token) not in self._displayed]
         if not new:

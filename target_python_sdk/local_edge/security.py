@@ -74,7 +74,7 @@ class AccessPolicy:
         }
 
     def preflight_headers(self, method: str, headers: Mapping[str, str]) -> Optional[Dict[str, str]]:
-        """Return the headers of the reply to a preflight request from one of ``origins``, or None for other requests."""
+        """Return the headers of the reply to a preflight request from one of ``origins``; None for other requests."""
         requested = headers.get("access-control-request-method")
         if method != "OPTIONS" or requested is None or headers.get("origin") not in self.origins:
             return None
