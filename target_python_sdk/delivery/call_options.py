@@ -33,8 +33,8 @@ if TYPE_CHECKING:  # the first client imports the options
     from target_python_sdk.delivery.visitor_protocol import Visitor
 
 
-#: Matches the start of Target's cookie, which is the name of its first part. Text with another start is a whole
-#: ``Cookie`` header, or a different cookie. Compiled on first use.
+#: Matches the start of Target's cookie: the name of the first part, and ``#``. Other text is a whole ``Cookie`` header
+#: or a different cookie. Compiled on first use.
 _COOKIE_START = r'"?[A-Za-z0-9_.-]+(?:#|%23)'
 #: Parts of a request. If they are among the options, the caller passed the request itself instead of the options.
 _REQUEST_PARTS = frozenset(["execute", "prefetch", "notifications", "telemetry", "context"])
@@ -71,7 +71,7 @@ def call_options(
 ) -> Call:
     """Return the parsed options of a call. Raises ``OptionError``.
 
-    If the request is not required, its default is an empty one.
+    Without ``requires_request``, a missing request becomes an empty one.
     """
     if not options:
         if requires_request:
@@ -134,9 +134,9 @@ def check_parts(request: DeliveryRequest, hint: str = "") -> None:
 
 
 def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
-    """Return a copy of ``request`` that also executes each mbox of ``names`` that it does not ask for yet.
+    """Return ``request`` with the missing mboxes of ``names`` added to ``execute``, in a copy.
 
-    Indexes start at 1, as in 1.1.0. If the request has mboxes, ``prepare`` continues their indexes.
+    Their indexes start at 1, as in 1.1.0. If ``execute`` already has mboxes, ``prepare`` continues their indexes.
     """
     execute, prefetch = request.execute, request.prefetch
     executed = (execute.mboxes if execute is not None else None) or []
@@ -178,7 +178,7 @@ def parse_mbox_names(mbox_names: Iterable[str]) -> List[str]:
 def parse_names(names: Iterable[str], argument: str, expected: str, list_hint: str = "") -> List[str]:
     """Return the names of mboxes or views as a list of text.
 
-    Raises ``OptionError``, which names ``argument``, and has ``list_hint`` if a name is a list.
+    Raises ``OptionError``. Its text contains ``argument`` and, if a name is a list, ``list_hint``.
     """
     is_list = isinstance(names, (list, tuple))  # first, because isinstance is slow for abstract classes
     if not is_list and (not isinstance(names, Iterable) or isinstance(names, (str, bytes, Mapping))):

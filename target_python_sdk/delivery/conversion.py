@@ -75,7 +75,7 @@ class _NotConvertible(Exception):
 def convert_request(request: Union[DeliveryRequest, Mapping[str, Any]]) -> DeliveryRequest:
     """Return ``request`` with a model for each part and a JSON value for each value.
 
-    A dict has the keys of the Delivery API, or the names of the attributes. Raises ``OptionError``, which names the
+    The keys of a dict are the field names of the Delivery API or of the models. Raises ``OptionError``, which names the
     place, for a part of another type and for values that JSON cannot hold.
     """
     if type(request) is DeliveryRequest and plain_check(DeliveryRequest)(request):
@@ -204,7 +204,7 @@ def hint_text(value: Given) -> Optional[str]:
 
 
 def json_value(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one for each kind of value
-    """Return ``value`` in the types that ``json`` writes, unchanged if it has them. Raises ``_NotConvertible``."""
+    """Return ``value`` converted to the types that ``json`` can write. Raises ``_NotConvertible``."""
     kind = value.__class__
     if kind is str or kind is bool or value is None:
         return value
@@ -295,7 +295,7 @@ def _converters(cls: Type[Model]) -> Dict[str, Converter]:
 
 @functools.lru_cache(maxsize=256)
 def plain_check(cls: Type[Model]) -> Callable[[Any], bool]:
-    """Generate a function that returns whether a model needs no conversion, because it has only the usual values.
+    """Generate a function that returns True if all values of a model have the usual types, so it needs no conversion.
 
     The function runs in every call, so it reads each field by name and calls nothing but the checks of nested models.
     It may return False for a model that needs no conversion.

@@ -4,9 +4,9 @@ The ``mbox`` cookie is ``session#<id>#<expires>|PC#<device id>#<expires>``. Name
 ``encodeURIComponent``, because at.js reads the same cookie. ``expires`` is in seconds since 1970. A cookie from a
 browser is parsed under limits and never raises an error; invalid parts are ignored.
 
-The device id and the ``mboxEdgeCluster`` cookie name the cluster that stores the visitor's profile. This hint is
-untrusted text, and becomes part of a host name. It must be a short run of letters, digits and inner hyphens; any other
-hint is ignored and counted.
+The device id and the ``mboxEdgeCluster`` cookie name the cluster that stores the visitor's profile. This name, the
+location hint, is untrusted text and becomes part of a host name. A hint that is not a short run of letters, digits and
+inner hyphens is ignored and counted.
 """
 
 import math
@@ -74,12 +74,12 @@ def parse_expiry(text: str) -> Optional[float]:
 
 
 def has_expired_device_id(cookie: str, parts: Mapping[str, str]) -> bool:
-    """Return whether the device id in ``cookie`` has expired. ``parts`` are those that have not."""
+    """Return whether the device id in ``cookie`` has expired. ``parts`` are the parts that have not expired."""
     return DEVICE_ID_COOKIE not in parts and DEVICE_ID_COOKIE in parse_target_cookie(cookie, 0)
 
 
 def log_missing_device_id(cookie: str, parts: Mapping[str, str], log: "Log") -> None:
-    """Log once why the device id in ``cookie`` is ignored. A cookie with only a session is complete."""
+    """Log once why the device id in ``cookie`` is ignored. A cookie without a device id is not logged."""
     if has_expired_device_id(cookie, parts):
         if log.first_time("expired cookie"):
             log.debug("The device id in the option 'target_cookie' has expired and is ignored. %s", _LATER)

@@ -91,7 +91,7 @@ class EdgeAnswer(NamedTuple):
     """The edge's answer, and what the client learns from it."""
 
     response: DeliveryResponse
-    #: The cluster that answered; None if the visitor's cookie, id or hint chose it.
+    #: The cluster that answered; None if it is unknown, or if the visitor's cookie, id or hint chose it.
     edge_cluster: Optional[str]
     attempts: int
     #: The timings of the last attempt; None if a test has replaced ``DeliveryApi``.
@@ -145,7 +145,7 @@ def delivery_response(reply: HttpReply) -> DeliveryResponse:
 
 
 def notification_response(reply: HttpReply) -> DeliveryResponse:
-    """Return the edge's answer to notifications. Only its host is read, so the other fields need not be valid."""
+    """Return the edge's answer to notifications. Only ``edgeHost`` is read, so the other fields need not be valid."""
     return DeliveryResponse(edge_host=_json_body(reply).get("edgeHost"))
 
 
@@ -193,7 +193,7 @@ def request_edge(
 
 
 class PayloadLogger:
-    """A ``send`` function that logs each request and its reply.
+    """A ``send`` function that logs each request and its reply at DEBUG level.
 
     While ``outages`` is not empty, ``on_answer`` is called after each reply, unless its status means that the origin is
     down.
@@ -235,6 +235,6 @@ class PayloadLogger:
         return reply
 
     def _body(self, body: bytes) -> LazyText:
-        # A log record may be kept for long, so this function must not hold a reference to the client.
+        # A log record may be kept for a long time, so this function must not hold a reference to the client.
         is_shown = self._log_payloads
         return LazyText(lambda: escape_text(body, MAX_LOGGED_LENGTH) if is_shown else redacted_body(body))

@@ -50,9 +50,9 @@ def look_up(geo: Geo, request: HttpRequest, send: Send, deadline: Deadline) -> O
 
 
 def geo_from_headers(headers: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
-    """Return the location in the CDN's headers as a dict with the JSON names of ``Geo``, or None if they have none.
+    """Return the location in the CDN's headers as a dict with the JSON names of ``Geo``, or None if it is unknown.
 
-    It also reads the JSON of the geo service, whose keys are the names of these headers.
+    ``headers`` may also be the JSON of the geo service: its keys are the names of these headers.
     """
     forwarded_for = _text(headers.get("x-forwarded-for"))
     geo = {

@@ -13,7 +13,7 @@ from target_tools.clock import Deadline, monotonic
 from target_tools.http.messages import HttpRequest, Send
 from target_tools.schema.model import copy_with
 
-#: The share of a timeout that is reserved for a decision after a request, and its maximum in seconds.
+#: The time that is reserved for a decision after a request: a share of the timeout, but at most this many seconds.
 _RESERVE, _MAX_RESERVE = 0.1, 0.2
 
 
@@ -34,7 +34,7 @@ class Decision(NamedTuple):
     response: DeliveryResponse
     #: The parts that could not be decided.
     remote: RemoteParts
-    #: The displays to report to the edge, with the notifications of the request; None if there is nothing to report.
+    #: The displays to report, together with the request's notifications and telemetry; None if nothing is reported.
     displays: Optional[List[Display]]
     #: The visitor's location, if it was looked up.
     geo: Optional[Geo]

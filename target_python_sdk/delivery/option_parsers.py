@@ -254,7 +254,7 @@ def observers(option: str, value: OptionValue) -> Tuple[Callable[..., object], .
 
 
 def callback(argument: str) -> Parser[Callable[..., object]]:
-    """Return a parser that accepts callables with one argument. Error texts describe it as ``argument``."""
+    """Return a parser that accepts callables with one argument, which ``argument`` describes in error texts."""
 
     def parse(option: str, value: OptionValue) -> Callable[..., object]:
         if not callable(value):
@@ -290,7 +290,7 @@ def warn_unknown_events(events: Mapping[str, Callable[..., object]], log: Log) -
 def _event_suggestion(name: str) -> str:
     """Return a hint with up to two events that ``name`` may stand for; empty for an event of an application.
 
-    A name may stand for an event if it is similar to the event's name, or is one word of it.
+    A name may stand for an event whose name is similar or contains it as a word.
     """
     import difflib  # noqa: PLC0415 - only mistakes need it
 
@@ -322,7 +322,7 @@ name_set = parser("a list of names", _name_set)
 
 
 def drop_empty(options: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the options without None and empty text, which ``os.environ.get(…, "")`` returns for "not given"."""
+    """Return the options that are neither None nor empty text, which is what ``os.environ.get(…, "")`` may return."""
     return {
         name: value
         for name, value in options.items()
@@ -362,7 +362,7 @@ def warn_unknown_options(options: Mapping[str, Any], parsers: Mapping[str, Optio
 
 
 def parse_options(options: Mapping[str, Any], parsers: Mapping[str, Optional[Parser[Any]]], log: Log) -> Dict[str, Any]:
-    """Return the parsed values of the options that ``parsers`` names. An option with the parser None has no effect.
+    """Return the parsed values of the options that ``parsers`` names. Options whose parser is None are skipped.
 
     Logs a time limit of a few milliseconds, which is probably a mistake, once for each option.
     """

@@ -293,11 +293,11 @@ CallOptionName = Literal[
 
 
 class _NotAnOption:
-    """A type that no value but ``Any`` has."""
+    """A type without values. Only ``Any`` is compatible with it."""
 
 
-#: The type of the values of options in a ``Dict[str, Any]``. With it, type checkers accept such a dict, and name a
-#: misspelled key of a dict literal. Otherwise, they would only say that no overload matches.
+#: The value type of options that are passed as a ``Dict[str, Any]``. Only ``Any`` satisfies the bound, so type checkers
+#: accept such a dict, and still name a misspelled key in a dict literal instead of saying that no overload matches.
 UncheckedT = TypeVar("UncheckedT", bound=_NotAnOption)
 
 
@@ -336,7 +336,8 @@ class AttributesCallbackOptions(_CommonCallOptions, _AttributesCallbackOption, t
 
 if TYPE_CHECKING:
     # pyright names a misspelled keyword, because ``extra_items`` gives it a type that no value has. Without
-    # ``extra_items``, pyright only says that no overload matches. mypy ignores it, and always names the keyword.
+    # ``extra_items``, pyright only says that no overload matches. mypy ignores ``extra_items`` and always names a
+    # misspelled keyword.
 
     class ClientKeywords(_OptionalOptions, total=False, extra_items=_NotAnOption):  # type: ignore[call-arg]
         """The options of ``TargetClient.create`` as keyword arguments, in addition to a dict or instead of one."""

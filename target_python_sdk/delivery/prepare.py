@@ -205,7 +205,7 @@ def _page_state(data_id: Optional[str], call: Call, settings: ClientSettings) ->
 
 
 def state_of_data_id(data_id: str, consumer_id: Optional[str]) -> Dict[str, Any]:
-    """Return the page's state for ``data_id``, which has one consumer. The caller puts it under the organization id."""
+    """Return the page's state for one organization, with ``data_id`` and its consumer."""
     consumer = _DEFAULT_CONSUMER if consumer_id is None else f"payload:{consumer_id}"
     return {
         "sdid": {
@@ -324,7 +324,7 @@ def numbered(mboxes: List[MboxRequest]) -> List[MboxRequest]:
 
 
 def _notifications(given: DeliveryRequest, ids: UuidGenerator, log: Log, hint: str) -> Optional[List[Notification]]:
-    """Return the notifications that can be sent, with the id and the timestamp that they lack.
+    """Return the notifications that can be sent, each with an id and a timestamp.
 
     The others are logged and left out, as in 1.1.0. Raises ``OptionError`` if none is left and no offers are requested.
     """

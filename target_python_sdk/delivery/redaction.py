@@ -52,7 +52,7 @@ def _redacted(value: Json, field: str, free: bool = False) -> Json:
 
 
 def personal_values(prepared: PreparedRequest) -> Set[str]:
-    """Return the session id, the visitor's ids, addresses and parameters of a request."""
+    """Return the values that may identify the visitor: the session id, other ids, addresses and parameters."""
     texts = [prepared.session_id, *_personal_texts(prepared.request.to_json(), False)]
     return {text for text in texts if text.strip()}
 

@@ -59,7 +59,7 @@ def parse_visitor_cookie(text: Optional[str], organization_id: str, now: float) 
 
 
 def _cookie_value(text: str, organization_id: str) -> str:
-    """Return the value of the organization's cookie in ``text``, which is that value, or pairs of names and values."""
+    """Return the value of the organization's cookie. ``text`` is this value itself, or pairs of names and values."""
     if "=" not in text[:MAX_HEADER_LENGTH].partition("|")[0]:
         return text
     if len(text) > MAX_HEADER_LENGTH:

@@ -18,7 +18,7 @@ class Visitor(Protocol):
     """An Experience Cloud visitor."""
 
     def get_visitor_values(self) -> Mapping[str, Any]:
-        """Return MCMID, the Experience Cloud id, and Audience Manager's location hint MCAAMLH and blob MCAAMB."""
+        """Return the Experience Cloud id (MCMID), and Audience Manager's location hint (MCAAMLH) and blob (MCAAMB)."""
         ...
 
     def get_state(self) -> Mapping[str, Any]:
@@ -26,7 +26,7 @@ class Visitor(Protocol):
         ...
 
     def get_supplemental_data_id(self, consumer_id: str) -> str:
-        """Return the id that joins the hits of Analytics to the call."""
+        """Return the id that links Analytics hits to the call."""
         ...
 
 
