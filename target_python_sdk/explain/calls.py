@@ -103,7 +103,7 @@ def _location_names(locations: Iterable[str], list_hint: str = "") -> List[str]:
 
 
 def _with_locations(request: DeliveryRequest, names: Sequence[str], artifact: Artifact) -> DeliveryRequest:
-    """Return a copy of ``request`` that also asks for the ``names`` that it does not ask for yet.
+    """Return a copy of ``request`` that also asks for the missing ``names``.
 
     A name can be both an mbox and a view; then both are added. An unknown name counts as an mbox.
     """

@@ -134,7 +134,7 @@ class _LocationExplainer:
         return result if self._rules else f"{result}; this {kind} has no activities"
 
     def _explain_rule(self, rule: CompiledRule, priority: int) -> RuleExplanation:
-        """Return the explanation of a rule. Its ``reason`` is still empty, because that also depends on other rules."""
+        """Return the explanation of a rule. Its ``reason`` is still empty, because it also depends on other rules."""
         context = self._record.context
         context.enter_activity(rule.activity)
         condition = rule.document.get("condition")

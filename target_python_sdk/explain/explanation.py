@@ -8,8 +8,8 @@ from target_tools.rules.javascript import Value
 
 #: The maximum number of rules of a location that ``str`` shows.
 MAX_RULES = 40
-#: ``str`` shortens clauses to ``_MAX_CLAUSE`` characters. It shows the values in a column, to the right of all clauses
-#: of up to ``_MAX_WIDTH`` characters.
+#: ``str`` shortens clauses to ``_MAX_CLAUSE`` characters and shows their values in a column on the right. Values of
+#: clauses with more than ``_MAX_WIDTH`` characters are not aligned.
 _MAX_CLAUSE, _MAX_WIDTH = 300, 60
 
 
@@ -30,7 +30,7 @@ class Seen(NamedTuple):
 
 
 class Clause(NamedTuple):
-    """One clause of an audience, or a part of one. All clauses of an audience must hold."""
+    """One clause of an audience, or a part of a clause. All clauses of an audience must hold."""
 
     #: Whether it held for this visitor.
     held: bool
@@ -41,7 +41,7 @@ class Clause(NamedTuple):
     #: The operator that joins ``parts``: "or" or "and"; "" if there are no parts.
     join: str = ""
     parts: Tuple["Clause", ...] = ()
-    #: The reason why it could not be evaluated; empty if it could.
+    #: The reason why the clause could not be evaluated; otherwise empty.
     problem: str = ""
 
 
@@ -140,7 +140,7 @@ class LocationExplanation(NamedTuple):
 
     @property
     def chosen(self) -> List[RuleExplanation]:
-        """The rules whose experiences the visitor gets. Page loads and views can have several."""
+        """The rules whose experiences the visitor gets. Some locations, such as views, can have several."""
         return [rule for rule in self.rules if rule.chosen]
 
     @property

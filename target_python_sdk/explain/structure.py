@@ -177,7 +177,7 @@ def constant_truth(condition: Json) -> Optional[bool]:
 
 
 def split(condition: Json, depth: int = 0) -> Tuple[str, List[Json]]:
-    """Return the operator that joins the parts of ``condition``, ``and`` or ``or``, and the parts.
+    """Return the operator (``and`` or ``or``) that joins the parts of ``condition``, and the parts.
 
     If the condition has only one part, such as a comparison, a range or a choice, the operator is an empty string.
     """

@@ -65,7 +65,7 @@ def _suspicious_values(activity: Mapping[str, Any], place: str) -> Iterator[Find
 
 
 def _problem(document: Mapping[str, Any]) -> List[Finding]:
-    """Return a list of the first mistake in the structure of a document, if any."""
+    """Return a list with the first mistake in the structure of a document, or an empty list."""
     try:
         parse_activities(document)
     except OptionError as error:

@@ -1,9 +1,9 @@
 """Computes the share of visitors that a change of the artifact affects.
 
 If a location has no audiences and no properties, or if the attributes of the visitors are given, the share is exact: it
-is computed from the ranges of the experiences. Otherwise, visitors are simulated. They are also simulated if the client
-code changes, or if there are too many combinations of ranges. Attributes that are not given are drawn from the values
-in the audiences.
+is computed from the ranges of the experiences. Otherwise, visitors are simulated, and their attributes are drawn from
+the values in the audiences. Visitors are also simulated if the client code changes, if an audience depends on the
+bucket, or if there are too many combinations of ranges.
 """
 
 import json
@@ -141,7 +141,7 @@ class ArtifactComparison:
         return LocationEffect(*pair.place, other, _without_noise(same_experience - same), "exact")
 
     def _simulate(self, pairs: Sequence["LocationPair"], progress: Optional[Progress]) -> Iterator[LocationEffect]:
-        """Yield the effects at locations for which the ranges are not sufficient."""
+        """Yield the simulated effects at the locations ``pairs``."""
         counts = [[0, 0] for _ in pairs]
         draws = [None if self._attributes is not None else pair.sampler() for pair in pairs]
         for number in range(self._visitors if pairs else 0):

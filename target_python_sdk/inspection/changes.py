@@ -144,7 +144,7 @@ class _Pair(NamedTuple):
             yield text if len(own) == len(self.places) else f"{text} (at {', '.join(own)})"
 
     def common_change(self, what: str, words: _Describe, names: Mapping[str, str]) -> Iterator[str]:
-        """Yield the change of an aspect that is the same for all experiences, or else the change of each experience."""
+        """Yield one change if the aspect is the same for all experiences, else the changes of each experience."""
         both = [[rule for place in self.places for rule in each.locations[place]] for each in (self.old, self.new)]
         if all(len({words([rule]) for rule in rules}) == 1 for rules in both):
             yield from _change(what, words, *both)

@@ -12,7 +12,7 @@ from target_tools.rules.operators import OPERATORS
 from target_tools.typing_compat import Json
 
 _KNOWN = (*OPERATORS, *LOOP_OPERATORS, *GROWING_OPERATORS)
-#: Names that operators have in other languages, and the operators of JSON-logic.
+#: Names of operators in other languages, with the corresponding operators of JSON-logic.
 _OTHER_NAMES = {"=": "==", "equals": "==", "<>": "!=", "not": "!", "&&": "and", "||": "or", "contains": "in"}
 #: The minimum and maximum number of arguments. Operators that are not listed take any number.
 _COUNTS: Mapping[str, Tuple[int, int]] = {
@@ -106,7 +106,7 @@ def _effect(name: str, truth: bool) -> str:
 
 
 def _flat(name: str, arguments: Sequence[Any], place: str, depth: int) -> Iterator[Tuple[str, Comparison]]:
-    """Yield the comparisons with constants among the arguments, and those in nested operations called ``name``."""
+    """Yield the comparisons with constants in an operation called ``name`` and in nested operations of this name."""
     for index, argument in enumerate(arguments):
         at = f"{place}[{index}]"
         compared, found = comparison(argument), operation(argument)

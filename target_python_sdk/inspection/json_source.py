@@ -21,7 +21,7 @@ _Object.__name__ = "object"
 
 
 class Unparsable(Exception):
-    """Raised if a file does not contain JSON. Its finding is the reason."""
+    """Raised if a file cannot be parsed as JSON. ``finding`` contains the reason."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(str(finding))

@@ -31,7 +31,7 @@ class PlacedRule(NamedTuple):
 
     @property
     def buckets(self) -> Share:
-        """The buckets that match the rule."""
+        """The buckets that the rule includes."""
         return _ALL_BUCKETS if self.share is None else self.share
 
 
@@ -74,7 +74,7 @@ def _check_ranges(rules: Sequence[PlacedRule]) -> Iterator[Finding]:
 
 
 def _unreachable(activities: Sequence[Sequence[PlacedRule]]) -> Iterator[Finding]:
-    """Yield a finding for each activity after an activity that gives every visitor an experience."""
+    """Yield a finding for each activity that is preceded by one that gives every visitor an experience."""
     covering: List[PlacedRule] = []  # one rule of each activity that gives every visitor an experience
     for own in activities:
         for earlier in covering:

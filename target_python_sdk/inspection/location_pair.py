@@ -109,7 +109,7 @@ class LocationPair(NamedTuple):
         )
 
     def reads_bucket_in_audience(self) -> bool:
-        """Return whether a condition depends on the bucket other than by a range."""
+        """Return whether a condition depends on the bucket in another way than by a range."""
         return any("allocation" in variables(_condition_parts(rule.rule)[1]) for rule in self._rules())
 
     def independent_parts(self) -> "List[LocationPair]":
@@ -227,7 +227,7 @@ def _atoms_of(rules: Sequence[BucketedRule]) -> List[Tuple[float, float]]:
 
 
 def _ranges(limits: Set[float]) -> Iterator[Tuple[int, int]]:
-    """Yield the ranges between the limits, in hundredths. A comparison has the same result in a whole range."""
+    """Yield the ranges between the limits, in hundredths. All buckets in a range compare alike."""
     starts = {0}
     for limit in limits:
         hundredths = round(limit * 100, 6)

@@ -95,7 +95,7 @@ def _check_macros(content: str, place: str) -> Iterator[Finding]:
             problem = "expected letters, digits, '_' and '.'" if name else "it has no name"
             yield Finding(place, f"the macro {'${' + name[:40] + '}'!r} is not replaced: {problem}")
         elif name not in _MACROS and "." in name and not name.startswith("mbox."):
-            # The name may be that of a parameter, so it is a mistake only if it is close to that of a macro.
+            # The name may belong to a parameter, so it counts as a mistake only if it resembles the name of a macro.
             close = difflib.get_close_matches(name.lower(), _MACROS, 1, 0.85)
             if close:
                 yield Finding(place, f"unknown macro {'${' + name + '}'!r}; did you mean {'${' + close[0] + '}'!r}?")

@@ -15,7 +15,7 @@ _MAX_DEPTH = 110
 
 
 class VisitorSampler:
-    """Draws visitors. For each variable, the values in the conditions and one other value are equally likely."""
+    """Draws visitors. All possible values of a variable are equally likely; ``_choices`` returns them."""
 
     def __init__(self, conditions: Iterable[Json], seed: int = 0) -> None:
         values: Dict[str, List[Any]] = {}

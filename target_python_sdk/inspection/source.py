@@ -11,7 +11,7 @@ from target_python_sdk.local_edge.validation import JsonValue, check_text, error
 from target_python_sdk.types import Geo
 from target_tools.errors import InvalidArtifact
 
-#: The client code for an artifact that does not name one. It is that of the examples.
+#: The client code for an artifact that does not name one. The examples use the same code.
 DEFAULT_CLIENT = "acmeclient"
 
 

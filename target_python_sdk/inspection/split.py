@@ -230,7 +230,7 @@ class _LocationCounts:
             self._without_offer += 1
 
     def result(self, visitors: int, traffic: Traffic) -> LocationSplit:
-        """Return the counts of all visitors."""
+        """Return the split at this location. ``visitors`` is the number of all visitors."""
         rules: Dict[Any, List[CompiledRule]] = {}
         for each in self._location.rules:
             rules.setdefault(each.rule.activity.id, []).append(each.rule)
