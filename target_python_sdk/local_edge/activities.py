@@ -11,7 +11,7 @@
           {"name": "A", "share": 50, "offer": {"html": "<b>Hello</b>"}},
           {"name": "B", "share": 50, "offer": {"json": {"text": "Hello"}}}]}]}
 
-``locations`` are mboxes (``target-global-mbox`` is the page load), ``views`` are views of
+``locations`` are mboxes (``target-global-mbox`` is the page load), and ``views`` are views of
 a single-page application. Visitors outside the shares get no offer. Without any
 ``share``, all experiences get an equal part of the visitors. An experience without an
 ``offer`` shows the default content.
@@ -185,7 +185,10 @@ def parse_activities(document: JsonValue) -> Activities:
 
 
 def parse_geo(value: JsonValue) -> Dict[str, Any]:
-    """Validate a place, a dict with the keys of ``context.geo``. Returns ``{}`` for None; raises ``OptionError``."""
+    """Validate and return a location as a dict with the keys of ``context.geo``; None becomes ``{}``.
+
+    Raises ``OptionError``.
+    """""
     if value is None:
         return {}
     geo = check_object(value, "geo", GEO_KEYS)

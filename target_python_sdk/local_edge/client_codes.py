@@ -12,7 +12,7 @@ MAX_CODES = 100
 
 
 class ClientCodes:
-    """Warns once about each client code that differs from that of the content."""
+    """Warns once about each client code that differs from the code of the content."""
 
     def __init__(self, feed: EventFeed) -> None:
         self._feed = feed

@@ -100,7 +100,7 @@ def _findings_in_rules(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _log_findings(findings: Iterable[Finding]) -> None:
-    """Log each problem once: the rules of an artifact repeat the audience of their activity."""
+    """Log each problem once, because all rules of an activity repeat its audience."""
     by_problem: Dict[str, List[Finding]] = {}
     for finding in findings:
         by_problem.setdefault(finding.problem, []).append(finding)

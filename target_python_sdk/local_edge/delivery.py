@@ -40,7 +40,7 @@ _NOTHING_FORCED: Mapping[Name, Name] = {}
 
 
 class EdgeAnswer(NamedTuple):
-    """The answer to a delivery request, and the displays that it counts: those of executed offers."""
+    """The answer to a delivery request, and the displays of executed offers, which the edge counts."""
 
     response: Json
     displays: List[RecordedEvent]
@@ -99,7 +99,7 @@ def build_response(
         details.add_edge_fields(response.get(mode, {}), mode)
     for view in reversed((request.prefetch and request.prefetch.views) or ()):
         for decided in response["prefetch"].get("views", ()):
-            # Activities have no keys, so a view has the key of the request.
+            # The rules contain no keys of views, so the answer repeats the key in the request.
             if view.key and view.name in (None, decided["name"]):
                 decided["key"] = view.key
     if request.notifications is not None:

@@ -112,7 +112,7 @@ class LocalEdge:
         self._events: Recording[RecordedEvent] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)
 
     def load(self, activities: ActivitiesSource) -> None:
-        """Serve other activities from now on. If it raises ``OptionError``, the edge keeps the current ones."""
+        """Serve other activities from now on. If they are invalid, raise ``OptionError`` and keep the current ones."""""
         reloader = None
         if self._reloads and isinstance(activities, (str, Path)):
             reloader = FileReloader(
@@ -161,7 +161,7 @@ class LocalEdge:
         listed_activities_only: bool = False,
         any_audience: bool = True,
     ) -> str:
-        """Return ``url`` with the parameters that show an activity in QA mode, and one of its experiences if given.
+        """Return ``url`` with the parameters of QA mode for an activity and, if given, for one of its experiences.
 
         With ``listed_activities_only``, other activities are not shown. With ``any_audience``, the activity's audience
         matches every visitor. :func:`target_python_sdk.qa_links.qa_mode_of` reads the parameters.

@@ -6,7 +6,7 @@ from target_python_sdk.explain.structure import Share
 
 
 class ExperienceShare(NamedTuple):
-    """The name of an experience and its share; None if it does not depend on the bucket."""
+    """The name and the share of an experience. The share is None if the rule does not depend on the bucket."""
 
     name: str
     share: Optional[Share]
