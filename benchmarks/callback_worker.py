@@ -1,4 +1,4 @@
-"""Makes one release's calls with a callback, in a separate process under that release's interpreter.
+"""Makes calls with a callback, in a separate process under the interpreter of the measured release.
 
 ``python -m benchmarks.callback_worker SETTINGS`` answers
 
@@ -75,7 +75,7 @@ class Caller:
         return {"seconds": seconds, "threads": max_threads[0]}
 
     def _hand_over(self, rounds: int) -> Message:
-        """Return the median microseconds that a blocking call takes, and a call in a worker. The two alternate."""
+        """Return the median microseconds of a blocking call and of a call in a worker. The two alternate."""
         alone: List[float] = []
         handed: List[float] = []
         for _ in range(rounds):

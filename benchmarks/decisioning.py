@@ -126,7 +126,7 @@ def _compare_peers(workload: Workload, peers: Peers, plan: Plan, section: Sectio
 def measure_in_turns(peers: Dict[str, LineProcess], plan: Plan, warm_up: Optional[Dict[str, int]] = None) -> Measured:
     """Return the measurements and the number of calls for every peer and round. Each peer has one turn in a round.
 
-    ``warm_up`` is the number of calls before the measurement, for peers that need more than 100.
+    ``warm_up`` contains the number of calls before the measurement, by peer. The default is 100.
     """
     calls = {}
     for name, peer in peers.items():
