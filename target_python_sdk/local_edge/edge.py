@@ -112,7 +112,7 @@ class LocalEdge:
         self._events: Recording[RecordedEvent] = Recording(MAX_RECORDED, MAX_RECORDED_BYTES)
 
     def load(self, activities: ActivitiesSource) -> None:
-        """Serve other activities from now on. If they are invalid, raise ``OptionError`` and keep the current ones."""""
+        """Serve other activities from now on. If they are invalid, raise ``OptionError`` and keep the old ones."""
         reloader = None
         if self._reloads and isinstance(activities, (str, Path)):
             reloader = FileReloader(
