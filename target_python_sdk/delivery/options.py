@@ -215,7 +215,7 @@ def _checked_tls(settings: ClientSettings, log: Log) -> "Optional[TlsContexts]":
     """Return the TLS contexts with the certificate files, or None if none are given.
 
     Raises ``OptionError`` if a file cannot be loaded.
-    """""
+    """
     if not settings.secure or (settings.ca_certs is None and settings.client_cert is None):
         return None
     from target_tools.http.tls import CertificateFileError, TlsContexts  # noqa: PLC0415 - imported with the first client

@@ -188,7 +188,7 @@ def parse_geo(value: JsonValue) -> Dict[str, Any]:
     """Validate and return a location as a dict with the keys of ``context.geo``; None becomes ``{}``.
 
     Raises ``OptionError``.
-    """""
+    """
     if value is None:
         return {}
     geo = check_object(value, "geo", GEO_KEYS)
