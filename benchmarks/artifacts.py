@@ -57,7 +57,7 @@ def flag() -> Document:
 def many_tests(activities: int) -> Document:
     """Return an artifact with ``activities`` A/B tests. Each test has two rules and its own mbox.
 
-    Every second test has an audience. It depends on the parameters ``category`` and ``segment``.
+    Every second test has an audience that depends on the parameters ``category`` and ``segment``.
     """
     return _artifact({_mbox(number): _test(number) for number in range(activities)})
 

@@ -15,7 +15,7 @@ _GOALS = {OURS: Goal(0.7, at_least=True), SPEEDUPS: Goal(0.9, at_least=True)}
 
 
 def figures(plan: Plan) -> Section:
-    """Measure the flags per second, each for a new user."""
+    """Measure how many flags are evaluated per second, each for a new user."""
     wanted: Dict[str, Union[Library, NotRun]] = {OURS: Library(sys.executable), SPEEDUPS: plan.speedups}
     wanted.update({OPTIMIZELY: plan.optimizely}, **plan.field)
     missing: Dict[str, str] = {}

@@ -134,7 +134,7 @@ def check_parts(request: DeliveryRequest, hint: str = "") -> None:
 
 
 def with_mboxes(request: DeliveryRequest, names: List[str]) -> DeliveryRequest:
-    """Return ``request`` with the missing mboxes of ``names`` added to ``execute``, in a copy.
+    """Return ``request`` with the missing mboxes of ``names`` added to ``execute``.
 
     Their indexes start at 1, as in 1.1.0. If ``execute`` already has mboxes, ``prepare`` continues their indexes.
     """

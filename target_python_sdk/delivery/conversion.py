@@ -289,7 +289,7 @@ def _convert_model(model: Any) -> Any:
 
 @functools.lru_cache(maxsize=256)
 def _converters(cls: Type[Model]) -> Dict[str, Converter]:
-    """Return the function that converts the values of each field."""
+    """Return the functions that convert values of the fields, by field name."""
     return {name: _converter_of(field.kind) for name, field in fields_of(cls).items()}
 
 

@@ -290,7 +290,7 @@ def warn_unknown_events(events: Mapping[str, Callable[..., object]], log: Log) -
 def _event_suggestion(name: str) -> str:
     """Return a hint with up to two events that ``name`` may stand for; empty for an event of an application.
 
-    A name may stand for an event whose name is similar or contains it as a word.
+    A name may stand for an event whose name is similar to it or contains it as a word.
     """
     import difflib  # noqa: PLC0415 - only mistakes need it
 

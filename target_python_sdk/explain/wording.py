@@ -300,7 +300,7 @@ def _is_run(days: Sequence[Any]) -> bool:
     return all(type(day) is int for day in days) and list(days) == list(range(days[0], days[0] + len(days)))
 
 
-#: Functions that put a condition into words, by its operator. They take the arguments and whether it is negated.
+#: Functions that put a condition into words, by operator. They take its arguments and whether it is negated.
 _CLAUSES: Dict[str, Callable[[_Wording, Sequence[Any], bool], str]] = {
     "in": _Wording._in,
     "missing": _Wording._missing,

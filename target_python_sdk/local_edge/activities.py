@@ -61,7 +61,7 @@ ACTIVITY_KEYS = (
 OFFER_TYPES = ("html", "json", "redirect", "dynamic", "actions")
 GEO_KEYS = ("latitude", "longitude", "countryCode", "stateCode", "city")
 _SAMPLE = "sample.json"
-#: The path of the artifact at a local edge, with the client code of the examples: the edge ignores the code.
+#: The path of the artifact at a local edge, which accepts any client code in it.
 _ARTIFACT_PATH = "/acmeclient/production/v1/rules.json"
 _GEO_LIMITS = {"latitude": 90.0, "longitude": 180.0}
 
@@ -76,7 +76,10 @@ class Offer(NamedTuple):
 
 
 class Experience(NamedTuple):
-    """One experience of an activity, for buckets above ``lower`` and up to ``upper``. Bucket 0 is in the first one."""
+    """One experience of an activity, for buckets above ``lower`` and up to ``upper``.
+
+    Bucket 0 gets the first experience.
+    """
 
     name: str
     lower: float
@@ -146,7 +149,7 @@ def file_path(source: Union[str, Path]) -> Path:
 def open_document(source: ActivitiesSource = None) -> Iterator[Any]:
     """Provide the parsed JSON of a file or of the built-in sample. A mapping is provided as it is.
 
-    The name of the file is put in front of an ``OptionError`` raised in the block.
+    The name of the file is prepended to the text of an ``OptionError`` that is raised in the block.
     """
     if source is not None and not isinstance(source, (str, Path)):
         yield source

@@ -41,7 +41,7 @@ MAX_RECORDED_BYTES = 128 * 1024 * 1024
 EVENT_SIZE = 128
 #: The organization of the examples in the documentation.
 ORGANIZATION_ID = "1234567890@AdobeOrg"
-#: Client code, environment and property are ignored, because the artifact is the same for all of them.
+#: Any client code, environment and property is accepted, because the artifact is the same for all of them.
 ARTIFACT_PATH = re.compile(r"/[^/]+/[^/]+/v1/(?:[^/]+/)?rules\.(?:json|bin)")
 GEO_PATH = "/v1/geo"
 #: The key in an answer of ``GEO_PATH`` for each key of ``context.geo``.
