@@ -226,8 +226,8 @@ def _warn_unknown_keys(request: Union[DeliveryRequest, Mapping[str, Any]], log: 
 def _warn_no_artifact(method: DecisioningMethod, settings: "ClientSettings", log: Log) -> None:
     server_side = DecisioningMethod.SERVER_SIDE
     if method is not server_side and settings.decisioning_method is server_side and log.first_time("no artifact"):
-        text = "A call with decisioning_method %r cannot be decided on-device, because its client has no rule artifact"
-        log.warning(text + ": its decisioning_method is %r", method.value, server_side.value)
+        text = "A call with decisioning_method %r cannot be decided on-device, because the client has no rule artifact"
+        log.warning(text + ": the client's decisioning_method is %r", method.value, server_side.value)
 
 
 def _target_cookie(option: str, value: Union[str, bytes, Mapping[str, Any]]) -> str:

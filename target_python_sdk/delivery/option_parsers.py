@@ -147,8 +147,8 @@ def client_code(option: str, value: OptionValue) -> str:
             host = value.rpartition("://")[2]
             label = host.partition(".")[0]
             is_shared = host.startswith((EDGE_CLUSTER_PREFIX, EDGE_HOST_SUFFIX))
-            hint = "a host" if is_shared else f"did you mean {label!r}? A host"
-            hint += " is the option 'server_domain'"
+            hint = "for a host" if is_shared else f"did you mean {label!r}? For a host"
+            hint += ", use the option 'server_domain'"
         reject(option, "a client code (letters, digits, '_' and inner '-'; at most 63 characters)", value, hint=hint)
     return value
 

@@ -178,7 +178,7 @@ def _parse_each(option: str, value: Mapping[Any, Any], parsers: Mapping[str, par
 
 def _artifact_payload(option: str, value: Given) -> Mapping[str, Any]:
     if isinstance(value, (str, bytes, os.PathLike)):
-        parse.reject(option, "a dict", value, hint="a path or a URL is the option 'artifact_location'")
+        parse.reject(option, "a dict", value, hint="for a path or a URL, use the option 'artifact_location'")
     return convert_object(option, value)
 
 

@@ -17,7 +17,7 @@ class SimulatedFaults:
     def __init__(self) -> None:
         self._delay = 0.0
         self._status: Optional[int] = None
-        #: Set while the edge is stopped, which ends the delays.
+        #: Set when the edge stops, to end the delays.
         self.stopped = threading.Event()
 
     def slow(self, milliseconds: float) -> ContextManager[object]:

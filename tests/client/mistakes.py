@@ -9,7 +9,7 @@ _FLAG = "expected True or False"
 _TEXT = "expected text that is not empty"
 _METHOD = "Invalid Decisioning Method.  Must be set to one of: hybrid,on-device,server-side"
 _LOCATION = "expected an http or https URL, or the path of a file that exists"
-_PAYLOAD = "a path or a URL is the option 'artifact_location'"
+_PAYLOAD = "for a path or a URL, use the option 'artifact_location'"
 _PROXY = "expected [scheme://][user:password@]host:port with the scheme http, https or socks5"
 _HEADERS = "expected a dict of header names and printable ASCII values, or a callable that returns one"
 _PATH = "expected the path of a file or folder that exists"
@@ -30,22 +30,22 @@ CLIENT_OPTIONS: Rows = {
         (
             "client='acme.tt.omtrdc.net'",
             f"Invalid option 'client': {_CODE}, got 'acme.tt.omtrdc.net'; did you mean 'acme'? "
-            "A host is the option 'server_domain'",
+            "For a host, use the option 'server_domain'",
         ),
         (
             "client='https://acme.tt.omtrdc.net'",
             f"Invalid option 'client': {_CODE}, got 'https://acme.tt.omtrdc.net'; did you mean 'acme'? "
-            "A host is the option 'server_domain'",
+            "For a host, use the option 'server_domain'",
         ),
     ],
     "edge host as client code": [
         (
             "client='mboxedge35.tt.omtrdc.net'",
-            f"Invalid option 'client': {_CODE}, got 'mboxedge35.tt.omtrdc.net'; a host is the option 'server_domain'",
+            f"Invalid option 'client': {_CODE}, got 'mboxedge35.tt.omtrdc.net'; for a host, use the option 'server_domain'",
         ),
         (
             "client='tt.omtrdc.net'",
-            f"Invalid option 'client': {_CODE}, got 'tt.omtrdc.net'; a host is the option 'server_domain'",
+            f"Invalid option 'client': {_CODE}, got 'tt.omtrdc.net'; for a host, use the option 'server_domain'",
         ),
     ],
     "no organization": [

@@ -501,8 +501,8 @@ def test_a_call_that_needs_the_artifact_of_a_server_side_client_is_logged_once(m
                 call(client, options)
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert line == (
-        f"A call with decisioning_method {method!r} cannot be decided on-device, because its client has no rule "
-        "artifact: its decisioning_method is 'server-side'"
+        f"A call with decisioning_method {method!r} cannot be decided on-device, because the client has no rule "
+        "artifact: the client's decisioning_method is 'server-side'"
     )
 
 
