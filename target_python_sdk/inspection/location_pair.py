@@ -227,7 +227,7 @@ def _atoms_of(rules: Sequence[BucketedRule]) -> List[Tuple[float, float]]:
 
 
 def _ranges(limits: Set[float]) -> Iterator[Tuple[int, int]]:
-    """Yield the ranges between the limits, in hundredths. All buckets of a range have the same results."""
+    """Yield the first and the last bucket of each range between the limits, in hundredths."""
     starts = {0}
     for limit in limits:
         hundredths = round(limit * 100, 6)

@@ -61,7 +61,7 @@ ACTIVITY_KEYS = (
 OFFER_TYPES = ("html", "json", "redirect", "dynamic", "actions")
 GEO_KEYS = ("latitude", "longitude", "countryCode", "stateCode", "city")
 _SAMPLE = "sample.json"
-#: The path of the artifact at a local edge, which accepts any client code in it.
+#: The path of the artifact at a local edge. The edge accepts any client code instead of ``acmeclient``.
 _ARTIFACT_PATH = "/acmeclient/production/v1/rules.json"
 _GEO_LIMITS = {"latitude": 90.0, "longitude": 180.0}
 

@@ -291,7 +291,7 @@ class LocalEdge:
         return self._access.cors_headers(head.headers)
 
     def _publish_request(self, head: RequestHead, reply: Reply, seconds: float) -> None:
-        # The page itself shows the mistakes in its form, which have the status 400.
+        # A mistake in the page's form has status 400, and the page itself shows it.
         if _is_page(head.path) and reply.status <= 400:
             return
         data = {"method": head.method, "path": head.path, "status": reply.status}
