@@ -301,6 +301,9 @@ class ArtifactSource:
         return 0.0
 
     def _handle_success(self, outcome: PollOutcome) -> Optional[float]:
+        download = outcome.download
+        if download is not None:  # first, because a caller that waits for the artifact may close the client
+            self.record_download(download)
         if outcome.current is None:
             assert self.current is not None  # it has the ETag that the server confirmed
             self.current = self.current._replace(stale=False)
@@ -310,9 +313,6 @@ class ArtifactSource:
             self._activate(outcome.current)
         self._failures, self.last_error, self.confirmed_at = 0, None, monotonic()
         self._run_ready_callbacks()
-        download = outcome.download
-        if download is not None:
-            self.record_download(download)
         if self._cache is not None:
             if download is None:
                 self._cache.renew()

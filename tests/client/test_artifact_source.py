@@ -123,6 +123,15 @@ def no_unraisable_hook():
 # The first artifact
 
 
+def test_a_download_is_recorded_before_its_artifact_is_in_use(cdn, sources):
+    source = sources(cdn, polling_interval=60000)
+    artifacts_in_use = []
+    source.record_download = lambda download: artifacts_in_use.append(source.artifact)
+    source.start()
+    assert source.wait(20)
+    assert artifacts_in_use == [None]
+
+
 def test_the_first_artifact_is_downloaded(cdn, sources):
     source = sources(cdn, polling_interval=60000)
     assert source.artifact is None
