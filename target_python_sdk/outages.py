@@ -76,13 +76,14 @@ class OutageLog:
             self._end(name)
 
     def change_circuit(self, change: CircuitChange) -> None:
-        """Log that a circuit opens or closes, and emit an event. The opening in a logged outage is logged at DEBUG."""
+        """Log that a circuit opens or closes, and emit an event."""
         origin = change.origin
         failures, calls, cause = change.failures, change.calls, change.cause
         opened: CircuitOpened = {"origin": origin, "failures": failures, "calls": calls, "cause": cause}
         if change.seconds is None:
             outage = self._outage(origin)
             outage.circuit_is_open = True
+            # The opening is logged at DEBUG if the outage has been logged already.
             write = self._log.warning if outage.first.set(change) else self._log.debug
             text = "Circuit of %s opened after %d failures in %d calls; the last was %s"
             write(text, origin, failures, calls, f"{cause}: {change.text}" if change.text else cause)

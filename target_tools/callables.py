@@ -58,7 +58,7 @@ def is_deferred(function: Callable[..., object]) -> bool:
     """Return whether a call of ``function`` returns a coroutine or a generator instead of running its body."""
     while isinstance(function, partial):
         function = function.func
-    method = getattr(type(function), "__call__", None)  # noqa: B004 - its code is wanted
+    method = getattr(type(function), "__call__", None)  # noqa: B004 - its code object is read
     code = getattr(function, "__code__", None) or getattr(method, "__code__", None)
     flags = getattr(code, "co_flags", 0)
     return isinstance(flags, int) and flags & _DEFERRED != 0

@@ -42,7 +42,7 @@ def _by_token(names: Dict[str, Tuple[str, ...]]) -> Tuple[Tuple[str, str], ...]:
     return tuple((token, name) for name, tokens in names.items() for token in tokens)
 
 
-# The first match counts, so a browser whose User-Agent contains the tokens of another one comes before that one.
+# The first match counts. If the User-Agent of one browser contains the tokens of another, that browser comes first.
 _USER_AGENT_TOKENS = _by_token({
     "edge": ("Edg/", "Edge/", "EdgA/", "EdgiOS/"),
     "opera": ("OPR/", "Opera Mini/", "OPiOS/", "OPT/", "OPX/", "Opera/", "Opera "),
@@ -51,7 +51,8 @@ _USER_AGENT_TOKENS = _by_token({
     "chrome": ("Chrome/", "CriOS/", "Chromium/"),
 })  # fmt: skip
 
-# In this order, because the User-Agent of Windows Phone contains Android and iPhone, and that of an iPhone Mac OS.
+# In this order, because the User-Agent of Windows Phone contains Android and iPhone, and that of an iPhone contains
+# Mac OS.
 _PLATFORM_TOKENS = _by_token({
     "windows": ("Windows",),
     "android": ("Android",),

@@ -53,7 +53,7 @@ def _signal_handlers() -> Set[types.CodeType]:
         while isinstance(handler, partial):
             handler = handler.func
         # The code of a function or a method, or that of the method ``__call__`` of another object.
-        for function in (handler, getattr(type(handler), "__call__", None)):  # noqa: B004 - its code is wanted
+        for function in (handler, getattr(type(handler), "__call__", None)):  # noqa: B004 - its code object is read
             code = getattr(function, "__code__", None)
             if isinstance(code, types.CodeType):
                 codes.add(code)

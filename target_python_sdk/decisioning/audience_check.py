@@ -84,7 +84,7 @@ def _attribute_problem(name: str) -> str:
 
 
 def _known_attributes(group: str, has_group: bool) -> Sequence[str]:
-    """Return the attributes of a group, or for an unknown group, all groups and the attributes without a group."""
+    """Return the attributes of ``group``. If it is unknown, return all groups, and the attributes without a group."""
     if has_group and group in _GROUPS:
         return [f"{group}.{name}" for name in _GROUPS[group]]
     return [name for name in LocationContext.getters if name not in RequestContext.internal]

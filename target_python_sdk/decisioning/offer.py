@@ -74,7 +74,7 @@ def metrics(rule: CompiledRule) -> List[Metric]:
 
 
 def click_metrics(rule: CompiledRule) -> Optional[List[Metric]]:
-    """Return the click metrics of the offer, or None. Its display metrics are left out: options have their tokens."""
+    """Return the click metrics of the offer, or None. Display metrics are left out."""
     if not rule.metrics:
         return None
     return [_metric(document) for document in rule.metrics if document.get("type") == "click"] or None

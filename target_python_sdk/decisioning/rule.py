@@ -1,7 +1,7 @@
 """One rule of an artifact: a condition, and the offer that visitors see if it holds.
 
-A rule is one experience of an activity at one location. Of the rules with the same ``ruleKey``, which are in order of
-priority, at most one applies.
+A rule is one experience of an activity at one location. Rules are in order of priority. At most one of the rules with
+the same ``ruleKey`` applies.
 """
 
 from typing import (

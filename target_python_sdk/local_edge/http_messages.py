@@ -43,7 +43,7 @@ Stream = Callable[[Callable[[], bool]], ByteStream]
 class Reply(NamedTuple):
     """A reply. Bytes and text are sent unchanged as the body, None as an empty body, and other values as JSON.
 
-    ``headers`` are the headers besides ``Content-Length`` and the ``Content-Type`` of text and JSON. ``details``
+    ``headers`` are sent in addition to ``Content-Length``, and to ``Content-Type`` for text and JSON. ``details``
     describe the reply in the live feed.
     """
 

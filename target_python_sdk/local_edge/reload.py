@@ -36,7 +36,7 @@ class _Outcome(NamedTuple):
 
 
 class FileReloader:
-    """Calls ``load`` when the file has changed, and ``report`` with the problem, or None after a success.
+    """Calls ``load`` when the file has changed, then ``report``: with the problem, or with None after a success.
 
     Create it before the file is loaded for the first time, so that no change is lost.
     """

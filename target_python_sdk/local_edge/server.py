@@ -29,7 +29,7 @@ class Application(NamedTuple):
     screen: Callable[[RequestHead], Optional[Reply]]
     #: Returns the reply to a complete request, whose approximate memory in bytes is the second argument.
     respond: Callable[[RecordedRequest, int], Reply]
-    #: Called with each request, its reply and the seconds that it took, before the reply is sent.
+    #: Called with each request, its reply and its duration in seconds, before the reply is sent.
     answered: Callable[[RequestHead, Reply, float], None]
     #: Returns additional headers for each reply.
     headers: Callable[[RequestHead], Dict[str, str]]

@@ -50,7 +50,7 @@ class FakeTargetClient(TargetClient):
         activity: Optional[str] = None,
         experience: str = "A",
     ) -> None:
-        """Show an offer to every visitor from now on. It replaces the one that was shown there before.
+        """Show an offer to every visitor from now on, in place of an earlier one at the same location.
 
         Give exactly one content. Clicks on the offer are measured.
 

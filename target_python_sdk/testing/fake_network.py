@@ -46,7 +46,7 @@ FLUSH_TIMEOUT = 5.0
 #: The message for an error that has none.
 _SIMULATED = "simulated by fail_with"
 
-#: The keys in an artifact, for mboxes and for views: those of the rules, the local names and the remote names.
+#: The keys in an artifact, for mboxes and for views: the rules, the local names and the remote names.
 _LOCATIONS = (("mboxes", "localMboxes", "remoteMboxes"), ("views", "localViews", "remoteViews"))
 
 

@@ -63,7 +63,7 @@ def make_artifact(offers: Mapping[str, OfferContent], client: str = CLIENT) -> D
 
     :param offers: The offers by mbox, for example ``{"hero": {"html": "<h1>Hello</h1>"}}``. The types are ``html``,
         ``json``, ``redirect``, ``dynamic`` and ``actions``. ``target-global-mbox`` is the page load.
-    :param client: The client code, with which the client must agree.
+    :param client: The client code. It must be that of the client.
     """
     return build_artifact(parse_activities(activities_showing(offers, client)))
 

@@ -49,7 +49,7 @@ _MAX_VISITOR_COOKIES = 8
 #: Longer user agents are truncated. Browsers send only a few hundred characters.
 _USER_AGENT_LENGTH = 2048
 _HOST = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
-#: Characters that are not quoted in a path, and in a query, which is already quoted.
+#: Characters that are not quoted: in a path, and in a query, which the browser has already quoted.
 _IN_PATH = "/:@!$&'()*+,;=~"
 _IN_QUERY = _IN_PATH + "?%[]"
 _TRUNCATED_ESCAPE = re.compile(r"%.?$")

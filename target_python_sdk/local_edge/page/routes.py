@@ -39,7 +39,7 @@ class Page:
         }
 
     def reply(self, request: RecordedRequest) -> Optional[Reply]:
-        """Return the reply to a request of the page, or None if the request is not one of the page's."""
+        """Return the reply to a request of the page, or None for any other request."""
         if request.path == "/" and request.method in ("GET", "HEAD") and wants_page(request.headers):
             return file_reply("index.html")
         if not request.path.startswith(PAGE_PREFIX):
