@@ -1,4 +1,4 @@
-"""The steps of ``getting-started.md`` after the installation work: the program, and its page in a browser."""
+"""The program of ``getting-started.md`` runs, and a browser can use its pages."""
 
 import http.cookiejar
 import json
@@ -21,7 +21,7 @@ from tests.support import eventually
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 EXPERIENCES = {"<h1>The mountains are calling</h1>", "<h1>High tide at noon</h1>"}
-#: Runs a page's script in Node.js with a click on its element, and prints what it sends.
+#: Runs the script of a page in Node.js, clicks the element of the page, and prints the requests that the script sends.
 SCRIPT_RUNNER = """
 const sent = [], element = {};
 Object.defineProperty(globalThis, "navigator", {value: {sendBeacon: (url, body) => sent.push({url, body})}});

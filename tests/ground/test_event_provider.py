@@ -115,7 +115,7 @@ def test_a_subscriber_may_take_the_event_or_no_argument(subscriber, takes_event)
 
 
 def test_a_subscriber_is_inspected_when_it_subscribes(monkeypatch):
-    """``emit`` must not: an inspection may import a module, and a child forked meanwhile never finishes the import."""
+    """``emit`` inspects nothing: that may import a module, and a child forked meanwhile never finishes the import."""
     events, received = EventProvider(), []
     events.subscribe("ready", lambda: received.append(None))
     events.subscribe("ready", received.append)

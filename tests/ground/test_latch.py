@@ -183,7 +183,7 @@ class Interrupted(Exception):
 def latch():
     """Yield a latch that is set after ``WAIT_LIMIT`` seconds.
 
-    Tests request this fixture first, because a signal could interrupt its creation.
+    Tests request this fixture before ``signal_in_other_thread``, whose signal could interrupt its creation.
     """
     latch = Latch()
     rescue = threading.Timer(WAIT_LIMIT, latch.set)
@@ -194,7 +194,7 @@ def latch():
 
 @pytest.fixture
 def signal_in_other_thread():
-    """Send a signal to another thread while the main thread waits. It interrupts no system call of the main thread."""
+    """Send a signal to another thread while the main thread waits, so that it interrupts no call of the main thread."""
 
     def interrupt(*_):
         raise Interrupted

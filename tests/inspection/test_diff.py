@@ -230,7 +230,7 @@ VISITORS = 300
 
 
 def decisions(rules: RuleSet, attributes: VisitorAttributes) -> Dict[str, List[Any]]:
-    """Return the activities, experiences and contents of each visitor at each location, from the engine."""
+    """Return the activity, experience and content of each offer that the engine decides, by location and visitor."""
     context = attributes.context or Context(channel=ChannelType.WEB)
     names = list(rules.artifact.mboxes)
     request = DeliveryRequest.from_dict(
@@ -456,7 +456,7 @@ def test_a_location_with_too_many_combinations_of_buckets_is_simulated(monkeypat
     assert interval.low <= found["mbox hero"].other_experience <= interval.high
 
 
-def test_many_activities_of_a_page_load_are_exact() -> None:
+def test_the_share_of_a_page_load_with_many_activities_is_exact() -> None:
     old, new = activities_at(40, "target-global-mbox", 10), activities_at(40, "target-global-mbox", 11)
     found = effects(read_rules(old), read_rules(new))["mbox target-global-mbox"]
     assert found.method == "exact"
@@ -489,7 +489,8 @@ def test_drawn_attributes_cover_every_kind_of_value() -> None:
     }
     found = effects(read_rules(artifact(audience)), read_rules(artifact(False)))["mbox hero"]
     assert found.method == "simulated"
-    # The shares of the drawn visitors: in the city; aged 19, not 17, 18 or anything else; before noon; on a weekday.
+    # Half of the drawn visitors are in the city, and half come before noon. A quarter are aged 19, which is the only
+    # number above 18 among the four values that are drawn for the age. Five of the seven days match.
     expected = 1 / 2 * 1 / 4 * 1 / 2 * 5 / 7
     assert found.other_experience == pytest.approx(expected, abs=0.01)
 

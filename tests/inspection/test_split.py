@@ -80,7 +80,7 @@ Counts = Dict[Tuple[str, str], CounterType[Tuple[str, str]]]
 
 
 def count_decisions(artifact: Artifact, attributes: VisitorAttributes) -> Counts:
-    """Return the number of visitors of each experience at each location, from the engine."""
+    """Return the number of visitors for whom the engine chooses each experience, by location."""
     counts: Counts = {}
     context = attributes.context or Context(channel=ChannelType.WEB)
     details = {"parameters": dict(attributes.parameters)}

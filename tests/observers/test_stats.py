@@ -65,7 +65,7 @@ def test_failed_calls_are_counted_by_latency_and_by_class(edge):
     assert stats["failures"] == stats["latencies"]["server-side"]["count"] == 3
 
 
-def test_a_decision_that_takes_too_long_is_counted_by_its_class(edge, monkeypatch):
+def test_a_decision_that_takes_too_long_is_counted_as_deadline_exceeded(edge, monkeypatch):
     def too_slow(*_):
         raise DeadlineExceeded("too slow")
 

@@ -86,7 +86,7 @@ pytestmark = pytest.mark.server
 # Calls
 
 
-def test_offers_are_returned_by_name_and_cookies_stored(client: TargetClient) -> None:
+def test_offers_are_returned_by_name_and_cookies_are_stored(client: TargetClient) -> None:
     visit = visit_of(client)
     offers = visit.offers("hero", MboxRequest(name="flags"))
     assert (list(offers), len(offers)) == (["hero", "flags"], 2)
@@ -97,7 +97,7 @@ def test_offers_are_returned_by_name_and_cookies_stored(client: TargetClient) ->
     assert [cookie.name for cookie in visit.cookies()] == ["mbox", "mboxEdgeCluster"]
 
 
-def test_an_awaited_call_returns_the_offers_of_a_blocking_one(client: TargetClient) -> None:
+def test_an_awaited_call_returns_offers_and_attributes(client: TargetClient) -> None:
     visit = visit_of(client)
     offers = asyncio.run(visit.offers_async("hero", page_load=True))
     assert offers["hero"].html == offers.page_load.html == "<b>A</b></script>"
@@ -161,7 +161,7 @@ def test_a_failed_call_returns_falsy_offers(on_error: str) -> None:
         assert asyncio.run(visit.attributes_async("flags")).as_object() == {}
 
 
-def test_text_as_views_of_an_awaited_call_is_refused(client: TargetClient) -> None:
+def test_an_awaited_call_refuses_text_as_views(client: TargetClient) -> None:
     views: Any = "cart"
     with pytest.raises(OptionError, match=r"pass views=\['cart'\]"):
         asyncio.run(visit_of(client).offers_async("hero", views=views))
@@ -464,7 +464,7 @@ def test_a_misspelled_keyword_is_an_error(client: TargetClient) -> None:
         ({"nam": "hero"}, "unknown key 'nam' in request.execute.mboxes[0]; did you mean 'name'?"),
     ],
 )
-def test_an_mbox_without_a_name_is_an_error(client: TargetClient, mbox: Any, text: str) -> None:
+def test_an_invalid_mbox_is_an_error(client: TargetClient, mbox: Any, text: str) -> None:
     with pytest.raises(OptionError) as blocking:
         visit_of(client).offers(mbox)
     with pytest.raises(OptionError) as awaited:
@@ -489,7 +489,7 @@ def test_a_click_that_is_not_measured_is_logged_once(
 
 @pytest.fixture()
 def new_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the attributes of cookies be logged again."""
+    """Replace the log, because the old one does not repeat the warning about a domain."""
     monkeypatch.setattr("target_python_sdk.visits.response_headers._LOG", Log())
 
 
@@ -693,7 +693,7 @@ def test_the_state_for_at_js_has_no_private_parts_of_the_request() -> None:
     assert json.loads(state)["request"]["execute"] == {"pageLoad": {"parameters": {"shown": "1"}}}
 
 
-def test_there_is_no_state_without_a_page_load_and_views(client: TargetClient) -> None:
+def test_there_is_no_state_without_a_page_load_or_views(client: TargetClient) -> None:
     visit = visit_of(client)
     assert visit.server_state() == "null"
     visit.offers("hero")
