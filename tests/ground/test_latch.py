@@ -194,7 +194,7 @@ def latch():
 
 @pytest.fixture
 def signal_in_other_thread():
-    """Send a signal to another thread while the main thread waits, so that it interrupts no call of the main thread."""
+    """Send a signal to another thread, so that the system call in which the main thread waits is not interrupted."""
 
     def interrupt(*_):
         raise Interrupted

@@ -118,7 +118,7 @@ def test_a_compressed_body_is_decompressed(response):
     ],
     ids=["object", "mock", "preloaded"],
 )
-def test_data_that_urllib3_has_decompressed_is_used_as_it_is(response):
+def test_data_that_is_already_decompressed_is_used_as_it_is(response):
     """A recorded answer can have both a Content-Encoding header and ``data`` that is already decompressed."""
     assert read(response).body == BODY
 

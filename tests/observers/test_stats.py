@@ -43,7 +43,7 @@ def test_threads_that_add_to_a_histogram_lose_nothing():
 
 def test_latencies_are_counted_by_decisioning_method(edge):
     with on_device(edge) as client:
-        decide(client)  # decided by ``common_calls``
+        decide(client)  # takes the fast path in ``common_calls``
         decide(client, request_json(mboxes=["home", "unknown"], visitor={"thirdPartyId": "p"}))
         decide(client, decisioning_method="server-side")
         latencies = client.stats()["latencies"]
@@ -54,7 +54,7 @@ def test_latencies_are_counted_by_decisioning_method(edge):
     assert 0 < on_device_latency["sum"] < LONG
 
 
-def test_failed_calls_are_counted_by_latency_and_by_class(edge):
+def test_failed_calls_are_counted_by_class_and_in_the_latencies(edge):
     with server_side(edge) as client:
         for status in (500, 500, 404):
             edge.reply = status
