@@ -387,7 +387,7 @@ def test_a_hundred_calls_can_be_awaited_together(server):
 
     with client_of(server, max_workers=8, logger=Quiet()) as client:
         assert [content(each) for each in asyncio.run(gather(client))] == ["<b>A</b>"] * 100
-        assert client.stats()["threads"] <= 8
+        assert eventually(lambda: client.stats()["threads"] <= 8)  # workers that open a connection may be replaced
 
 
 def test_cancelling_an_await_does_not_affect_the_client(held):

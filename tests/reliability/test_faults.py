@@ -13,7 +13,7 @@ from target_python_sdk.errors import DeliveryError, HttpStatusError
 from target_python_sdk.testing import SocketServer, answer
 from tests.faults import FAULTS
 from tests.reliability.conftest import Quiet, python, scaled
-from tests.support import ANSWER_BYTES, client_of, offers
+from tests.support import ANSWER_BYTES, client_of, eventually, offers
 
 pytestmark = pytest.mark.server
 
@@ -78,7 +78,8 @@ def test_t4_no_call_is_lost_if_callbacks_raise(which, figure):
             else:
                 with pytest.raises(HttpStatusError):
                     result.get(60)
-        threads = client.stats()["threads"]
+        # On a busy machine, workers that open a connection are replaced for a moment.
+        assert eventually(lambda: 1 <= client.stats()["threads"] <= 4)
         assert client.flush(10000)
     completed = sum(result.ready() for result in results)
     logged = log.errors.count("A callback raised")
@@ -86,7 +87,6 @@ def test_t4_no_call_is_lost_if_callbacks_raise(which, figure):
     figure(f"lines logged of a raising {which}", logged, count)
     assert callbacks.times == {(number, which): 1 for number in range(count)}
     assert completed == logged == len(log.errors) == count
-    assert 1 <= threads <= 4
 
 
 @pytest.mark.parametrize("which", ["callback", "err_callback"])

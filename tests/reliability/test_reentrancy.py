@@ -10,7 +10,7 @@ import pytest
 from target_python_sdk.errors import ClientClosed, OptionError
 from target_python_sdk.testing import SocketServer, answer
 from tests.reliability.conftest import Quiet
-from tests.support import ANSWER_BYTES, LONG, client_of, content, offers
+from tests.support import ANSWER_BYTES, LONG, client_of, content, eventually, offers
 
 pytestmark = pytest.mark.server
 
@@ -192,7 +192,7 @@ def test_t37_callbacks_can_be_nested_deeply(client):
 
     client.get_offers({**offers(), "callback": lambda _: deeper(1)}).get(WAIT)
     assert depths == list(range(1, 21))
-    assert client.stats()["threads"] <= 2
+    assert eventually(lambda: client.stats()["threads"] <= 2)  # a worker that opens a connection may be replaced
 
 
 def test_t37_all_callbacks_can_wait_for_nested_calls_at_the_same_time(client):
