@@ -114,5 +114,5 @@ else:  # hidden from type checkers, which would otherwise accept any attribute n
 
 
 def __dir__() -> List[str]:
-    """Return all names, including those that are imported on first use."""
+    """Return the names of this module, including the public ones that are imported on first use."""
     return sorted({*globals(), *__all__})

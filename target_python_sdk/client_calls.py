@@ -48,8 +48,8 @@ if TYPE_CHECKING:  # importing the types of options takes a twentieth of our imp
 ResultT = TypeVar("ResultT")
 Options = Optional[Mapping[Any, Any]]
 
-#: The default of the parameter ``options``. It is ``Any`` so that the parameter need not be Optional: type checkers
-#: would not name a misspelled option in a dict for an Optional parameter.
+#: The default of the parameter ``options``. It is ``Any`` so that the parameter need not be Optional: for an
+#: Optional parameter, type checkers do not name a misspelled option of a dict.
 NO_OPTIONS: Any = None
 
 
@@ -141,7 +141,7 @@ class ClientCalls:
     @overload
     def send_notifications(self, options: CallOptions, **keywords: Unpack[CallKeywords]) -> TargetDeliveryResponse: ...
     def send_notifications(self, options: Options = None, **keywords: Any) -> Any:
-        """Report displays and clicks to the edge. The answer names the notifications that it accepted.
+        """Report displays and clicks to the edge. The answer names the notifications that the edge accepted.
 
         Waits, returns and raises as :meth:`get_offers` does, but never decides on-device.
         """
@@ -366,7 +366,7 @@ class ClientCalls:
         return self._processes.get().workers.submit_call(task)
 
 
-#: The methods that a subclass or a test may replace.
+#: The original methods, which a subclass or a test may replace.
 _GET_OFFERS, _SEND_NOTIFICATIONS = ClientCalls.get_offers, ClientCalls.send_notifications
 
 

@@ -1,4 +1,4 @@
-"""The objects that 1.1.0's attributes ``config`` and ``decisioning_engine`` of a client return.
+"""The values of a client's attributes ``config`` and ``decisioning_engine``, which exist for applications of 1.1.0.
 
 They show the current state, and do not keep the client alive.
 """
@@ -49,7 +49,7 @@ class DecisioningEngine:
         return source is not None and source.artifact is not None
 
     def get_raw_artifact(self) -> Optional[Dict[str, Any]]:
-        """Return the artifact as it was downloaded, or None. Do not change it."""
+        """Return the JSON document of the artifact, or None if there is no artifact. Do not change it."""
         source = self._source()
         artifact = None if source is None else source.artifact
         return None if artifact is None else dict(artifact.document())

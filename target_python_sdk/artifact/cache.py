@@ -43,7 +43,7 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | sum(_FLAGS)
 
 
 class ArtifactStore(Protocol):
-    """Stores bytes by key: files, or an application's object given as ``artifact_cache``."""
+    """Stores bytes by key: a ``FileStore``, or an object that the application passes as ``artifact_cache``."""
 
     def get(self, key: str) -> Optional[bytes]:
         """Return the value of ``key``, or None."""
@@ -81,10 +81,10 @@ class ArtifactCache:
         self._key = "target-artifact-" + hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:40]
         self._max_bytes = max_bytes
         self._log = log
-        #: Monotonic time of the last save; None if neither this process nor a parent has saved it.
+        #: Monotonic time of the last save; None if neither this process nor a parent has saved an artifact.
         self.saved_at: Optional[float] = None
-        #: True in the main thread, where a signal handler may raise. An application's store is not used there,
-        #: because its exceptions cannot be distinguished from the handler's.
+        #: True while the main thread uses the cache. A signal handler may raise there, and its exceptions cannot be
+        #: distinguished from those of an application's store, so such a store is not used.
         self.interruptible = False
 
     def load(self) -> Optional[CachedArtifact]:
@@ -184,7 +184,10 @@ class FileStore:
         self._max_bytes = max_bytes
 
     def get(self, key: str) -> Optional[bytes]:
-        """Return the file's content, cut off one byte after the maximum size. Raises ``OSError``."""
+        """Return the file's content, cut off one byte after the maximum size, or None if there is no file.
+
+        Raises ``OSError``.
+        """
         path = self._file(key)
         try:
             _check_folder_permissions(path)

@@ -60,7 +60,7 @@ def parse_url(url: str, option: str) -> ParsedUrl:
     try:
         parts = urlsplit(url)
         return ParsedUrl(_origin(parts), _target(parts), _credentials(parts))
-    except ValueError:  # includes a lone surrogate
+    except ValueError:  # also raised for a lone surrogate
         expected = "an http or https URL"
         raise OptionError(f"Invalid option '{option}': expected {expected}", option, expected) from None
 

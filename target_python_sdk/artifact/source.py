@@ -101,7 +101,7 @@ class ArtifactSource:
         self._cache = open_cache(settings, self._location, log)
         self._parent = inherited
         self._inherit(inherited)
-        #: The cache, until it has been read.
+        #: The cache until it has been read, then None.
         self._unread_cache = self._cache if self.artifact is None else None
         #: Called with each new artifact from the network or from a file.
         self.record_download: Callable[[DownloadedArtifact], object] = lambda download: None
@@ -248,7 +248,7 @@ class ArtifactSource:
             self._next_thread_start = monotonic() + INITIAL_RETRY_DELAY
 
     def update(self) -> None:
-        """Read the cache or download once, in the calling thread. Report a failure as the polling thread does."""
+        """Read an unread cache and download once, in this thread. Report a failure as the polling thread does."""
         timeout = min(DOWNLOAD_TIMEOUT, self._settings.maximum_wait_ready)
         delay: Optional[float] = 0.0
         while delay == 0.0 and not self._poller.stopped:

@@ -8,7 +8,7 @@ from target_python_sdk.local_edge.validation import JsonValue
 from target_tools.errors import InvalidResponse
 from target_tools.http.messages import parse_json
 
-#: The maximum number of lists and objects in the body of a request. They take many times the memory of their text.
+#: The maximum number of lists and objects in the body of a request. Parsed, they take many times the memory of their text.
 MAX_BRACKETS = 50000
 
 
@@ -88,6 +88,6 @@ def parse_body(raw: bytes) -> Any:
 
 
 def accepts_gzip(accepted: str) -> bool:
-    """Return whether a header ``Accept-Encoding`` allows gzip."""
+    """Return whether an ``Accept-Encoding`` header allows gzip."""
     codings = [part.replace(" ", "").lower().split(";q=") for part in accepted.split(",")]
     return any(coding[0] == "gzip" and coding[1:] not in (["0"], ["0.0"]) for coding in codings)

@@ -1,4 +1,4 @@
-"""Explains in a few words why a location has no offer, without evaluating its audiences again."""
+"""Explains in a few words why a location has no offer, without evaluating audiences again."""
 
 from typing import List, Optional
 

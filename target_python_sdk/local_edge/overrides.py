@@ -1,7 +1,7 @@
 """Overrides decisions: with experiences forced for a visitor, and in QA mode.
 
-Both replace the artifact for one request, so the engine decides as usual. A token for QA mode lists activities. It is
-not encrypted. Visitors can send any token, so a token that this edge cannot read has no effect.
+Both replace the artifact for one request, so the engine needs no special cases. A token for QA mode lists activities.
+It is not encrypted. Visitors can send any token, so a token that this edge cannot read has no effect.
 """
 
 import contextlib
@@ -47,12 +47,12 @@ class Override(NamedTuple):
     artifact: Artifact
     #: The reasons for overridden decisions, by activity. In other activities, the reason is the visitor's bucket.
     reasons: Mapping[Any, str] = {}
-    #: Whether the displays count.
+    #: Whether displays are counted.
     counts_displays: bool = True
 
 
 class ForcedVisitors:
-    """The forced experiences of visitors. Several threads use it at the same time."""
+    """The forced experiences of visitors. Several threads can use an instance at the same time."""
 
     def __init__(self) -> None:
         self._by_visitor: Dict[str, Dict[Name, Name]] = {}
@@ -61,9 +61,9 @@ class ForcedVisitors:
     def add(
         self, artifact: Artifact, visitor: Optional[str], activity: Name, experience: Name
     ) -> ContextManager[object]:
-        """Force an experience for the visitor with this id, or for all. Raises ``OptionError`` for an unknown name.
+        """Force an experience for the visitor with the id ``visitor``, or for every visitor if it is None.
 
-        The end of a ``with`` block restores the earlier experience.
+        Raises ``OptionError`` for an unknown name. The end of a ``with`` block restores the earlier experience.
         """
         find_experiences(artifact, {activity: experience}, "")
         key = _EVERY_VISITOR if visitor is None else _without_cluster(check_text(visitor, "visitor"))

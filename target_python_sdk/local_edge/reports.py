@@ -62,7 +62,7 @@ def _decisions(content: EdgeContent, request: DeliveryRequest, response: Json, v
 
 
 def _warn_no_activity(content: EdgeContent, kind: str, location: str, reason: str, **_: object) -> None:
-    """Log once that no activity has a location, which may be misspelled.
+    """Log, once for each location, that no activity has this location. The name may be misspelled.
 
     A page load is not logged, because clients often request it even if no activity uses it.
     """

@@ -15,10 +15,10 @@ _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class Connection:
-    """A client's connection. ``number`` is its number among the connections of the server, counted from 1.
+    """A client's connection. ``number`` is its position among the server's connections, counted from 1.
 
-    The methods raise ``ConnectionError`` if the client has disconnected or the server was stopped,
-    which ends a handler that does not catch it. Use ``socket`` for everything else.
+    Sending raises ``ConnectionError`` if the client has disconnected, and waiting raises it if the server was stopped.
+    The error ends a handler that does not catch it. Use ``socket`` for everything else.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Connection:
         self.socket.do_handshake()
 
     def shut_down(self) -> None:
-        """End the connection from another thread. Interrupts its handler."""
+        """End the connection from another thread, and interrupt its handler."""
         with contextlib.suppress(OSError):
             self._shut_down(socket.SHUT_RDWR)
 

@@ -79,9 +79,10 @@ class FakeTargetClient(TargetClient):
         self._network.hide(location)
 
     def load(self, activities: ActivitiesSource) -> None:
-        """Decide with activities or a rule artifact from now on: a mapping or the path of a JSON file.
+        """Decide with activities or a rule artifact from now on.
 
-        Offers of ``show`` take precedence. Raises ``OptionError``, which names the place of a mistake.
+        ``activities`` is a mapping or the path of a JSON file. Offers of ``show`` take precedence. The message of an
+        ``OptionError`` names the place of the mistake.
         """
         self._network.load(activities)
 
@@ -128,7 +129,7 @@ class FakeTargetClient(TargetClient):
 
     @property
     def displayed(self) -> List[str]:
-        """The locations of the offers that were displayed, oldest first: executed, or reported as displayed."""
+        """The locations of the offers that were executed or reported as displayed, oldest first."""
         self._network.flush()
         return [event.location for event in self._network.edge.displays]
 
@@ -197,7 +198,7 @@ class FakeTargetClient(TargetClient):
         client._processes = self._network.processes(settings, client._events, client._log)
 
     def __repr__(self) -> str:
-        """Return the locations that have offers, and those that were requested: pytest shows it if a test fails."""
+        """Include the locations with offers and the requested ones, because pytest shows this text if a test fails."""
         text = super().__repr__().replace(TargetClient.__name__, type(self).__name__, 1)[:-1]
         for name, locations in (("shown", self._network.shown), ("requested", self._network.requested)):
             if locations:

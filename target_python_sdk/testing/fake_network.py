@@ -1,7 +1,7 @@
 """Takes the place of the network: answers the requests of clients in this process, and opens no socket.
 
-Only the transport is replaced. Requests and answers pass through JSON, as on the wire, and a ``LocalEdge`` that does
-not listen decides.
+Only the transport is replaced. Requests and answers pass through JSON, as on the wire. A ``LocalEdge`` that listens on
+no port makes the decisions.
 """
 
 import contextlib
@@ -125,12 +125,12 @@ class FakeNetwork:
         return stack
 
     def _change(self, name: str, value: Union[float, DeliveryError, None]) -> None:
-        self.flush()  # earlier notifications are sent as before
+        self.flush()  # the change must not affect earlier notifications
         setattr(self, name, value)
 
     @property
     def lacks_artifact(self) -> bool:
-        """Whether calls fail because there is no artifact yet."""
+        """Whether on-device calls fail with ``ArtifactNotAvailable``."""
         return isinstance(self._failure, ArtifactNotAvailable)
 
     # The clients

@@ -29,7 +29,7 @@ def response(
 
 
 def chunked(parts: Iterable[bytes]) -> bytes:
-    """Return ``parts`` as a chunked body, with the last chunk."""
+    """Return ``parts`` as a chunked body, including the empty last chunk."""
     return b"".join(chunk(part) for part in parts) + b"0\r\n\r\n"
 
 

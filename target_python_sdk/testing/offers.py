@@ -53,7 +53,7 @@ def activity_showing(  # noqa: PLR0917 - the parts of an activity
 
 
 def activities_showing(offers: Mapping[str, OfferContent], client: str) -> Dict[str, Any]:
-    """Return activities that show ``offers``, by mbox, to every visitor."""
+    """Return activities that show each of ``offers`` at its mbox to every visitor."""
     shown = [activity_showing(FIRST_ID + index, *item) for index, item in enumerate(offers.items())]
     return {"client": client, "activities": shown}
 
@@ -71,13 +71,13 @@ def make_artifact(offers: Mapping[str, OfferContent], client: str = CLIENT) -> D
 def make_answer(
     offers: Mapping[str, OfferContent], *, default_content: Sequence[str] = (), prefetch: bool = False
 ) -> Dict[str, Any]:
-    """Return the JSON with which the edge answers a request for these offers, for doubles of HTTP libraries.
+    """Return the JSON with which the edge answers a request for these offers, for test doubles of HTTP libraries.
 
     ``DeliveryResponse.from_dict`` turns it into a model. It has no ``requestId``, so it is an answer to any request.
 
     :param offers: The offers by mbox, as for :func:`make_artifact`.
     :param default_content: Mboxes that are answered without an offer.
-    :param prefetch: Whether the offers are prefetched and not executed.
+    :param prefetch: Whether the offers are prefetched instead of executed.
     """
     names = [name for name in [*offers, *default_content] if name != DEFAULT_GLOBAL_MBOX]
     mboxes = [MboxRequest(name=name, index=index) for index, name in enumerate(names)]

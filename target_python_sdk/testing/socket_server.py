@@ -32,7 +32,7 @@ from target_python_sdk.testing.handlers import Handler
 class SocketServer:
     """Listens on a free port of 127.0.0.1 and calls ``handler`` with each connection.
 
-    If ``tls`` is given, connections are encrypted. It is an ``ssl.SSLContext`` with a certificate.
+    If ``tls``, an ``ssl.SSLContext`` with a certificate, is given, connections are encrypted.
     ``failed_handshakes`` counts the handshakes that failed.
     """
 
@@ -50,7 +50,7 @@ class SocketServer:
         self.failed_handshakes = 0
         #: The requests that handlers have read, from the request line to the end of the body.
         self.requests: List[bytes] = []
-        #: The exceptions that handlers raised, without those of lost connections.
+        #: The exceptions that handlers raised, except those for lost connections.
         self.failures: List[BaseException] = []
 
     @property
@@ -69,7 +69,7 @@ class SocketServer:
         """Close the port and all connections, which interrupts their handlers."""
         self._stopped.set()
         if self._listener is not None:
-            # On Linux, only shutdown() interrupts accept(). On other systems, it may fail, but close() interrupts it.
+            # On Linux, only shutdown() interrupts accept(). On other systems, it may fail, but close() is enough.
             with contextlib.suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()

@@ -44,7 +44,7 @@ _COOKIE_LENGTH = 8192
 _URL_LENGTH = 4096
 #: Longer ``Accept-Language`` headers are truncated.
 _LANGUAGE_LENGTH = 256
-#: The largest number of cookies of the Experience Cloud visitor that are kept. Each organization has one.
+#: The maximum number of Experience Cloud visitor cookies that are read. Each organization has one.
 _MAX_VISITOR_COOKIES = 8
 #: Longer user agents are truncated. Browsers send only a few hundred characters.
 _USER_AGENT_LENGTH = 2048

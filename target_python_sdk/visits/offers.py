@@ -41,7 +41,7 @@ class Offers(Mapping[str, Offer]):
         self._names = tuple(dict.fromkeys(mboxes))
         #: The answer. None only if the client is closed, its queue is full, or the call was lost to a fork or an exit.
         self.answer = answer
-        #: The error of a call that failed. Then all offers are falsy, except those that a hybrid call still decided.
+        #: The error if the call failed. All offers are then falsy, except those that a hybrid call still decided.
         self.error: Optional[Exception] = error if answer is None else answer.error
 
     def __getitem__(self, name: str) -> Offer:

@@ -15,7 +15,7 @@ CookieValue = Tuple[str, int]
 _LOG = Log()
 #: Maximum length of a cookie's value; browsers drop longer cookies.
 _MAX_COOKIE_LENGTH = 4096
-#: The characters of a cookie value, which must not end the value or the header.
+#: A cookie value without characters that would end the value or the header.
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+", re.ASCII)
 _PORT = re.compile(r":[0-9]*\Z")
 _DOMAIN = re.compile(r"\.?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})", re.ASCII)
@@ -112,7 +112,7 @@ def replace_header(headers: List[Header], name: str, value: str) -> None:
 
 def header_values(headers: Any, name: str) -> List[str]:
     """Return the values of every header ``name``. ``headers`` are those of a response of any framework."""
-    if hasattr(headers, "getlist"):  # of Werkzeug and Starlette; a response of Django has one value
+    if hasattr(headers, "getlist"):  # Werkzeug and Starlette; a response of Django has one value
         values: List[str] = headers.getlist(name)
         return values
     return [value for value in (headers.get(name),) if value]

@@ -232,7 +232,7 @@ class Visit(BrowserRequest):
     def server_state(self) -> str:
         """Return the latest answer with a page load or views for at.js, as JSON for a ``<script>`` element.
 
-        It is ``null`` if there is no such answer, and if the call failed.
+        The result is ``null`` if there is no such answer, for example because the call failed.
         """
         return "null" if self._page_answer is None else self._page_answer.server_state()
 
@@ -381,7 +381,7 @@ class Visit(BrowserRequest):
         return Offers(names_of(mboxes), self.remember(answer))
 
     def _completed(self, given: Any) -> Any:
-        """Return the request with the visit's context and QA mode. The client refuses an invalid request later."""
+        """Return the request with the visit's context and QA mode. The client rejects an invalid request later."""
         if not isinstance(given, DeliveryRequest):
             return given
         return given.replace(context=self._completed_context(given.context), qa_mode=given.qa_mode or self.qa_mode)

@@ -6,7 +6,7 @@ from typing import Dict, Optional
 
 from target_python_sdk.local_edge.http_messages import Reply
 
-#: The start of the paths of the files, and of the data that the page loads.
+#: The prefix of the paths of the files and of the data that the page loads.
 PAGE_PREFIX = "/page/"
 #: The content types of the files by extension. Other files are not served.
 CONTENT_TYPES = {
@@ -18,9 +18,8 @@ CONTENT_TYPES = {
 #: A name without a folder.
 _NAME = re.compile(r"\w+(?P<extension>\.\w+)", re.ASCII)
 
-#: Names and offers are untrusted text. With this policy, the browser would not run a script that got into the page, and
-#: the page can neither load from another server nor send to it. ``require-trusted-types-for`` prevents scripts from
-#: parsing text as HTML.
+#: Names and offers are untrusted text. With this policy, the browser does not run injected scripts, and the page cannot
+#: exchange data with other servers. ``require-trusted-types-for`` prevents scripts from parsing text as HTML.
 CONTENT_SECURITY_POLICY = "; ".join([
     "default-src 'none'",
     "script-src 'self'",

@@ -1,6 +1,6 @@
 """Describes the content of an edge for the page: activities with locations, audiences, experiences and offers.
 
-The description is built from the rules, so it is the same for a rule artifact and for a file of activities.
+The description is built from the rules, so rule artifacts and files of activities are described in the same way.
 """
 
 import json

@@ -17,7 +17,7 @@ VISITORS_PER_PAUSE = 20
 
 
 def simulate(content: EdgeContent, visitor: Visitor) -> Iterator[Json]:
-    """Yield the number of visitors so far at intervals of ``STEP``, and at the end the split, as JSON.
+    """Yield the progress after every ``STEP`` visitors, and finally the split, as JSON.
 
     The simulated visitors have the attributes of ``visitor``. Each simulation uses the same ids.
     """

@@ -42,13 +42,13 @@ FIELDS: Dict[str, int] = {
     "cookies": 8000,
     "property": 300,
 }
-#: The functions that read the kinds of ids, by their names in a request.
+#: The kinds of ids, as a request names them, each with the function that reads it.
 ID_KINDS: Dict[str, Callable[[str], str]] = {
     "tntId": device_id,
     "marketingCloudVisitorId": experience_cloud_id,
     "thirdPartyId": third_party_id,
 }
-#: The session of the requests of the page.
+#: The session id of requests from the page.
 SESSION_ID = "page"
 #: The maximum number of mboxes, and of views, in one request.
 MAX_LOCATIONS = 200
