@@ -48,7 +48,7 @@ def has_common_calls(settings: ClientSettings) -> bool:
 
 
 def common_request(options: Mapping[Any, Any]) -> Optional[DeliveryRequest]:
-    """Return the request of a call if it needs no conversion and ``session_id`` is the only other option, else None."""
+    """Return a call's request if it needs no conversion and no option besides ``session_id`` is given, else None."""
     request, session_id = options.get("request"), options.get("session_id")
     if request.__class__ is not DeliveryRequest or not options.keys() <= _OPTIONS:
         return None

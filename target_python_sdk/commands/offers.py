@@ -28,10 +28,10 @@ target-sdk offers a1-serverside-ab --edge http://127.0.0.1:8080 --visitor visito
 target-sdk offers hero --view checkout --edge http://127.0.0.1:8080 --parameter member=gold --url https://example.com/
 target-sdk offers hero --client acmeclient --organization-id 1234567890@AdobeOrg --json
 """
-#: The client code and organization for a local edge, which accepts any. Adobe's examples use the same.
+#: The client code and organization for a local edge, which accepts any values. Adobe's examples use the same ones.
 EXAMPLE_CLIENT, EXAMPLE_ORGANIZATION = "acmeclient", "1234567890@AdobeOrg"
 HEADER = ("location", "activity", "experience", "type", "content")
-#: The maximum number of characters of a content in the table.
+#: The maximum number of characters of an offer's content in the table.
 MAX_CONTENT = 60
 #: Seconds that the command waits for the reasons from a local edge.
 HINT_TIMEOUT = 5

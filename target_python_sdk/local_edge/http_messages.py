@@ -8,7 +8,8 @@ from target_python_sdk.local_edge.validation import JsonValue
 from target_tools.errors import InvalidResponse
 from target_tools.http.messages import parse_json
 
-#: The maximum number of lists and objects in the body of a request. Parsed, they take many times the memory of their text.
+#: The maximum number of lists and objects in the body of a request. They take many times the
+#: memory of their text when they are parsed.
 MAX_BRACKETS = 50000
 
 
