@@ -2,7 +2,7 @@
 """Profiles on-device calls: ``python -m benchmarks.where prefetch`` (or execute, page, flag).
 
 It prints the share of each module in the time of some thousand calls. Python's profiler
-overrates small functions, so the shares only suggest where to look.
+overstates the cost of small functions, so the shares only suggest where to look.
 """
 
 import argparse
