@@ -109,7 +109,7 @@ with client_of(Server) as client:
 
 
 def test_under_trio_asyncio_a_call_can_be_awaited_only_in_asyncio_code(server):
-    """The program is a new process, because the import of trio_asyncio changes the event loops of asyncio."""
+    """The program runs in a new process, because importing trio_asyncio changes the event loops of asyncio."""
     if importlib.util.find_spec("trio_asyncio") is None:
         pytest.skip("trio-asyncio is not installed: " + installing("test"))
     process = run_python("-W", "default", "-c", UNDER_TRIO_ASYNCIO, server.domain)
@@ -124,7 +124,7 @@ def test_under_anyio_on_asyncio_a_call_is_awaited(client):
 
 
 def test_a_coroutine_that_is_driven_by_hand_raises(client, server):
-    """It raises both without a running event loop and in a callback of a running one."""
+    """The coroutine raises both without a running event loop and in a callback of a running event loop."""
 
     def drive():
         for call in calls_of(client):
@@ -162,7 +162,7 @@ def test_a_call_that_blocks_an_event_loop_is_logged_once(client, caplog):
 
 
 def test_calls_that_block_no_event_loop_are_not_logged(client, server, caplog, monkeypatch):
-    """Awaited calls, calls with a callback or in another thread, and on-device decisions; in a notebook, all calls."""
+    """These are awaited calls, calls with a callback or in another thread, on-device calls, and calls in a notebook."""
 
     async def main():
         await asyncio.gather(*calls_of(client))

@@ -58,7 +58,7 @@ def client(request, edge):
 
 
 def sent_during(edge, client, act):
-    """Return what ``act`` returns, and the bodies of the delivery requests that it causes."""
+    """Return the result of ``act``, and the bodies of the delivery requests that ``act`` causes."""
     before = len(edge.requests)
     result = act()
     client.flush()

@@ -15,7 +15,7 @@ from tests.support import LONG, client_of, eventually, offers
 
 pytestmark = pytest.mark.server
 
-#: An audience without visitors: no browser is named "none". "Two greetings" is shown only if it is forced.
+#: No visitor is in this audience, because no browser is named "none". "Two greetings" is shown only if it is forced.
 NOBODY = {"==": [{"var": "mbox.browser"}, "none"]}
 ACTIVITIES: Dict[str, Any] = {
     "activities": [
@@ -60,7 +60,7 @@ FORCE_B: Dict[str, Any] = {"force": {"Two greetings": "B"}}
 
 @pytest.mark.parametrize("activity", ["Two greetings", 2, "2"])
 @pytest.mark.parametrize("experience", ["B", 1, "1"])
-def test_a_forced_experience_is_shown_whatever_the_audience_and_the_bucket(
+def test_a_forced_experience_is_shown_regardless_of_audience_and_bucket(
     client: TargetClient, edge: LocalEdge, activity: Any, experience: Any
 ) -> None:
     answer = client.get_offers({**offers("home"), "force": {activity: experience}})

@@ -184,8 +184,8 @@ def test_the_generated_client_skips_interim_replies(interim):
 
 
 @pytest.mark.parametrize("interim", [PROCESSING, HINTS, CONTINUE], ids=["102", "103", "100"])
-def test_an_interim_reply_from_a_pool_manager_is_an_error(interim):
-    """urllib3 skips only 100. If another interim reply were accepted, the next call would read this call's answer."""
+def test_an_interim_reply_other_than_100_from_a_pool_manager_is_an_error(interim):
+    """urllib3 skips only 100. If the client took a 103 as the answer, the next call would read this call's answer."""
     with SocketServer(answer_after((interim,))) as server, urllib3.PoolManager(maxsize=1) as manager:
         with client_of(server, pool_manager=manager) as client:
             for number in range(4):

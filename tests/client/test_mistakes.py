@@ -1,4 +1,4 @@
-"""Mistakes of applications: a clear error or one log line, in blocking, callback and awaited calls."""
+"""Mistakes of applications lead to a clear error or one log line, in blocking, callback and awaited calls."""
 
 import asyncio
 import contextlib
@@ -120,7 +120,7 @@ def test_a_mistake_in_an_option_of_a_client_is_an_error(kind, code, text):
 
 
 def in_form(client, form):
-    """Return functions by method name. Each calls the method of ``client`` in the given form."""
+    """Return a dict from method names to functions that call the methods of ``client`` in the given form."""
 
     def bind(name):
         if form == "blocking":
@@ -381,7 +381,7 @@ MASKED_BODIES = [
 
 
 @pytest.mark.parametrize(("body", "text"), MASKED_BODIES)
-def test_messages_of_errors_mask_values_of_the_request_in_the_edges_text(body, text, call):
+def test_error_messages_mask_values_of_the_request_that_the_edge_repeats(body, text, call):
     customer = CustomerId(id="77", integration_code="crm", authenticated_state="authenticated")
     parameters = {"email": "max@x.de", "first": "J\xfcrgen", "name": "Anna Lee", "text": "message"}
     parameters.update(age=42, height=1.85)
@@ -485,7 +485,7 @@ def test_an_organization_id_without_its_domain_is_logged(value, caplog):
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [text]
 
 
-# A missing artifact, and one of another client
+# A missing artifact, and the artifact of another client
 
 
 @pytest.mark.parametrize("method", ["on-device", "hybrid"])
@@ -527,7 +527,7 @@ def test_errors_of_a_client_of_a_local_edge_without_cdn_base_path_have_a_hint(ca
         def errors():
             return {record.getMessage() for record in list(caplog.records) if record.levelno == logging.ERROR}
 
-        assert eventually(errors)  # the thread of the download logs it, perhaps after the calls have failed
+        assert eventually(errors)  # the download thread logs the error, perhaps after the calls have failed
     assert errors() == {
         "Could not download the rule artifact from http://assets.adobetarget.com/acmeclient/production/v1/rules.json: "
         f"403 Forbidden (is on-device decisioning enabled for this client?) ({hint}); on-device decisions are not "
@@ -693,7 +693,7 @@ def client_with_method(method, server, **options):
 
 
 def try_calls(count, client, call):
-    """Make calls, and wait for their notifications. Return how many raised or returned an error."""
+    """Make calls, and wait for their notifications. Return the number of calls that raised or returned an error."""
     failures = 0
     for _ in range(count):
         try:

@@ -109,7 +109,7 @@ def test_a_refused_connection_to_a_socks_proxy_is_retried(kind, call, refusing_p
 
 
 def socks5_proxy(code):
-    """Return the handler of a SOCKS proxy that replies with ``code``: 0 means success, 5 that the target refused."""
+    """Return the handler of a SOCKS proxy that replies with ``code``: 0 means success, 5 means connection refused."""
 
     def handle(connection):
         sock = connection.socket

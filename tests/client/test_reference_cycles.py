@@ -12,7 +12,8 @@ from tests.support import ANSWER_BYTES
 
 pytestmark = pytest.mark.server
 
-#: Makes calls that fail, in each form, while the garbage collector is off. Prints the objects that it would have freed.
+#: Makes calls that fail, in each form, while the garbage collector is off. Prints a report with the types of the
+#: objects that the collector would have freed.
 #: The servers are in another process, so that their objects are not counted.
 SCRIPT = """
     import asyncio, contextlib, gc, json, socket, sys, threading, weakref

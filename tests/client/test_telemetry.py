@@ -53,7 +53,7 @@ class Edge:
         self.deliveries = []
         #: The entries of the deliveries that were answered.
         self.entries = []
-        #: The number of artifacts served, each with another ETag.
+        #: The number of artifacts served, each with a different ETag.
         self.downloads = 0
         #: A delivery with the outcome "hang" waits until this event is set.
         self.healed = threading.Event()
@@ -518,7 +518,7 @@ def test_a_timer_that_cannot_be_started_is_tried_again_later(edge, server, monke
 
 def test_the_timer_continues_if_a_record_is_added_while_it_ends(server):
     class Late(list):
-        """A list whose ``append`` adds a record, as another thread could do when the timer has found none."""
+        """A list whose ``append`` adds a record, as another thread could do after the timer has found no record."""
 
         def append(self, token):
             super().append(token)
@@ -613,7 +613,7 @@ def is_idle(source):
 
 
 class Reopened(SocketServer):
-    """A server at the port of an earlier one."""
+    """A server on the port of an earlier server."""
 
     def __init__(self, handler, port):
         super().__init__(handler)
@@ -630,7 +630,7 @@ class Reopened(SocketServer):
 
 @pytest.mark.parametrize("is_enabled", [True, False])
 def test_each_entry_of_a_thousand_mixed_calls_arrives_once(is_enabled):
-    """A tenth of the requests fails, with a reset, a timeout or status 500. During 60 calls, the edge is down.
+    """About a tenth of the requests fail, with a reset, a timeout or status 500. During 60 calls, the edge is down.
 
     If an answer does not arrive in time, the edge gets the entry again. Such a repetition is not counted.
     """

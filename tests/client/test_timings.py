@@ -23,7 +23,7 @@ PAUSE_MS = 0.9 * 1000 * PAUSE
 
 @contextlib.contextmanager
 def sender(server, host="127.0.0.1", scheme="http", **settings):
-    """Return a function that sends a request to ``server`` and returns the timings of the exchange."""
+    """Yield a function that sends a request to ``server`` and returns the timings of the exchange."""
     transport = Transport(TransportSettings(**settings))
     request = HttpRequest("POST", Origin(scheme, host, server.port), "/", (), b"{}", 1 << 20)
 

@@ -1,4 +1,4 @@
-"""Certificates are verified unless the options disable it explicitly."""
+"""Certificates are verified unless an option disables the verification."""
 
 import contextlib
 import datetime
@@ -226,6 +226,6 @@ def test_forks_wait_during_each_use_of_openssl(form, authority, monkeypatch, tmp
                 client.get_offers(offers())
             else:
                 client.get_offers({**offers(), "callback": id}).get(LONG / 1000)
-    # The certificates are loaded once: the connection uses the context that was created to check them.
+    # The file is loaded once, because the connection uses the context with which ``create`` checked the file.
     assert seen == {"do_handshake": [1], "sendall": [1], "load_verify_locations": [1]}
     assert not FORK_GUARD.open_sections

@@ -1,4 +1,4 @@
-"""TLS contexts: equal clients share one, renewed files lead to a new one, and Python never prompts for a password."""
+"""Clients with equal options share a TLS context. Renewed files lead to a new one. Python never asks for a password."""
 
 import contextlib
 import gc
@@ -366,7 +366,8 @@ def test_a_certificate_is_sent_if_the_server_requests_it_after_the_handshake(aut
     certificates = []
 
     def authenticate_later(connection):
-        # The client answers while it reads, so its certificate arrives with the next request.
+        # The client handles the request for its certificate while it reads the response, so the certificate arrives
+        # with the next request.
         connection.read_request()
         connection.socket.verify_client_post_handshake()
         connection.send(response(ANSWER_BYTES))
