@@ -100,7 +100,7 @@ def patched_pool_urlopen(_: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def patched_create_connection(_: str) -> Iterator[None]:
-    """Connect to a thread of this process that answers one request and closes."""
+    """Connect to a thread of this process that answers one request and closes the connection."""
 
     def serve(connection: socket.socket) -> None:
         received = b""

@@ -56,7 +56,7 @@ def missing_modules(names: Iterable[str]) -> List[str]:
 
 @contextlib.contextmanager
 def run_in_parallel(cells: Iterable[Cell]) -> "Iterator[Dict[Cell, Future[None]]]":
-    """Run cells, as many at a time as there are processors. Yield their futures, which may raise ``CellFailed``."""
+    """Run one cell per processor at a time. Yield the future of each cell. ``result`` may raise ``CellFailed``."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         futures = {cell: pool.submit(run, cell) for cell in cells}
         try:
@@ -97,7 +97,7 @@ def _run(cell: Cell) -> Run:
             report = _report_of(process, server, output)
             if report is None:
                 raise CellFailed(f"the process ended without a report:\n{''.join(output)}")
-        return Run(report, [raw for raw in server.requests if _mbox(raw) != "before"])  # the call of a warm start
+        return Run(report, [raw for raw in server.requests if _mbox(raw) != "before"])  # omits the call of a warm start
 
 
 def _report_of(process: "subprocess.Popen[str]", server: SocketServer, output: List[str]) -> Any:

@@ -1,10 +1,11 @@
-"""Monitors: each starts spans for an application, and returns the child spans of the requests in them."""
+"""Monitors: ``page`` starts a span of the application, and ``children`` returns the child spans of its requests."""
 
 import contextlib
 import os
 from typing import Any, Dict, Iterator, List
 
-#: By the name of a span of the application: the headers with which requests identify its child spans.
+#: Maps the name of each span of the application to its child spans. A child span is given as the header line that
+#: its request must contain.
 Children = Dict[str, List[str]]
 
 

@@ -1,7 +1,7 @@
 """The calls that a process makes with one double, and a report of how each ended.
 
 The name of a call is the mbox that it requests, so the requests at the server show which calls reached it.
-Names that start with ``inside`` are sent while the double is on.
+Calls whose names start with ``inside`` are sent while the double is on.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List
 from tests.doubles.calls import PLAIN, Caller
 from tests.doubles.payload import DRIPPING, FAILING, HANGING, SLOW
 
-#: How each call ended, by name: ``content``, or ``error`` and the names of the exceptions behind it.
+#: How each call ended, by its name: either ``content``, or ``error`` with ``text``, ``ours`` and ``causes``.
 Report = Dict[str, Any]
 Switch = Callable[[str], "contextlib.AbstractContextManager[Any]"]
 #: The timeout in milliseconds of calls that must end although the clock is frozen.
@@ -22,7 +22,7 @@ SHORT = 300
 
 
 def outcome(call: Caller, name: str, **options: Any) -> Report:
-    """Send one call and return how it ended."""
+    """Send one call and return its entry in the report."""
     try:
         return {"content": call(name, **options)}
     except Exception as error:  # noqa: BLE001 - the report names whatever was raised

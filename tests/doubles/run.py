@@ -18,7 +18,7 @@ STARTS = COLD, WARM = "first call inside", "called before"
 
 
 def stop_server() -> None:
-    """Have the parent process stop the server, and wait until it has."""
+    """Ask the parent process to stop the server, and wait until the server has stopped."""
     print(STOP, flush=True)  # noqa: T201 - the protocol with the parent process
     sys.stdin.readline()
 

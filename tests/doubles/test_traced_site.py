@@ -63,7 +63,7 @@ def site(request: pytest.FixtureRequest, root: Path) -> Iterator[Site]:
 
 
 def children(spans: List[Dict[str, Any]], parent: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """Return the spans below ``parent`` in its trace."""
+    """Return the direct children of the span ``parent``."""
     ids = parent["context"]
     return [
         span
