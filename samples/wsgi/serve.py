@@ -153,7 +153,7 @@ def stop(process: "subprocess.Popen[bytes]", number: int, seconds: float) -> boo
 
 @contextlib.contextmanager
 def _edge() -> Iterator[str]:
-    """Yield the edge that the environment names, or start one."""
+    """Yield the address of the edge that the environment names, or of a new local edge."""
     named = os.environ.get("TARGET_SERVER_DOMAIN")
     if named:
         yield named
@@ -181,7 +181,7 @@ def main(arguments: List[str]) -> int:
     with _edge() as edge:
         line = command(chosen.server, port, "app", *RECOMMENDED_FLAGS.get(chosen.server, ()), *extra)
         print(f"edge         http://{edge}\napplication  http://127.0.0.1:{port}\n$ {' '.join(line)}\n")
-        # In a new process group, Ctrl+C reaches only this process, and the server gets one signal.
+        # The server is in a new session, so Ctrl+C reaches only this process, which then sends the server one signal.
         server = subprocess.Popen(line, cwd=HERE, env=environment(edge), start_new_session=True)
         try:
             return server.wait()
