@@ -42,7 +42,7 @@ def _unlock_log_handlers() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_lock_log_handlers, after_in_parent=_unlock_log_handlers, after_in_child=_LOCKED.clear)
 
-# Hypothesis sets no time limit for an example, because a busy machine may need long for one.
+# Hypothesis sets no time limit for an example, because an example may take long on a busy machine.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 

@@ -1,4 +1,4 @@
-"""One HTTP request to a local edge, each on its own connection."""
+"""HTTP requests to a local edge, each on a separate connection."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""The benchmarks measure correctly. No test depends on the speed."""
+"""The benchmarks measure correctly. No test depends on the speed of the machine."""
 
 import json
 import socket
@@ -122,7 +122,7 @@ def test_the_page_gets_the_output_of_the_run() -> None:
     assert "![picture](performance.svg)" in found and "```text\na \\1 row\n```" in found and "old" not in found
 
 
-def test_the_picture_names_every_measured_figure_with_a_goal(tmp_path: Path) -> None:
+def test_the_picture_names_only_measured_figures_with_a_goal(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: " + installing("bench"))
     goal = Goal(2.0, at_least=True)
     figures = [

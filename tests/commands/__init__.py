@@ -1,1 +1,1 @@
-"""The commands of ``target-sdk``."""
+"""Tests of the commands of ``target-sdk``."""

@@ -15,7 +15,7 @@ UNORDERED = ("views",)
 
 
 def differences(expected, actual, path=""):
-    """Return one line for each expected value that ``actual`` lacks.
+    """Return one line for each part of ``actual`` that does not match ``expected``.
 
     Objects may contain more than expected, lists may not. An expected ``null`` matches ``null`` and a missing value.
     """

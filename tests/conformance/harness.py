@@ -122,7 +122,7 @@ class Network:
 def closing_response(body=None, status=200):
     """Return a response that closes the connection.
 
-    On a reused connection, the client would refuse an answer with another request id.
+    A case may answer with another request id than that of the request, which the client refuses on a reused connection.
     """
     return response(body, status, {"Connection": "close"})
 

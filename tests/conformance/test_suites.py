@@ -52,10 +52,9 @@ def unexpected_value(response, path):
 
 
 def report_differences(expected, reports):
-    """Return the differences between the expected report and the reports that were sent.
+    """Compare the reports with notifications, or those with telemetry if the expected report has no notifications.
 
-    Only reports with notifications are compared, unless the expected report has none. Then only reports with telemetry
-    are compared.
+    If ``expected`` is None, there must be no report with notifications.
     """
     kind = "notifications" if expected is None or "notifications" in expected["request"] else "telemetry"
     sent = [one for one in reports if kind in one["request"]]

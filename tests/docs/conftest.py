@@ -19,9 +19,9 @@ def edge() -> Iterator[LocalEdge]:
 
 @pytest.fixture
 def create_at_edge(edge: LocalEdge, monkeypatch: pytest.MonkeyPatch) -> Iterator[Create]:
-    """``TargetClient.create`` with the edge's address as the default. Closes the clients afterwards.
+    """Yield ``TargetClient.create`` with the edge's address as the default, and close the created clients afterwards.
 
-    ``TargetClient.create_async`` has the same default.
+    During the test, ``TargetClient.create_async`` has the same default.
     """
     clients: List[TargetClient] = []
     create, create_async = TargetClient.create, TargetClient.create_async

@@ -3,7 +3,7 @@
 EDGE selects the edge behind every ``LocalEdge`` of the program and every client without a ``server_domain``:
 
 * ``matching``: an edge with the activities that the program names, or else the sample activities. The program's
-  functions ``test_…`` run afterwards. Those with parameters are tests for pytest; ``test_testing_page.py`` runs them.
+  functions ``test_…`` without parameters run afterwards. ``test_testing_page.py`` runs those with parameters.
 * ``empty``: an edge without activities.
 * ``down``: a port on which no server listens.
 """
@@ -23,7 +23,7 @@ SHORT_WAIT = 100
 
 
 def replace_edges(edge: str, closed_port: int) -> None:
-    """Empty every local edge or make it unreachable, as ``edge`` says.
+    """Empty every local edge if ``edge`` is ``empty``, or make it unreachable if ``edge`` is ``down``.
 
     Clients that are created without a domain use another local edge.
     """

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 #: The oldest Python for the pages whose examples import libraries that need a newer Python than the SDK.
 OLDEST_PYTHON = {"openfeature.md": (3, 10), "opentelemetry.md": (3, 9)}
-#: The pages whose examples can run.
+#: The pages whose examples can run under this version of Python.
 PAGES = [
     page
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

@@ -42,7 +42,7 @@ def with_distinct_offers(document, shares):
 
 
 def offers_of(envelope):
-    """Return the contents of the offers of each location: page loads, mboxes and views of both modes."""
+    """Return a tuple (mode, kind, name, contents of the offers) for each page load, mbox and view."""
     found = []
     for mode in ("execute", "prefetch"):
         part = getattr(envelope.response, mode)

@@ -1,1 +1,1 @@
-"""The inspection of rule artifacts."""
+"""Tests of the inspection of rule artifacts."""
